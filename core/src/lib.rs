@@ -1,1 +1,21 @@
-//! x
+//! Domain model, documents, admission, sync, edge store and ledger of the discharge-outlet
+//! inventory. See `ARCHITECTURE.md` at the top of the repository for the flow of one change from
+//! tap to ledger.
+//!
+//! Nothing here prints, reads a clock, a random source or the environment; only [`store`] touches
+//! files. Time and randomness are arguments.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
+pub mod admission;
+pub mod doc;
+pub mod domain;
+pub mod export;
+pub mod geo;
+pub mod identity;
+pub mod ids;
+pub mod ledger;
+pub mod media;
+pub mod store;
+pub mod sync;
+pub mod time;

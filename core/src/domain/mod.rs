@@ -1,0 +1,15 @@
+//! The domain's vocabulary: what the plan, the law and field practice call things. Pure values; no
+//! documents, no storage, no clock.
+
+pub mod answer;
+pub mod case;
+pub mod code;
+pub mod dictionary;
+pub mod field;
+pub mod lint;
+pub mod party;
+pub mod permission;
+pub mod reference;
+pub mod scale;
+
+pub use answer::Answer;
