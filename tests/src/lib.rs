@@ -1,1 +1,5 @@
-//! x
+//! What the end-to-end tests, the demo and the benchmarks share: the two binaries as processes, a
+//! bad link, and generated inventories.
+
+pub mod process;
+pub mod relay;
