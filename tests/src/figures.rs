@@ -56,7 +56,8 @@ impl Figures {
     /// The table, one line a figure.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut table = format!("{:<58} {:>14} {:<12} {:>10}  {:<6} compared with\n", "figure", "value", "unit", "limit", "holds");
+        let mut table =
+            format!("{:<58} {:>14} {:<12} {:>10}  {:<6} compared with\n", "figure", "value", "unit", "limit", "holds");
         for figure in &self.0 {
             let limit = figure.limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.2}"));
             let holds = figure.limit.map_or("-", |limit| if figure.value <= limit { "true" } else { "false" });
