@@ -138,6 +138,11 @@ bytes_id!(
     /// One life of a server database. A restore starts a new one and voids every cursor.
     Epoch, 8, "an epoch"
 );
+bytes_id!(
+    /// Hash over a server's feed of one collection up to an item: two databases that share an
+    /// epoch but went different ways differ here.
+    ChainHash, 16, "a chain hash"
+);
 
 impl Actor {
     /// Joins a device's key with the incarnation of its store.

@@ -1,1 +1,4 @@
-//! Under construction.
+//! One session brings two replicas together and proves it: sans-IO, so that a simulation can cut it
+//! at any step and the shells stay small.
+
+pub mod replica;
