@@ -580,10 +580,7 @@ impl ReplicaError {
     }
 
     /// A failure of the store that may pass.
-    pub fn storage(
-        operation: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn storage(operation: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Storage { operation, permanent: false, source: source.into() }
     }
 }
