@@ -1,6 +1,31 @@
 //! Who may write what: keys, tickets, membership certificates, signed runs of changes, rulings,
 //! receipts. Everything here can be checked offline against a pinned root key.
 
+mod error;
+mod file;
+mod key;
+mod member;
+mod receipt;
+mod roster;
+mod run;
+mod signed;
+mod ticket;
+
+pub use error::IdentityError;
+pub use file::{KeyFileError, KeyUse, read_key_file, write_key_file};
+pub use key::{Purpose, SecretKey, fingerprint, from_spki_der, to_spki_der, verify, verify_change};
+pub use member::{Certificate, Membership, Revocation, ServerCert, ServerGrant, ServerStanding, SignedRevocation};
+pub use receipt::{
+    BlobReceipt, Receipt, Ruling, RulingReason, SignedBlobReceipt, SignedReceipt, SignedRuling, SignedStatement,
+    Statement, StatementLine, Verdict,
+};
+pub use roster::Roster;
+pub use run::{MAX_CHANGE_BYTES, MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun, change_hash};
+pub use signed::{Signable, Signed};
+pub use ticket::{
+    AddressError, RedeemError, ServerAddress, Ticket, TicketError, TicketRecord, TicketSecret, TransportKind,
+};
+
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
