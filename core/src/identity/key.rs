@@ -137,12 +137,7 @@ impl fmt::Debug for SecretKey {
 ///
 /// # Errors
 /// [`IdentityError::NotAKey`] and [`IdentityError::BadSignature`].
-pub fn verify(
-    key: &PublicKey,
-    purpose: Purpose,
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), IdentityError> {
+pub fn verify(key: &PublicKey, purpose: Purpose, message: &[u8], signature: &Signature) -> Result<(), IdentityError> {
     let verifying = VerifyingKey::from_bytes(&key.0).map_err(|_| IdentityError::NotAKey(*key))?;
     verifying
         .verify_strict(&purpose.signed_bytes(message), &ed25519_dalek::Signature::from_bytes(&signature.0))

@@ -286,11 +286,7 @@ impl SignedStatement {
     ///
     /// # Errors
     /// [`IdentityError::BadSignature`] when the other side did not sign this very statement.
-    pub fn with_signature(
-        statement: Statement,
-        key: PublicKey,
-        signature: Signature,
-    ) -> Result<Self, IdentityError> {
+    pub fn with_signature(statement: Statement, key: PublicKey, signature: Signature) -> Result<Self, IdentityError> {
         let mut signed = Self { body: to_cbor(&statement), statement, signatures: Vec::new() };
         signed.add_signature(key, signature)?;
         Ok(signed)

@@ -8,8 +8,8 @@ use std::fmt;
 
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
-use super::key::{Purpose, SecretKey, verify};
 use super::IdentityError;
+use super::key::{Purpose, SecretKey, verify};
 use crate::ids::{PublicKey, Signature};
 
 /// Content that is signed as CBOR.
