@@ -9,6 +9,7 @@ mod receipt;
 mod roster;
 mod run;
 mod signed;
+mod statement;
 mod ticket;
 
 pub use error::IdentityError;
@@ -16,12 +17,12 @@ pub use file::{KeyFileError, KeyUse, read_key_file, write_key_file};
 pub use key::{Purpose, SecretKey, fingerprint, from_spki_der, to_spki_der, verify, verify_change};
 pub use member::{Certificate, Membership, Revocation, ServerCert, ServerGrant, ServerStanding, SignedRevocation};
 pub use receipt::{
-    BlobReceipt, Receipt, Ruling, RulingReason, SignedBlobReceipt, SignedReceipt, SignedRuling, SignedStatement,
-    Statement, StatementLine, Verdict,
+    BlobReceipt, Receipt, Ruling, RulingReason, SignedBlobReceipt, SignedReceipt, SignedRuling, Verdict,
 };
 pub use roster::Roster;
 pub use run::{MAX_CHANGE_BYTES, MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun, change_hash};
 pub use signed::{Signable, Signed};
+pub use statement::{SignedStatement, Statement, StatementLine};
 pub use ticket::{
     AddressError, RedeemError, ServerAddress, Ticket, TicketError, TicketRecord, TicketSecret, TransportKind,
 };

@@ -104,6 +104,18 @@ impl TicketSecret {
         Self(bytes)
     }
 
+    /// As a hello carries it.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The secret bytes, for the hello of an enrolment: only ever sent to the ticket's server.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// What the server keeps instead of the secret. 128 random bits need no slow hash.
     #[must_use]
     pub fn hash(&self) -> Digest {
