@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(good.statement.line(line(511_902).collection), Some(&line(511_902)));
         assert_eq!(SignedStatement::from_bytes(&good.to_bytes()).unwrap(), good);
 
-        let swapped = SignedStatement { by_acceptor: good.by_initiator, by_initiator: good.by_acceptor, ..good.clone() };
+        let swapped =
+            SignedStatement { by_acceptor: good.by_initiator, by_initiator: good.by_acceptor, ..good.clone() };
         assert!(swapped.verify().is_err());
         let one_side = SignedStatement { by_initiator: good.by_acceptor, ..good.clone() };
         assert!(one_side.verify().is_err());
