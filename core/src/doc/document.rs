@@ -52,13 +52,7 @@ impl ChangeInfo {
     /// The change as the origin of an entry.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin {
-            change: self.hash,
-            actor: self.actor,
-            seq: self.seq,
-            device_time: self.device_time,
-            received_at: None,
-        }
+        Origin { change: self.hash, actor: self.actor, seq: self.seq, device_time: self.device_time, received_at: None }
     }
 }
 
@@ -117,7 +111,9 @@ impl Document {
     pub fn with_constants(kind: DocKind, constants: &Arc<Constants>) -> Result<Self, DocError> {
         let mut inner = Automerge::new();
         let raws = constants.of(kind).iter().map(|constant| Change::from_bytes(constant.raw.clone()));
-        inner.apply_changes(raws.collect::<Result<Vec<_>, _>>().map_err(DocError::automerge)?).map_err(DocError::automerge)?;
+        inner
+            .apply_changes(raws.collect::<Result<Vec<_>, _>>().map_err(DocError::automerge)?)
+            .map_err(DocError::automerge)?;
         Self::wrap(kind, inner, Arc::clone(constants))
     }
 
@@ -293,9 +289,9 @@ impl Document {
             for item in self.inner.map_range(&container, ..) {
                 let Ok(id) = item.key.parse::<EntryId>() else { continue };
                 if item.conflict {
-                    self.first_of_conflict(&container, &item.key, &locate, &wanted).into_iter().for_each(
-                        |(counter, change, text)| found.push((counter, change, id, text)),
-                    );
+                    self.first_of_conflict(&container, &item.key, &locate, &wanted)
+                        .into_iter()
+                        .for_each(|(counter, change, text)| found.push((counter, change, id, text)));
                 } else if let (ValueRef::Scalar(automerge::ScalarValueRef::Str(text)), Some((counter, change))) =
                     (&item.value, locate.find(&item.id()))
                     && wanted(&change)
@@ -356,7 +352,10 @@ impl Document {
                 .into_iter()
                 .filter_map(|(value, id)| {
                     let (_, change) = locate.find(&id)?;
-                    Some((change.start_op, RegisterValue { value: value.as_str()?.to_owned(), origin: change.origin() }))
+                    Some((
+                        change.start_op,
+                        RegisterValue { value: value.as_str()?.to_owned(), origin: change.origin() },
+                    ))
                 })
                 .collect();
             let Some((_, last)) = values.pop() else { continue };

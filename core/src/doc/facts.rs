@@ -104,8 +104,7 @@ struct Table {
 
 impl Table {
     fn add(&mut self, entry: &Entry, fact: Fact) {
-        let named: BTreeSet<usize> =
-            fact.replaces.iter().filter_map(|id| self.position.get(id)).copied().collect();
+        let named: BTreeSet<usize> = fact.replaces.iter().filter_map(|id| self.position.get(id)).copied().collect();
         let mut covers: BTreeSet<usize> = named.iter().flat_map(|row| self.covers[*row].iter().copied()).collect();
         let frontier = named.iter().filter(|row| !covers.contains(row)).map(|row| &self.rows[*row].value);
         if is_gated(&fact.field) && differ(frontier) {
@@ -116,12 +115,7 @@ impl Table {
         }
         self.position.insert(entry.id, self.rows.len());
         self.covers.push(covers);
-        self.rows.push(CurrentFact {
-            entry: entry.id,
-            value: fact.value.clone(),
-            fact,
-            origin: entry.origin.clone(),
-        });
+        self.rows.push(CurrentFact { entry: entry.id, value: fact.value.clone(), fact, origin: entry.origin.clone() });
     }
 
     fn current(self) -> Vec<CurrentFact> {
