@@ -89,8 +89,7 @@ impl Blobs {
     pub fn add(&mut self, name: &str, expected: Option<u64>, reader: &mut dyn Read) -> Result<StoredBlob, StoreError> {
         let temporary = self.root.join("tmp").join(self.next.to_string());
         self.next += 1;
-        let file =
-            self.vfs.create(&temporary, Privacy::Default).map_err(StoreError::io("creating", &temporary))?;
+        let file = self.vfs.create(&temporary, Privacy::Default).map_err(StoreError::io("creating", &temporary))?;
         let stored = self.copy(file.as_ref(), &temporary, name, expected, reader);
         drop(file);
         if stored.as_ref().map_or(true, |stored| stored.known) {

@@ -30,17 +30,23 @@ pub enum StoreError {
         needed: u64,
     },
     /// The medium refused to confirm a write.
-    #[error("not saved: the disk did not confirm the write ({source}); close and open the store again, it will be checked")]
+    #[error(
+        "not saved: the disk did not confirm the write ({source}); close and open the store again, it will be checked"
+    )]
     SyncFailed {
         /// What the file system says.
         #[source]
         source: io::Error,
     },
     /// A sync failed earlier: nothing may be written before the journal was walked again.
-    #[error("the store stopped writing because the disk did not confirm an earlier write; close and open it again, it will be checked")]
+    #[error(
+        "the store stopped writing because the disk did not confirm an earlier write; close and open it again, it will be checked"
+    )]
     Poisoned,
     /// The journal is damaged in the middle: what is readable is shown, nothing is written.
-    #[error("the store is read-only because its journal is damaged; `outlet doctor` shows where and exports what is readable, then restore a backup or enrol again")]
+    #[error(
+        "the store is read-only because its journal is damaged; `outlet doctor` shows where and exports what is readable, then restore a backup or enrol again"
+    )]
     ReadOnly,
     /// A newer program wrote this store.
     #[error("{path} was written by a newer version of this program (format {version}); update it, nothing was changed", path = path.display())]
@@ -93,7 +99,9 @@ pub enum StoreError {
         lacks: &'static str,
     },
     /// A photo or file could not be read to its end.
-    #[error("{name} could not be read to its end: {source}; nothing was stored, check the medium it is on and try again")]
+    #[error(
+        "{name} could not be read to its end: {source}; nothing was stored, check the medium it is on and try again"
+    )]
     SourceVanished {
         /// The file as it was given.
         name: String,
@@ -102,7 +110,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A photo or file changed its length while it was read.
-    #[error("{name} changed while it was read ({expected} bytes at the start, {got} read); nothing was stored, try again when it is complete")]
+    #[error(
+        "{name} changed while it was read ({expected} bytes at the start, {got} read); nothing was stored, try again when it is complete"
+    )]
     SourceChanged {
         /// The file as it was given.
         name: String,
@@ -153,7 +163,9 @@ pub enum StoreError {
     #[error("the index failed: {0}; it is rebuilt from the journal when the store is opened again")]
     Index(String),
     /// The commit is in the journal, only the index could not follow.
-    #[error("saved, but the index could not follow ({0}); close and open the store again, do not enter the record twice")]
+    #[error(
+        "saved, but the index could not follow ({0}); close and open the store again, do not enter the record twice"
+    )]
     SavedButIndexFailed(String),
     /// A document that does not exist.
     #[error("there is no document {0} in this store")]

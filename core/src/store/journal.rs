@@ -137,11 +137,9 @@ impl Journal {
             self.reader = Some((position.segment, file));
         }
         let Some((_, file)) = &self.reader else { return Err(StoreError::Poisoned) };
-        let reading = |length| {
-            read_up_to(file.as_ref(), position.offset, length).map_err(StoreError::io("reading", &path))
-        };
-        let damaged =
-            |fault| StoreError::Damaged { segment: position.segment, offset: position.offset, fault };
+        let reading =
+            |length| read_up_to(file.as_ref(), position.offset, length).map_err(StoreError::io("reading", &path));
+        let damaged = |fault| StoreError::Damaged { segment: position.segment, offset: position.offset, fault };
         // Most frames are short: one read suffices; the rest of a long one is read again in whole.
         let mut bytes = reading(4096)?;
         if matches!(frame::parse(&bytes), Err(frame::FrameFault::Short)) && bytes.len() == 4096 {
@@ -192,12 +190,8 @@ impl Journal {
             return Err(self.poison(source));
         }
         let position = FramePosition { segment: self.end.segment, offset: self.end.offset };
-        self.end = Mark {
-            offset: self.end.offset + bytes.len() as u64,
-            sequence: self.end.sequence + 1,
-            hash,
-            ..self.end
-        };
+        self.end =
+            Mark { offset: self.end.offset + bytes.len() as u64, sequence: self.end.sequence + 1, hash, ..self.end };
         Ok(position)
     }
 

@@ -43,7 +43,8 @@ impl StoreLock {
         }
         // Only for people: a failure to write it changes nothing about the lock.
         let text = format!("{who}, since {now}\n");
-        let _ = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(text.as_bytes()));
+        let _ =
+            file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(text.as_bytes()));
         Ok(Self { _file: file })
     }
 }

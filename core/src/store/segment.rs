@@ -120,12 +120,7 @@ pub(super) fn numbers(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<u32>, Store
 pub(super) type Visit<'a> = dyn FnMut(FramePosition, &Frame<'_>) -> Result<(), StoreError> + 'a;
 
 /// Reads from `from` to the end, calling `visit` for each commit in order.
-pub(super) fn walk(
-    vfs: &dyn Vfs,
-    directory: &Path,
-    from: Mark,
-    visit: &mut Visit<'_>,
-) -> Result<Walked, StoreError> {
+pub(super) fn walk(vfs: &dyn Vfs, directory: &Path, from: Mark, visit: &mut Visit<'_>) -> Result<Walked, StoreError> {
     let walked = Walked { end: from, commits: 0, sealed: false, last: None, damage: Vec::new(), torn: None };
     let mut walk = Walk { walked, pending: None };
     for segment in numbers(vfs, directory)?.into_iter().filter(|segment| *segment >= from.segment) {
