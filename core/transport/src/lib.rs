@@ -1,1 +1,21 @@
-//! x
+//! The quinn shell around the sans-IO session, shared by both binaries: TLS with raw public keys,
+//! endpoints with bounded buffers, two lanes of frames, and the loop that drives a session against
+//! a replica.
+//!
+//! It decides nothing: who a key belongs to, what is admitted and in which order things are said
+//! is `outlet-core`'s.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
+mod connection;
+mod error;
+pub mod frame;
+pub mod quic;
+pub mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Connection, LaneStreams, Lanes, WireBytes};
+pub use error::{FrameError, TransportError};
+pub use quic::Congestion;

@@ -1,0 +1,130 @@
+//! QUIC: endpoints with our TLS and bounded buffers, and connections that know whose they are.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use outlet_core::identity::SecretKey;
+use outlet_core::ids::PublicKey;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{Endpoint, TransportConfig, VarInt};
+use rustls::pki_types::CertificateDer;
+
+use crate::tls::{self, SeenKey};
+use crate::{Connection, TransportError};
+
+/// A connection on which nothing moves, not even keep-alives, ends after this.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Keeps the mapping of a carrier's address translation alive.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A peer that does not finish the handshake holds its place for so long at most.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is called the congestion controller: how fast to send into a bad link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Congestion {
+    /// Loss means congestion. The default.
+    #[default]
+    Cubic,
+    /// Measures bandwidth instead: better on links that lose at random. Called experimental by
+    /// the library.
+    Bbr,
+}
+
+/// The parameters both sides use.
+#[must_use]
+pub fn transport_config(congestion: Congestion) -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config
+        .max_idle_timeout(Some(VarInt::from_u32(30_000).into()))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        // Two lanes, and two more so that a later version can add one.
+        .max_concurrent_bidi_streams(VarInt::from_u32(4))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        // What one peer can make this side buffer. 2 MiB fill 80 Mbit/s at 200 ms.
+        .stream_receive_window(VarInt::from_u32(2 << 20))
+        .receive_window(VarInt::from_u32(4 << 20))
+        .send_window(4 << 20)
+        .datagram_receive_buffer_size(None);
+    if congestion == Congestion::Bbr {
+        config.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
+    }
+    config
+}
+
+/// Opens the socket of a server. It is bound when this returns; port 0 takes a free one.
+///
+/// # Errors
+/// [`TransportError::Io`] when the address is in use or not allowed.
+pub fn listen(address: SocketAddr, key: &SecretKey, congestion: Congestion) -> Result<Endpoint, TransportError> {
+    let tls = tls::server_config(key)?;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(transport_config(congestion)));
+    Endpoint::server(config, address).map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+}
+
+/// Finishes a handshake on the accepting side.
+///
+/// # Errors
+/// [`TransportError::Timeout`], [`TransportError::Connection`], [`TransportError::NoPeerKey`].
+pub async fn accept(incoming: quinn::Incoming) -> Result<Connection, TransportError> {
+    let address = incoming.remote_address();
+    let connection = within(address, HANDSHAKE_TIMEOUT, async { Ok(incoming.accept()?.await?) }).await?;
+    with_peer(connection, None)
+}
+
+/// Calls a server that must have one of the pinned keys.
+///
+/// # Errors
+/// [`TransportError::WrongServerKey`] names the key that answered; [`TransportError::Timeout`];
+/// [`TransportError::Connection`].
+pub async fn connect(
+    address: SocketAddr,
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    congestion: Congestion,
+) -> Result<Connection, TransportError> {
+    let seen = SeenKey::default();
+    let tls = tls::client_config(key, pins.clone(), seen.clone())?;
+    let crypto = QuicClientConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport_config(congestion)));
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let endpoint = Endpoint::client(any).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
+    // The name is not sent: keys, not names, say who a server is.
+    let connecting = endpoint.connect_with(config, address, "outlet")?;
+    let connected = within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await;
+    match connected {
+        Ok(connection) => with_peer(connection, Some(endpoint)),
+        Err(error) => Err(match seen.get() {
+            Some(got) if !pins.contains(&got) => {
+                TransportError::WrongServerKey { expected: pins.iter().copied().collect(), got }
+            }
+            _ => error,
+        }),
+    }
+}
+
+pub(crate) fn io_error(operation: String, source: std::io::Error) -> TransportError {
+    TransportError::Io { operation, source }
+}
+
+async fn within<T>(
+    address: SocketAddr,
+    after: Duration,
+    work: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let late = || TransportError::Timeout { address: address.to_string(), after };
+    tokio::time::timeout(after, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn with_peer(quic: quinn::Connection, endpoint: Option<Endpoint>) -> Result<Connection, TransportError> {
+    let certificates = quic.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let peer = certificates.and_then(|list| tls::peer_key(&list)).ok_or(TransportError::NoPeerKey)?;
+    Connection::new(quic, endpoint, peer)
+}
