@@ -49,9 +49,8 @@ async fn each_side_knows_the_others_key_and_both_know_the_connection() {
 async fn a_server_with_another_key_is_refused_and_named() {
     let (endpoint, address) = server(&key(1));
     let expected = key(9).public();
-    let (result, _) = tokio::join!(call(address, key(2), expected), async {
-        quic::accept(endpoint.accept().await.unwrap()).await
-    });
+    let (result, _) =
+        tokio::join!(call(address, key(2), expected), async { quic::accept(endpoint.accept().await.unwrap()).await });
     let error = result.unwrap_err();
     let TransportError::WrongServerKey { expected: pins, got } = &error else { panic!("{error:?}") };
     assert_eq!((pins.as_slice(), *got), (&[expected][..], key(1).public()));
@@ -118,8 +117,7 @@ async fn another_protocol_version_gets_no_connection() {
     let client = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(crypto));
     let connecting = client.connect_with(config, address, "outlet").unwrap();
-    let (called, accepted) =
-        tokio::join!(connecting, async { quic::accept(endpoint.accept().await.unwrap()).await });
+    let (called, accepted) = tokio::join!(connecting, async { quic::accept(endpoint.accept().await.unwrap()).await });
     assert!(called.is_err());
     assert!(matches!(accepted, Err(TransportError::Connection(_))));
 }
