@@ -1,0 +1,449 @@
+//! The command line: names, options and help texts. No decisions here; each command has its
+//! function in [`crate::commands`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlet_core::identity::{Level, Role};
+use outlet_core::ids::{Collection, PersonId, PublicKey};
+use outlet_core::time::Day;
+
+/// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
+#[derive(Debug, Parser)]
+#[command(name = "outlet-server", version, arg_required_else_help = true)]
+#[command(after_help = "Example:\n  outlet-server init --data /srv/outlets && outlet-server serve --data /srv/outlets\n\nExit codes: 0 ok, 1 input or state in the way, 2 usage, 3 done in part, 70 internal.")]
+pub struct Cli {
+    /// Data folder [default: $OUTLET_SERVER_DATA].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print data as JSON, errors too.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log format on stderr [default: the configuration's].
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Log formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new data folder: authority root key, server key, database, commented settings.
+    #[command(after_help = "Example:\n  outlet-server init --data /srv/outlets")]
+    Init,
+    /// Listen for devices (QUIC) and show the page (HTTP); prints one line once listening.
+    #[command(after_help = "Example:\n  outlet-server serve --data /srv/outlets --quic 0.0.0.0:4433\n\nPrints: listening quic=ADDR http=http://ADDR/")]
+    Serve(ServeArgs),
+    /// Issue a one-time ticket for a device. Works while `serve` runs.
+    #[command(after_help = "Example:\n  outlet-server ticket --data /srv/outlets --role inspector --collection 511902 --name 张三 --qr")]
+    Ticket(TicketArgs),
+    /// Devices: list, show, revoke.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Changes held for a decision: list, show, release, reject.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Keys of the server.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Write database, photos and keys to one file sealed by a passphrase. Works while `serve` runs.
+    #[command(after_help = "Example:\n  outlet-server backup --data /srv/outlets --passphrase-file pass.txt outlets.tar.age\n\nThe file is an age file around a tar: `age -d outlets.tar.age | tar t` lists it.")]
+    Backup(ArchiveArgs),
+    /// Make a data folder from a backup. Starts a new epoch: devices compare everything once.
+    #[command(after_help = "Example:\n  outlet-server restore --data /srv/outlets2 --passphrase-file pass.txt outlets.tar.age")]
+    Restore(ArchiveArgs),
+    /// Load milestone sets, dictionaries, townships, rivers (TOML) into the reference documents.
+    #[command(after_help = "Example:\n  outlet-server load-reference --data /srv/outlets fixtures/reference/*.toml")]
+    LoadReference(LoadReferenceArgs),
+    /// The ledger (台账).
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// How far each milestone is (时限节点).
+    #[command(after_help = "Example:\n  outlet-server progress --data /srv/outlets --as-of 2022-12-31 --by unit --json")]
+    Progress(ProgressArgs),
+    /// Why an outlet is done or not: each condition, its date, its evidence, who decided.
+    #[command(after_help = "Example:\n  outlet-server explain 019a0c3e-7b1d-7c3a-9f00-0123456789ab --milestone M4 --data /srv/outlets")]
+    Explain(ExplainArgs),
+    /// Problem list (问题清单).
+    #[command(subcommand)]
+    Problems(ExportCommand),
+    /// List of responsible parties (责任主体清单).
+    #[command(subcommand)]
+    Parties(ExportCommand),
+    /// Record that a ledger or problem list was sealed (M1 needs both).
+    #[command(after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号")]
+    Seal(SealArgs),
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  outlet-server completions bash > /etc/bash_completion.d/outlet-server")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a folder.
+    #[command(after_help = "Example:\n  outlet-server man target/man")]
+    Man {
+        /// The folder; it is made if missing.
+        dir: PathBuf,
+    },
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address for devices; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub quic: Option<String>,
+    /// Address of the page; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+}
+
+/// Roles as given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    /// Reads.
+    Viewer,
+    /// Writes field records.
+    Inspector,
+    /// Writes case files.
+    Supervisor,
+    /// Writes reference documents.
+    Admin,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Viewer => Self::Viewer,
+            RoleArg::Inspector => Self::Inspector,
+            RoleArg::Supervisor => Self::Supervisor,
+            RoleArg::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Levels as given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// 县级.
+    County,
+    /// 市级.
+    City,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::County => Self::County,
+            LevelArg::City => Self::City,
+        }
+    }
+}
+
+/// `ticket`.
+#[derive(Debug, Args)]
+pub struct TicketArgs {
+    /// What the person may do.
+    #[arg(long, value_enum)]
+    pub role: RoleArg,
+    /// Level of a supervisor (an admin is of the city).
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// County code that the person may read and write; repeat for more.
+    #[arg(long = "collection", required = true, value_name = "CODE")]
+    pub collections: Vec<Collection>,
+    /// Name of the person, as shown beside what they write.
+    #[arg(long)]
+    pub name: String,
+    /// Links the new device to a person that already has one (`device list` shows the ids).
+    #[arg(long, value_name = "ID")]
+    pub person: Option<PersonId>,
+    /// How long the ticket can be used [default: the configuration's, 7d].
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub expires: Option<Duration>,
+    /// Address for the device such as `quic://host:4433`; repeat in order of trial.
+    #[arg(long = "address", value_name = "URL")]
+    pub addresses: Vec<String>,
+    /// Draw the ticket as a QR code too (on stderr).
+    #[arg(long)]
+    pub qr: bool,
+}
+
+/// `device`.
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// All devices with role, collections, state.
+    #[command(after_help = "Example:\n  outlet-server device list --data /srv/outlets --json")]
+    List,
+    /// One device.
+    #[command(after_help = "Example:\n  outlet-server device show 3f9a --data /srv/outlets")]
+    Show {
+        /// Key of the device, or its first digits.
+        key: String,
+    },
+    /// Revoke a device: what the server has stays, what comes later is held.
+    #[command(after_help = "Example:\n  outlet-server device revoke 3f9a --reason lost --data /srv/outlets")]
+    Revoke {
+        /// Key of the device, or its first digits.
+        key: String,
+        /// Why.
+        #[arg(long, default_value = "revoked by the administrator")]
+        reason: String,
+    },
+}
+
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// All held runs of changes, each with why and what it waits for.
+    #[command(after_help = "Example:\n  outlet-server quarantine list --data /srv/outlets")]
+    List,
+    /// One held run.
+    #[command(after_help = "Example:\n  outlet-server quarantine show 5e1c0a --data /srv/outlets")]
+    Show {
+        /// Hash of the run's last change, or its first digits.
+        run: String,
+    },
+    /// Admit held runs and what waited for them.
+    #[command(after_help = "Example:\n  outlet-server quarantine release 5e1c0a --by 李四 --data /srv/outlets")]
+    Release(VerdictArgs),
+    /// Refuse held runs for good; devices re-issue what honest authors built on them.
+    #[command(after_help = "Example:\n  outlet-server quarantine reject 5e1c0a --by 李四 --data /srv/outlets")]
+    Reject(VerdictArgs),
+}
+
+/// `quarantine release|reject`.
+#[derive(Debug, Args)]
+pub struct VerdictArgs {
+    /// Hash of a run's last change, or its first digits; repeat for more.
+    #[arg(required_unless_present_any = ["author", "all"])]
+    pub runs: Vec<String>,
+    /// All held runs of this device.
+    #[arg(long, value_name = "KEY")]
+    pub author: Option<PublicKey>,
+    /// All held runs.
+    #[arg(long, conflicts_with = "author")]
+    pub all: bool,
+    /// Who decides, as recorded in the ruling.
+    #[arg(long, default_value = "administrator")]
+    pub by: String,
+}
+
+/// `key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a new server key, signed by the root key, and use it from the next start on.
+    #[command(after_help = "Example:\n  outlet-server key rotate --root-key /media/usb/root.key --data /srv/outlets")]
+    Rotate {
+        /// The root key's file [default: keys/root.key in the data folder].
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+    },
+}
+
+/// `backup`, `restore`.
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// The backup file.
+    pub file: PathBuf,
+    /// File whose first line is the passphrase [default: $OUTLET_PASSPHRASE].
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `load-reference`.
+#[derive(Debug, Args)]
+pub struct LoadReferenceArgs {
+    /// TOML files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// One row (or feature) per outlet.
+    #[command(after_help = "Example:\n  outlet-server ledger export --data /srv/outlets --format csv --as-of 2022-12-31 -o ledger.csv")]
+    Export(LedgerExportArgs),
+    /// Number, distribution, way of discharge (数量、分布、排放方式).
+    #[command(after_help = "Example:\n  outlet-server ledger summary --data /srv/outlets --by township")]
+    Summary {
+        /// Grouping.
+        #[arg(long, value_enum)]
+        by: SummaryBy,
+        /// What was true at the end of this day.
+        #[arg(long, value_name = "DATE")]
+        as_of: Option<Day>,
+    },
+    /// Drop the derived rows and build them again from the changes.
+    #[command(after_help = "Example:\n  outlet-server ledger rebuild --data /srv/outlets")]
+    Rebuild,
+}
+
+/// Formats of the ledger export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Comma-separated, UTF-8 with BOM.
+    Csv,
+    /// GeoJSON feature collection.
+    Geojson,
+}
+
+/// `ledger export`.
+#[derive(Debug, Args)]
+pub struct LedgerExportArgs {
+    /// csv | geojson.
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: ExportFormat,
+    /// What was true at the end of this day (evidence dates).
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<Day>,
+    /// What the server knew at the end of this day.
+    #[arg(long, value_name = "DATE")]
+    pub known_as_of: Option<Day>,
+    /// File to write; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+}
+
+/// Groupings of `ledger summary`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SummaryBy {
+    /// 类型.
+    Type,
+    /// 管理单元.
+    Unit,
+    /// 乡镇.
+    Township,
+    /// 水体.
+    Waterbody,
+    /// 入河方式.
+    EntryMode,
+    /// 排放方式.
+    Pattern,
+}
+
+/// Groupings of `progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressBy {
+    /// 管理单元 (with the city as their union).
+    Unit,
+    /// 县（区）.
+    County,
+    /// 乡镇.
+    Township,
+    /// 流域.
+    Basin,
+    /// 水体.
+    Waterbody,
+    /// 水功能区.
+    WaterFunctionZone,
+    /// 控制单元.
+    ControlUnit,
+    /// 断面.
+    Section,
+}
+
+/// `progress`.
+#[derive(Debug, Args)]
+pub struct ProgressArgs {
+    /// What was true at the end of this day [default: today].
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<Day>,
+    /// Grouping.
+    #[arg(long, value_enum, default_value = "unit")]
+    pub by: ProgressBy,
+    /// Milestone set [default: the enabled one].
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<String>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The outlet: id (or its first digits), temporary number, or official code.
+    pub id: String,
+    /// Which milestone.
+    #[arg(long, value_name = "M1..M4")]
+    pub milestone: String,
+    /// What was true at the end of this day [default: today].
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<Day>,
+}
+
+/// `problems`, `parties`.
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Write the list as CSV (UTF-8 with BOM), or as JSON with `--json`.
+    #[command(after_help = "Example:\n  outlet-server problems export --data /srv/outlets -o problems.csv")]
+    Export {
+        /// File to write; `-` is standard output.
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+        /// What was true at the end of this day.
+        #[arg(long, value_name = "DATE")]
+        as_of: Option<Day>,
+    },
+}
+
+/// What is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SealWhat {
+    /// 台账.
+    #[value(name = "ledger")]
+    Ledger,
+    /// 问题清单.
+    #[value(name = "problem_list", alias = "problem-list")]
+    ProblemList,
+}
+
+/// `seal`.
+#[derive(Debug, Args)]
+pub struct SealArgs {
+    /// ledger | problem_list.
+    #[arg(long, value_enum)]
+    pub what: SealWhat,
+    /// Management unit: county code, 511971 for 巴中经开区, 5119 for the city.
+    #[arg(long)]
+    pub unit: String,
+    /// Day of the seal.
+    #[arg(long, value_name = "DATE")]
+    pub on: Day,
+    /// 文号.
+    #[arg(long, value_name = "NUMBER")]
+    pub document: Option<String>,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting with its default and a comment.
+    #[command(after_help = "Example:\n  outlet-server config default > server.toml")]
+    Default,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,186 @@
+//! Settings: the commented defaults compiled in, the data folder's `server.toml` above them, the
+//! command's options above both.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{CommandError, IoContext};
+
+/// The defaults with a comment for each, as `config default` prints them.
+pub const DEFAULT: &str = include_str!("server.default.toml");
+
+/// Name of the file in the data folder.
+pub const FILE: &str = "server.toml";
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// Addresses.
+    pub listen: Listen,
+    /// Logs.
+    pub log: Log,
+    /// Limits per server.
+    pub limits: Limits,
+    /// Limits per device and day.
+    pub quota: Quota,
+    /// Free disk thresholds.
+    pub disk: Disk,
+    /// Photos and attachments.
+    pub photos: Photos,
+    /// Certificates and tickets.
+    pub membership: Membership,
+}
+
+/// Addresses to listen on.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Listen {
+    /// QUIC, for devices.
+    pub quic: String,
+    /// HTTP, for the page.
+    pub http: String,
+    /// Addresses for tickets.
+    pub public: Vec<String>,
+}
+
+/// Log output.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: String,
+    /// EnvFilter text.
+    pub filter: String,
+}
+
+/// Limits per server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Limits {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Longest session.
+    #[serde(deserialize_with = "duration")]
+    pub session: Duration,
+    /// Largest batch in bytes.
+    pub batch_bytes: usize,
+}
+
+/// Limits per device and day.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Quota {
+    /// Changes.
+    pub changes: u64,
+    /// Bytes of changes.
+    pub bytes: u64,
+    /// Documents created.
+    pub documents: u64,
+    /// Bytes of photos and attachments.
+    pub photo_bytes: u64,
+}
+
+/// Free disk thresholds, percent.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Disk {
+    /// Photos wait below this.
+    pub warn_percent: u8,
+    /// Nothing is taken below this.
+    pub stop_percent: u8,
+}
+
+/// Where photos go.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Photos {
+    /// Folder, relative to the data folder.
+    pub folder: String,
+}
+
+/// Certificates and tickets.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Membership {
+    /// Validity of a certificate.
+    #[serde(deserialize_with = "duration")]
+    pub validity: Duration,
+    /// Validity of a ticket.
+    #[serde(deserialize_with = "duration")]
+    pub ticket: Duration,
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        toml::from_str(DEFAULT).expect("the compiled-in defaults are complete: a test reads them")
+    }
+}
+
+impl Config {
+    /// Reads the data folder's file over the defaults. Returns the keys that nobody knows beside.
+    ///
+    /// # Errors
+    /// When the file is unreadable, not TOML, or a value has the wrong type.
+    pub fn load(data: &Path) -> Result<(Self, Vec<String>), CommandError> {
+        let path = data.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.context(format_args!("reading {}", path.display()))?,
+        };
+        Self::parse(&text).map_err(|error| {
+            CommandError::user(format!("{} is not valid: {error}", path.display()))
+                .hint("`outlet-server config default` prints every setting with its default")
+        })
+    }
+
+    fn parse(text: &str) -> Result<(Self, Vec<String>), toml::de::Error> {
+        let mut merged: toml::Table = toml::from_str(DEFAULT)?;
+        let mut unknown = Vec::new();
+        for (section, value) in toml::from_str::<toml::Table>(text)? {
+            match (merged.get_mut(&section), value) {
+                (Some(toml::Value::Table(known)), toml::Value::Table(given)) => {
+                    for (key, value) in given {
+                        if known.insert(key.clone(), value).is_none() {
+                            unknown.push(format!("{section}.{key}"));
+                        }
+                    }
+                }
+                _ => unknown.push(section),
+            }
+        }
+        Ok((merged.try_into()?, unknown))
+    }
+}
+
+/// The defaults with every setting commented out: a new data folder's file.
+#[must_use]
+pub fn commented() -> String {
+    let comment = |line: &str| match line {
+        "" => "\n".to_owned(),
+        _ if line.starts_with('#') || line.starts_with('[') => format!("{line}\n"),
+        _ => format!("# {line}\n"),
+    };
+    DEFAULT.lines().map(comment).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_complete_and_a_file_overrides_single_keys() {
+        let plain = Config::default();
+        assert_eq!(plain.quota.changes, 20_000);
+        let (config, unknown) = Config::parse("[quota]\nchanges = 3\nchange = 4\n[nobody]\nx = 1\n").unwrap();
+        assert_eq!((config.quota.changes, config.quota.bytes), (3, plain.quota.bytes));
+        assert_eq!(unknown, ["quota.change", "nobody"]);
+        assert!(Config::parse("[quota]\nchanges = \"many\"\n").is_err());
+    }
+
+    #[test]
+    fn the_file_of_a_new_folder_changes_nothing() {
+        let (config, unknown) = Config::parse(&commented()).unwrap();
+        assert_eq!(config.listen.quic, Config::default().listen.quic);
+        assert!(unknown.is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! The feed: one numbered, hash-linked list per collection of what a device must learn.
+//!
+//! The number comes from an `UPDATE … RETURNING` inside the batch's own transaction, so commit
+//! order is sequence order, and the chain makes a cursor of a foreign or restored database visible.
+
+use outlet_core::ids::{Collection, PublicKey};
+use rusqlite::{Connection, params};
+
+use super::{DbError, fixed, int, optional, uint};
+
+/// What an item of the feed is. The number is what the database holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub enum ItemKind {
+    /// A signed run; the reference is its row.
+    Run = 1,
+    /// A membership certificate; the reference is its serial.
+    Certificate = 2,
+    /// A revocation; the reference is the serial of the certificate revoked.
+    Revocation = 3,
+    /// A ruling; the reference is its serial.
+    Ruling = 4,
+}
+
+impl ItemKind {
+    fn from_number(number: i64) -> Result<Self, DbError> {
+        [Self::Run, Self::Certificate, Self::Revocation, Self::Ruling]
+            .into_iter()
+            .find(|kind| *kind as i64 == number)
+            .ok_or_else(|| DbError::Damaged(format!("feed item of kind {number}")))
+    }
+}
+
+/// An item to append.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Row that holds it.
+    pub reference: i64,
+    /// What the chain covers: the item's own hash.
+    pub hash: &'a [u8],
+    /// Who brought it: not sent back to them.
+    pub carrier: Option<&'a PublicKey>,
+}
+
+/// Where a collection's feed ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Number of the last item, 0 when empty.
+    pub seq: u64,
+    /// Hash over all items.
+    pub chain: [u8; 32],
+}
+
+/// End of the feed.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn head(connection: &Connection, collection: Collection) -> Result<Head, DbError> {
+    let sql = "SELECT seq, chain FROM feed_head WHERE collection = $1";
+    let found = optional(connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))))?;
+    found.map_or(Ok(Head::default()), |(seq, chain)| Ok(Head { seq: uint(seq), chain: fixed(&chain, "chain")? }))
+}
+
+/// Appends items; returns the first and last number.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>]) -> Result<(u64, u64), DbError> {
+    let mut chain = head(connection, collection)?.chain;
+    let make = "INSERT INTO feed_head (collection, seq, chain) VALUES ($1, 0, zeroblob(32)) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(make)?.execute([collection.code()])?;
+    let take = "UPDATE feed_head SET seq = seq + $2 WHERE collection = $1 RETURNING seq";
+    let last: i64 = connection.prepare_cached(take)?.query_row(params![collection.code(), int(items.len() as u64)], |row| row.get(0))?;
+    let last = uint(last);
+    let first = last - items.len() as u64 + 1;
+    let insert = "INSERT INTO feed (collection, seq, kind, ref, carrier, chain) VALUES ($1, $2, $3, $4, $5, $6)";
+    let mut insert = connection.prepare_cached(insert)?;
+    for (seq, item) in (first..).zip(items) {
+        chain = link(&chain, item);
+        let carrier = item.carrier.map(|key| &key.0[..]);
+        insert.execute(params![collection.code(), int(seq), item.kind as i64, item.reference, carrier, &chain[..]])?;
+    }
+    connection.prepare_cached("UPDATE feed_head SET chain = $2 WHERE collection = $1")?.execute(params![collection.code(), &chain[..]])?;
+    Ok((first, last))
+}
+
+fn link(chain: &[u8; 32], item: &Item<'_>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("outlet 2026 feed chain v1");
+    hasher.update(chain).update(&[item.kind as i64 as u8]).update(item.hash);
+    *hasher.finalize().as_bytes()
+}
+
+/// Does this chain value stand at this number? Number 0 always has the zero chain.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn cursor_holds(connection: &Connection, collection: Collection, seq: u64, chain: &[u8; 32]) -> Result<bool, DbError> {
+    if seq == 0 {
+        return Ok(*chain == [0; 32]);
+    }
+    let sql = "SELECT chain FROM feed WHERE collection = $1 AND seq = $2";
+    let found = optional(connection.prepare_cached(sql)?.query_row(params![collection.code(), int(seq)], |row| row.get::<_, Vec<u8>>(0)))?;
+    Ok(found.is_some_and(|found| found == chain))
+}
+
+/// An item as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its number.
+    pub seq: u64,
+    /// What it is.
+    pub kind: ItemKind,
+    /// Row that holds it.
+    pub reference: i64,
+    /// Who brought it.
+    pub carrier: Option<Vec<u8>>,
+    /// Chain up to and with it.
+    pub chain: [u8; 32],
+}
+
+/// Items after a number, at most `limit`.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn after(connection: &Connection, collection: Collection, seq: u64, limit: usize) -> Result<Vec<Stored>, DbError> {
+    let sql = "SELECT seq, kind, ref, carrier, chain FROM feed WHERE collection = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![collection.code(), int(seq), int(limit as u64)])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(Stored {
+            seq: uint(row.get(0)?),
+            kind: ItemKind::from_number(row.get(1)?)?,
+            reference: row.get(2)?,
+            carrier: row.get(3)?,
+            chain: fixed(&row.get::<_, Vec<u8>>(4)?, "chain")?,
+        });
+    }
+    Ok(items)
+}
+
+/// Collections that have a feed or a digest, sorted.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn collections(connection: &Connection) -> Result<Vec<Collection>, DbError> {
+    let sql = "SELECT collection FROM feed_head UNION SELECT collection FROM digest ORDER BY 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let codes = statement.query_map([], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
+    codes.into_iter().map(|code| Collection::from_code(code).ok_or_else(|| DbError::Damaged(format!("collection {code}")))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Database, FILE};
+
+    #[test]
+    fn numbers_continue_and_the_chain_tells_a_foreign_cursor() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(&folder.path().join(FILE)).unwrap();
+        let here = Collection::from_code(511_902).unwrap();
+        let item = |hash| Item { kind: ItemKind::Run, reference: 7, hash, carrier: None };
+        let first = database.write(|tx| append(tx, here, &[item(b"a"), item(b"b")])).unwrap();
+        let second = database.write(|tx| append(tx, here, &[item(b"c")])).unwrap();
+        assert_eq!((first, second), ((1, 2), (3, 3)));
+        database
+            .read(|tx| {
+                let items = after(tx, here, 1, 10)?;
+                assert_eq!(items.iter().map(|item| item.seq).collect::<Vec<_>>(), [2, 3]);
+                assert_eq!(head(tx, here)?, Head { seq: 3, chain: items[1].chain });
+                assert!(cursor_holds(tx, here, 2, &items[0].chain)?);
+                assert!(!cursor_holds(tx, here, 2, &items[1].chain)?);
+                assert!(!cursor_holds(tx, here, 9, &items[1].chain)?);
+                Ok::<_, DbError>(())
+            })
+            .unwrap();
+    }
+}

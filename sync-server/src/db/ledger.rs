@@ -1,0 +1,76 @@
+//! The derived ledger rows: one per outlet, written in the batch's own transaction.
+
+use outlet_core::ids::{Collection, DocKey};
+use rusqlite::{Connection, params};
+
+use super::{DbError, optional};
+
+/// Writes a row.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn put(connection: &Connection, outlet: &DocKey, row: &str, findings: &str) -> Result<(), DbError> {
+    let sql = "INSERT INTO ledger (outlet, collection, row, findings) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (outlet) DO UPDATE SET row = excluded.row, findings = excluded.findings";
+    connection.prepare_cached(sql)?.execute(params![&outlet.to_bytes()[..], outlet.collection.code(), row, findings])?;
+    Ok(())
+}
+
+/// Drops all rows, before a rebuild.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn clear(connection: &Connection) -> Result<(), DbError> {
+    connection.execute("DELETE FROM ledger", [])?;
+    Ok(())
+}
+
+/// A row as stored: row and findings as JSON.
+pub type Row = (DocKey, String, String);
+
+/// Rows in the order of their keys, a page of them.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn page(connection: &Connection, offset: u64, limit: u64) -> Result<Vec<Row>, DbError> {
+    let sql = "SELECT outlet, row, findings FROM ledger ORDER BY outlet LIMIT $1 OFFSET $2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![super::int(limit), super::int(offset)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: Vec<u8> = row.get(0)?;
+        let key = DocKey::from_bytes(&key).ok_or_else(|| DbError::Damaged("ledger key".into()))?;
+        page.push((key, row.get(1)?, row.get(2)?));
+    }
+    Ok(page)
+}
+
+/// Number of rows.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn count(connection: &Connection) -> Result<u64, DbError> {
+    Ok(super::uint(connection.prepare_cached("SELECT count(*) FROM ledger")?.query_row([], |row| row.get(0))?))
+}
+
+/// One row.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn get(connection: &Connection, outlet: &DocKey) -> Result<Option<(String, String)>, DbError> {
+    let sql = "SELECT row, findings FROM ledger WHERE outlet = $1";
+    optional(connection.prepare_cached(sql)?.query_row([&outlet.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?))))
+}
+
+/// Number of rows per collection, sorted.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn counts(connection: &Connection) -> Result<Vec<(Collection, u64)>, DbError> {
+    let sql = "SELECT collection, count(*) FROM ledger GROUP BY collection ORDER BY collection";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)))?.collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|(code, count)| Ok((Collection::from_code(code).ok_or_else(|| DbError::Damaged("collection".into()))?, super::uint(count))))
+        .collect()
+}
