@@ -6,12 +6,15 @@ CREATE TABLE meta (
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Server keys signed by the root. The private halves are files beside the database.
-CREATE TABLE servers (
-    key BLOB PRIMARY KEY NOT NULL,
-    cert BLOB NOT NULL,
-    added_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- What servers and the root signed, as signed: server certificates, memberships, revocations,
+-- rulings. The feed points here.
+CREATE TABLE sealed (
+    id INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,                 -- as in `feed`: 2 membership, 3 revocation, 4 ruling, 5 server certificate
+    about BLOB NOT NULL,                   -- key, or hash of the run's last change
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX sealed_by_kind ON sealed (kind, id);
 
 CREATE TABLE tickets (
     id INTEGER PRIMARY KEY,
@@ -34,13 +37,12 @@ CREATE TABLE members (
     role TEXT NOT NULL,
     level TEXT,
     collections TEXT NOT NULL,
-    serial INTEGER NOT NULL UNIQUE,
-    cert BLOB NOT NULL,                    -- as signed
+    serial INTEGER NOT NULL UNIQUE,        -- of the newest certificate
+    not_after INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
     ticket INTEGER REFERENCES tickets(id),
     last_seen INTEGER,
-    revoked_at INTEGER,
-    revocation BLOB                        -- as signed
+    revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- A cache: rebuilt from `runs` at any time.
@@ -55,7 +57,7 @@ CREATE TABLE documents (
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     doc BLOB NOT NULL,                     -- a held run may have no document yet
-    state INTEGER NOT NULL,                -- 1 admitted, 2 held, 3 rejected
+    state INTEGER NOT NULL,                -- 1 admitted, 2 held, 3 rejected, 4 waits for changes not here
     received_at INTEGER NOT NULL,
     author BLOB NOT NULL,
     carrier BLOB NOT NULL,
@@ -76,7 +78,7 @@ CREATE TABLE feed (
     collection INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     kind INTEGER NOT NULL,                 -- 1 run, 2 certificate, 3 revocation, 4 ruling, 5 server certificate
-    ref INTEGER NOT NULL,                  -- runs.id, members.serial, rulings.serial
+    ref INTEGER NOT NULL,                  -- runs.id or sealed.id
     carrier BLOB,                          -- who brought it: not sent back to them
     chain BLOB NOT NULL,                   -- hash over the feed up to here: part of the cursor
     PRIMARY KEY (collection, seq)
@@ -96,14 +98,6 @@ CREATE TABLE receipts (
     to_seq INTEGER NOT NULL,
     at INTEGER NOT NULL,
     receipt BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE rulings (
-    serial INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL REFERENCES runs(id),
-    verdict INTEGER NOT NULL,              -- 1 held, 2 released, 3 rejected
-    at INTEGER NOT NULL,
-    ruling BLOB NOT NULL                   -- as signed
 ) STRICT;
 
 -- Two changes for one (actor, seq): the first stands, the second is kept here as evidence.

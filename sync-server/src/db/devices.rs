@@ -1,12 +1,12 @@
-//! Tickets, members, server certificates. Certificates are kept as signed; the other columns
-//! repeat what they say so that lists need no parsing.
+//! Tickets and members. What was signed is in `sealed`; the columns here repeat what the newest
+//! certificate says so that lists need no parsing.
 
 use outlet_core::identity::{Level, Role};
 use outlet_core::ids::{Collection, PersonId, PublicKey};
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::{DbError, fixed, int, optional, uint};
+use super::{DbError, fixed, int, uint};
 
 /// What a ticket grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,16 +45,14 @@ pub struct StoredMember {
     pub grant: Grant,
     /// Number of the certificate.
     pub serial: u64,
-    /// Certificate as signed.
-    pub cert: Vec<u8>,
+    /// End of its validity.
+    pub not_after: Timestamp,
     /// When.
     pub enrolled_at: Timestamp,
     /// Newest session.
     pub last_seen: Option<Timestamp>,
     /// Since when changes of this device are held.
     pub revoked_at: Option<Timestamp>,
-    /// Revocation as signed.
-    pub revocation: Option<Vec<u8>>,
 }
 
 fn role_text(role: Role) -> &'static str {
@@ -173,10 +171,10 @@ pub fn bind_ticket(connection: &Connection, id: i64, key: &PublicKey, now: Times
 /// # Errors
 /// When SQLite refuses.
 pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option<i64>) -> Result<(), DbError> {
-    let sql = "INSERT INTO members (key, person, name, role, level, collections, serial, cert, enrolled_at, ticket) \
+    let sql = "INSERT INTO members (key, person, name, role, level, collections, serial, not_after, enrolled_at, ticket) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (key) DO UPDATE SET person = excluded.person, \
                name = excluded.name, role = excluded.role, level = excluded.level, collections = excluded.collections, \
-               serial = excluded.serial, cert = excluded.cert, ticket = coalesce(excluded.ticket, ticket)";
+               serial = excluded.serial, not_after = excluded.not_after, ticket = coalesce(excluded.ticket, ticket)";
     connection.prepare_cached(sql)?.execute(params![
         &member.key.0[..],
         &member.grant.person.0[..],
@@ -185,7 +183,7 @@ pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option
         member.grant.level.map(level_text),
         codes_text(&member.grant.collections),
         int(member.serial),
-        member.cert,
+        member.not_after.millis(),
         member.enrolled_at.millis(),
         ticket
     ])?;
@@ -197,7 +195,7 @@ pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option
 /// # Errors
 /// When SQLite refuses.
 pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
-    let sql = "SELECT key, role, level, collections, name, person, serial, cert, enrolled_at, last_seen, revoked_at, revocation \
+    let sql = "SELECT key, role, level, collections, name, person, serial, not_after, enrolled_at, last_seen, revoked_at \
                FROM members ORDER BY serial";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -207,32 +205,22 @@ pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
             key: PublicKey(fixed(&row.get::<_, Vec<u8>>(0)?, "key")?),
             grant: Grant::read(row, 1)?,
             serial: uint(row.get(6)?),
-            cert: row.get(7)?,
+            not_after: Timestamp::from_millis(row.get(7)?),
             enrolled_at: Timestamp::from_millis(row.get(8)?),
             last_seen: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
             revoked_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
-            revocation: row.get(11)?,
         });
     }
     Ok(members)
-}
-
-/// Certificate, or revocation, of a serial.
-///
-/// # Errors
-/// When SQLite refuses.
-pub fn by_serial(connection: &Connection, serial: i64) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, DbError> {
-    let sql = "SELECT cert, revocation FROM members WHERE serial = $1";
-    optional(connection.prepare_cached(sql)?.query_row([serial], |row| Ok((row.get(0)?, row.get(1)?))))
 }
 
 /// Revokes a member; false when it was revoked before.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp, revocation: &[u8]) -> Result<bool, DbError> {
-    let sql = "UPDATE members SET revoked_at = $2, revocation = $3 WHERE key = $1 AND revoked_at IS NULL";
-    Ok(connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis(), revocation])? == 1)
+pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "UPDATE members SET revoked_at = $2 WHERE key = $1 AND revoked_at IS NULL";
+    Ok(connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis()])? == 1)
 }
 
 /// Notes a session.
@@ -242,23 +230,4 @@ pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp, revocati
 pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
     connection.prepare_cached("UPDATE members SET last_seen = $2 WHERE key = $1")?.execute(params![&key.0[..], now.millis()])?;
     Ok(())
-}
-
-/// Stores a server certificate.
-///
-/// # Errors
-/// When SQLite refuses.
-pub fn put_server(connection: &Connection, key: &PublicKey, cert: &[u8], now: Timestamp) -> Result<(), DbError> {
-    let sql = "INSERT INTO servers (key, cert, added_at) VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET cert = excluded.cert";
-    connection.prepare_cached(sql)?.execute(params![&key.0[..], cert, now.millis()])?;
-    Ok(())
-}
-
-/// Server certificates, oldest first.
-///
-/// # Errors
-/// When SQLite refuses.
-pub fn servers(connection: &Connection) -> Result<Vec<Vec<u8>>, DbError> {
-    let mut statement = connection.prepare_cached("SELECT cert FROM servers ORDER BY added_at, key")?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

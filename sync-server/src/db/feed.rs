@@ -14,17 +14,19 @@ use super::{DbError, fixed, int, optional, uint};
 pub enum ItemKind {
     /// A signed run; the reference is its row.
     Run = 1,
-    /// A membership certificate; the reference is its serial.
+    /// A membership certificate; this and the following refer to what was signed.
     Certificate = 2,
-    /// A revocation; the reference is the serial of the certificate revoked.
+    /// A revocation.
     Revocation = 3,
-    /// A ruling; the reference is its serial.
+    /// A ruling.
     Ruling = 4,
+    /// A server's certificate.
+    ServerCert = 5,
 }
 
 impl ItemKind {
     fn from_number(number: i64) -> Result<Self, DbError> {
-        [Self::Run, Self::Certificate, Self::Revocation, Self::Ruling]
+        [Self::Run, Self::Certificate, Self::Revocation, Self::Ruling, Self::ServerCert]
             .into_iter()
             .find(|kind| *kind as i64 == number)
             .ok_or_else(|| DbError::Damaged(format!("feed item of kind {number}")))
@@ -139,6 +141,42 @@ pub fn after(connection: &Connection, collection: Collection, seq: u64, limit: u
         });
     }
     Ok(items)
+}
+
+/// Keeps something signed and appends it to a feed; `about` is the key or change it speaks of.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn append_sealed(
+    connection: &Connection,
+    collection: Collection,
+    kind: ItemKind,
+    about: &[u8],
+    bytes: &[u8],
+) -> Result<(), DbError> {
+    let sql = "INSERT INTO sealed (kind, about, bytes) VALUES ($1, $2, $3)";
+    connection.prepare_cached(sql)?.execute(params![kind as i64, about, bytes])?;
+    let reference = connection.last_insert_rowid();
+    let hash = blake3::hash(bytes);
+    append(connection, collection, &[Item { kind, reference, hash: hash.as_bytes(), carrier: None }])?;
+    Ok(())
+}
+
+/// Something signed, by row.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn sealed(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>, DbError> {
+    optional(connection.prepare_cached("SELECT bytes FROM sealed WHERE id = $1")?.query_row([id], |row| row.get(0)))
+}
+
+/// Everything signed of a kind, oldest first.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn all_sealed(connection: &Connection, kind: ItemKind) -> Result<Vec<Vec<u8>>, DbError> {
+    let mut statement = connection.prepare_cached("SELECT bytes FROM sealed WHERE kind = $1 ORDER BY id")?;
+    Ok(statement.query_map([kind as i64], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Collections that have a feed or a digest, sorted.

@@ -38,9 +38,9 @@ pub enum DbError {
     #[error("the database has version {found}, this program knows up to {known}; use a newer outlet-server")]
     Newer {
         /// Version of the file.
-        found: usize,
+        found: u32,
         /// Newest known.
-        known: usize,
+        known: u32,
     },
     /// A durability setting did not take, so a receipt would be a lie.
     #[error("SQLite runs with {setting} = {found}, not {wanted}: the file system may not support it; use a local disk")]
@@ -220,13 +220,14 @@ fn check_durability(connection: &Connection) -> Result<(), DbError> {
 fn migrate(connection: &mut Connection) -> Result<(), DbError> {
     // Immediate: two processes that open an old file at once migrate it once.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
-        return Err(DbError::Newer { found, known: MIGRATIONS.len() });
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(DbError::Newer { found, known });
     }
-    for (number, text) in MIGRATIONS.iter().enumerate().skip(found) {
+    for (number, text) in (1_u32..).zip(MIGRATIONS).filter(|(number, _)| *number > found) {
         transaction.execute_batch(text)?;
-        transaction.pragma_update(None, "user_version", number + 1)?;
+        transaction.pragma_update(None, "user_version", number)?;
     }
     transaction.commit()?;
     Ok(())

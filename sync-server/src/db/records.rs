@@ -29,11 +29,13 @@ pub enum RunState {
     Held = 2,
     /// Refused for good by a ruling.
     Rejected = 3,
+    /// Admitted as soon as the changes it depends on are here.
+    Waiting = 4,
 }
 
 impl RunState {
     fn from_number(number: i64) -> Result<Self, DbError> {
-        [Self::Admitted, Self::Held, Self::Rejected]
+        [Self::Admitted, Self::Held, Self::Rejected, Self::Waiting]
             .into_iter()
             .find(|state| *state as i64 == number)
             .ok_or_else(|| DbError::Damaged(format!("run state {number}")))
