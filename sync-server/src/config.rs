@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(plain.quota.changes, 20_000);
         let (config, unknown) = Config::parse("[quota]\nchanges = 3\nchange = 4\n[nobody]\nx = 1\n").unwrap();
         assert_eq!((config.quota.changes, config.quota.bytes), (3, plain.quota.bytes));
-        assert_eq!(unknown, ["quota.change", "nobody"]);
+        assert_eq!(unknown, ["nobody", "quota.change"]);
         assert!(Config::parse("[quota]\nchanges = \"many\"\n").is_err());
     }
 

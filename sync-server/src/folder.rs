@@ -73,8 +73,13 @@ impl Folder {
             return Err(CommandError::user(message).hint("start it with `outlet-server serve`, or name another folder"));
         }
         let keys = root.join(KEYS);
+        let fresh = !root.exists();
         std::fs::create_dir_all(&keys).context(format_args!("making {}", keys.display()))?;
         private_folder(&keys)?;
+        if fresh {
+            // Names of people are in the database.
+            private_folder(root)?;
+        }
         let root_key = SecretKey::from_bytes(random()?);
         let root_key_file = keys.join(ROOT_KEY);
         write_secret(&root_key_file, &write_key_file(&root_key, KeyUse::Root))?;

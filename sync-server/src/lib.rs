@@ -6,12 +6,38 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
 pub mod cli;
+mod commands;
 pub mod config;
 pub mod db;
+mod enrol;
 pub mod env;
 pub mod error;
-mod enrol;
 pub mod folder;
+pub mod ui;
 
 pub use env::Env;
+
+/// Runs one command and answers its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
+    ExitCode::from(run_code(args, env))
+}
+
+/// As [`run`], with the code as a number.
+pub fn run_code(args: impl IntoIterator<Item = OsString>, env: Env) -> u8 {
+    let mut ui = ui::Ui::new(env);
+    let cli = match cli::Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return ui.usage(&error),
+    };
+    ui.json = cli.json;
+    match commands::dispatch(cli, &mut ui) {
+        Ok(exit) => exit as u8,
+        Err(error) => ui.fail(&error),
+    }
+}

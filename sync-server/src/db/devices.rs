@@ -121,7 +121,7 @@ pub fn insert_ticket(
     expires_at: Timestamp,
 ) -> Result<i64, DbError> {
     let sql = "INSERT INTO tickets (secret_hash, role, level, collections, name, person, created_at, expires_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         &secret_hash[..],
         role_text(grant.role),
@@ -140,7 +140,7 @@ pub fn insert_ticket(
 /// # Errors
 /// When SQLite refuses.
 pub fn ticket(connection: &Connection, secret_hash: &[u8; 32]) -> Result<Option<StoredTicket>, DbError> {
-    let sql = "SELECT id, role, level, collections, name, person, expires_at, bound_key FROM tickets WHERE secret_hash = $1";
+    let sql = "SELECT id, role, level, collections, name, person, expires_at, bound_key FROM tickets WHERE secret_hash = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&secret_hash[..]])?;
     rows.next()?
@@ -161,7 +161,7 @@ pub fn ticket(connection: &Connection, secret_hash: &[u8; 32]) -> Result<Option<
 /// # Errors
 /// When SQLite refuses.
 pub fn bind_ticket(connection: &Connection, id: i64, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
-    let sql = "UPDATE tickets SET bound_key = $2, bound_at = $3 WHERE id = $1 AND bound_key IS NULL";
+    let sql = "UPDATE tickets SET bound_key = ?2, bound_at = ?3 WHERE id = ?1 AND bound_key IS NULL";
     connection.prepare_cached(sql)?.execute(params![id, &key.0[..], now.millis()])?;
     Ok(())
 }
@@ -172,7 +172,7 @@ pub fn bind_ticket(connection: &Connection, id: i64, key: &PublicKey, now: Times
 /// When SQLite refuses.
 pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option<i64>) -> Result<(), DbError> {
     let sql = "INSERT INTO members (key, person, name, role, level, collections, serial, not_after, enrolled_at, ticket) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (key) DO UPDATE SET person = excluded.person, \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO UPDATE SET person = excluded.person, \
                name = excluded.name, role = excluded.role, level = excluded.level, collections = excluded.collections, \
                serial = excluded.serial, not_after = excluded.not_after, ticket = coalesce(excluded.ticket, ticket)";
     connection.prepare_cached(sql)?.execute(params![
@@ -219,7 +219,7 @@ pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
 /// # Errors
 /// When SQLite refuses.
 pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<bool, DbError> {
-    let sql = "UPDATE members SET revoked_at = $2 WHERE key = $1 AND revoked_at IS NULL";
+    let sql = "UPDATE members SET revoked_at = ?2 WHERE key = ?1 AND revoked_at IS NULL";
     Ok(connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis()])? == 1)
 }
 
@@ -228,6 +228,6 @@ pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Resul
 /// # Errors
 /// When SQLite refuses.
 pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
-    connection.prepare_cached("UPDATE members SET last_seen = $2 WHERE key = $1")?.execute(params![&key.0[..], now.millis()])?;
+    connection.prepare_cached("UPDATE members SET last_seen = ?2 WHERE key = ?1")?.execute(params![&key.0[..], now.millis()])?;
     Ok(())
 }

@@ -60,7 +60,7 @@ pub struct Head {
 /// # Errors
 /// When SQLite refuses.
 pub fn head(connection: &Connection, collection: Collection) -> Result<Head, DbError> {
-    let sql = "SELECT seq, chain FROM feed_head WHERE collection = $1";
+    let sql = "SELECT seq, chain FROM feed_head WHERE collection = ?1";
     let found = optional(connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))))?;
     found.map_or(Ok(Head::default()), |(seq, chain)| Ok(Head { seq: uint(seq), chain: fixed(&chain, "chain")? }))
 }
@@ -71,20 +71,20 @@ pub fn head(connection: &Connection, collection: Collection) -> Result<Head, DbE
 /// When SQLite refuses.
 pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>]) -> Result<(u64, u64), DbError> {
     let mut chain = head(connection, collection)?.chain;
-    let make = "INSERT INTO feed_head (collection, seq, chain) VALUES ($1, 0, zeroblob(32)) ON CONFLICT DO NOTHING";
+    let make = "INSERT INTO feed_head (collection, seq, chain) VALUES (?1, 0, zeroblob(32)) ON CONFLICT DO NOTHING";
     connection.prepare_cached(make)?.execute([collection.code()])?;
-    let take = "UPDATE feed_head SET seq = seq + $2 WHERE collection = $1 RETURNING seq";
+    let take = "UPDATE feed_head SET seq = seq + ?2 WHERE collection = ?1 RETURNING seq";
     let last: i64 = connection.prepare_cached(take)?.query_row(params![collection.code(), int(items.len() as u64)], |row| row.get(0))?;
     let last = uint(last);
     let first = last - items.len() as u64 + 1;
-    let insert = "INSERT INTO feed (collection, seq, kind, ref, carrier, chain) VALUES ($1, $2, $3, $4, $5, $6)";
+    let insert = "INSERT INTO feed (collection, seq, kind, ref, carrier, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = connection.prepare_cached(insert)?;
     for (seq, item) in (first..).zip(items) {
         chain = link(&chain, item);
         let carrier = item.carrier.map(|key| &key.0[..]);
         insert.execute(params![collection.code(), int(seq), item.kind as i64, item.reference, carrier, &chain[..]])?;
     }
-    connection.prepare_cached("UPDATE feed_head SET chain = $2 WHERE collection = $1")?.execute(params![collection.code(), &chain[..]])?;
+    connection.prepare_cached("UPDATE feed_head SET chain = ?2 WHERE collection = ?1")?.execute(params![collection.code(), &chain[..]])?;
     Ok((first, last))
 }
 
@@ -102,7 +102,7 @@ pub fn cursor_holds(connection: &Connection, collection: Collection, seq: u64, c
     if seq == 0 {
         return Ok(*chain == [0; 32]);
     }
-    let sql = "SELECT chain FROM feed WHERE collection = $1 AND seq = $2";
+    let sql = "SELECT chain FROM feed WHERE collection = ?1 AND seq = ?2";
     let found = optional(connection.prepare_cached(sql)?.query_row(params![collection.code(), int(seq)], |row| row.get::<_, Vec<u8>>(0)))?;
     Ok(found.is_some_and(|found| found == chain))
 }
@@ -127,7 +127,7 @@ pub struct Stored {
 /// # Errors
 /// When SQLite refuses.
 pub fn after(connection: &Connection, collection: Collection, seq: u64, limit: usize) -> Result<Vec<Stored>, DbError> {
-    let sql = "SELECT seq, kind, ref, carrier, chain FROM feed WHERE collection = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    let sql = "SELECT seq, kind, ref, carrier, chain FROM feed WHERE collection = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![collection.code(), int(seq), int(limit as u64)])?;
     let mut items = Vec::new();
@@ -154,7 +154,7 @@ pub fn append_sealed(
     about: &[u8],
     bytes: &[u8],
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO sealed (kind, about, bytes) VALUES ($1, $2, $3)";
+    let sql = "INSERT INTO sealed (kind, about, bytes) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql)?.execute(params![kind as i64, about, bytes])?;
     let reference = connection.last_insert_rowid();
     let hash = blake3::hash(bytes);
@@ -167,7 +167,7 @@ pub fn append_sealed(
 /// # Errors
 /// When SQLite refuses.
 pub fn sealed(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>, DbError> {
-    optional(connection.prepare_cached("SELECT bytes FROM sealed WHERE id = $1")?.query_row([id], |row| row.get(0)))
+    optional(connection.prepare_cached("SELECT bytes FROM sealed WHERE id = ?1")?.query_row([id], |row| row.get(0)))
 }
 
 /// Everything signed of a kind, oldest first.
@@ -175,7 +175,7 @@ pub fn sealed(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>, DbErr
 /// # Errors
 /// When SQLite refuses.
 pub fn all_sealed(connection: &Connection, kind: ItemKind) -> Result<Vec<Vec<u8>>, DbError> {
-    let mut statement = connection.prepare_cached("SELECT bytes FROM sealed WHERE kind = $1 ORDER BY id")?;
+    let mut statement = connection.prepare_cached("SELECT bytes FROM sealed WHERE kind = ?1 ORDER BY id")?;
     Ok(statement.query_map([kind as i64], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 

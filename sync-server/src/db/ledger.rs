@@ -10,7 +10,7 @@ use super::{DbError, optional};
 /// # Errors
 /// When SQLite refuses.
 pub fn put(connection: &Connection, outlet: &DocKey, row: &str, findings: &str) -> Result<(), DbError> {
-    let sql = "INSERT INTO ledger (outlet, collection, row, findings) VALUES ($1, $2, $3, $4) \
+    let sql = "INSERT INTO ledger (outlet, collection, row, findings) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (outlet) DO UPDATE SET row = excluded.row, findings = excluded.findings";
     connection.prepare_cached(sql)?.execute(params![&outlet.to_bytes()[..], outlet.collection.code(), row, findings])?;
     Ok(())
@@ -33,7 +33,7 @@ pub type Row = (DocKey, String, String);
 /// # Errors
 /// When SQLite refuses.
 pub fn page(connection: &Connection, offset: u64, limit: u64) -> Result<Vec<Row>, DbError> {
-    let sql = "SELECT outlet, row, findings FROM ledger ORDER BY outlet LIMIT $1 OFFSET $2";
+    let sql = "SELECT outlet, row, findings FROM ledger ORDER BY outlet LIMIT ?1 OFFSET ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![super::int(limit), super::int(offset)])?;
     let mut page = Vec::new();
@@ -58,7 +58,7 @@ pub fn count(connection: &Connection) -> Result<u64, DbError> {
 /// # Errors
 /// When SQLite refuses.
 pub fn get(connection: &Connection, outlet: &DocKey) -> Result<Option<(String, String)>, DbError> {
-    let sql = "SELECT row, findings FROM ledger WHERE outlet = $1";
+    let sql = "SELECT row, findings FROM ledger WHERE outlet = ?1";
     optional(connection.prepare_cached(sql)?.query_row([&outlet.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?))))
 }
 

@@ -23,7 +23,7 @@ pub const ROSTER: &str = "roster";
 /// # Errors
 /// When SQLite refuses.
 pub fn get<T: FromSql>(connection: &Connection, key: &str) -> Result<Option<T>, DbError> {
-    optional(connection.prepare_cached("SELECT value FROM meta WHERE key = $1")?.query_row([key], |row| row.get(0)))
+    optional(connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)))
 }
 
 /// Sets a value.
@@ -31,7 +31,7 @@ pub fn get<T: FromSql>(connection: &Connection, key: &str) -> Result<Option<T>, 
 /// # Errors
 /// When SQLite refuses.
 pub fn set(connection: &Connection, key: &str, value: impl ToSql) -> Result<(), DbError> {
-    let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     connection.prepare_cached(sql)?.execute(params![key, value])?;
     Ok(())
 }
@@ -41,7 +41,7 @@ pub fn set(connection: &Connection, key: &str, value: impl ToSql) -> Result<(), 
 /// # Errors
 /// When SQLite refuses.
 pub fn next(connection: &Connection, key: &str) -> Result<u64, DbError> {
-    let sql = "INSERT INTO meta (key, value) VALUES ($1, 1) ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value";
+    let sql = "INSERT INTO meta (key, value) VALUES (?1, 1) ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value";
     Ok(uint(connection.prepare_cached(sql)?.query_row([key], |row| row.get(0))?))
 }
 
@@ -67,7 +67,7 @@ pub fn last_receipt(connection: &Connection) -> Result<Option<Timestamp>, DbErro
 /// # Errors
 /// When SQLite refuses.
 pub fn audit(connection: &Connection, at: Timestamp, who: &str, action: &str, detail: &str) -> Result<(), DbError> {
-    let sql = "INSERT INTO audit (at, who, action, detail) VALUES ($1, $2, $3, $4)";
+    let sql = "INSERT INTO audit (at, who, action, detail) VALUES (?1, ?2, ?3, ?4)";
     connection.prepare_cached(sql)?.execute(params![at.millis(), who, action, detail])?;
     Ok(())
 }
@@ -77,7 +77,7 @@ pub fn audit(connection: &Connection, at: Timestamp, who: &str, action: &str, de
 /// # Errors
 /// When SQLite refuses.
 pub fn add_usage(connection: &Connection, device: &[u8], day: i64, add: Usage) -> Result<Usage, DbError> {
-    let sql = "INSERT INTO usage (device, day, changes, bytes, documents, photo_bytes) VALUES ($1, $2, $3, $4, $5, $6) \
+    let sql = "INSERT INTO usage (device, day, changes, bytes, documents, photo_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                ON CONFLICT (device, day) DO UPDATE SET changes = changes + excluded.changes, bytes = bytes + excluded.bytes, \
                documents = documents + excluded.documents, photo_bytes = photo_bytes + excluded.photo_bytes \
                RETURNING changes, bytes, documents, photo_bytes";
@@ -114,7 +114,7 @@ impl Usage {
 /// # Errors
 /// When SQLite refuses.
 pub fn usage(connection: &Connection, device: &[u8], day: i64) -> Result<Usage, DbError> {
-    let sql = "SELECT changes, bytes, documents, photo_bytes FROM usage WHERE device = $1 AND day = $2";
+    let sql = "SELECT changes, bytes, documents, photo_bytes FROM usage WHERE device = ?1 AND day = ?2";
     let found = optional(connection.prepare_cached(sql)?.query_row(params![device, day], Usage::from_row))?;
     Ok(found.unwrap_or_default())
 }

@@ -3,6 +3,8 @@
 //! All SQL of the server is in this folder. A transaction of the writer is `BEGIN IMMEDIATE`, so
 //! that a second process (a ticket issued while `serve` runs) waits its turn instead of failing
 //! half way; readers never wait (WAL).
+//!
+//! Parameters are written `?1`: to SQLite `$1` is a name, numbered by its first appearance.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -129,7 +129,7 @@ fn hashes(bytes: &[u8]) -> Result<Vec<ChangeHash>, DbError> {
 /// # Errors
 /// When SQLite refuses.
 pub fn document(connection: &Connection, key: &DocKey) -> Result<Option<StoredDocument>, DbError> {
-    let sql = "SELECT id, heads, changes, saved FROM documents WHERE key = $1";
+    let sql = "SELECT id, heads, changes, saved FROM documents WHERE key = ?1";
     let found = optional(connection.prepare_cached(sql)?.query_row([&key.to_bytes()[..]], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?, row.get::<_, Vec<u8>>(3)?))
     }))?;
@@ -141,7 +141,7 @@ pub fn document(connection: &Connection, key: &DocKey) -> Result<Option<StoredDo
 /// # Errors
 /// When SQLite refuses.
 pub fn put_document(connection: &Connection, key: &DocKey, heads: &[ChangeHash], changes: u64, saved: &[u8]) -> Result<(), DbError> {
-    let sql = "INSERT INTO documents (key, heads, changes, saved) VALUES ($1, $2, $3, $4) \
+    let sql = "INSERT INTO documents (key, heads, changes, saved) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (key) DO UPDATE SET heads = excluded.heads, changes = excluded.changes, saved = excluded.saved";
     connection.prepare_cached(sql)?.execute(params![&key.to_bytes()[..], concat(heads), int(changes), saved])?;
     Ok(())
@@ -153,7 +153,7 @@ pub fn put_document(connection: &Connection, key: &DocKey, heads: &[ChangeHash],
 /// When SQLite refuses.
 pub fn heads(connection: &Connection, collection: Collection) -> Result<Vec<(DocKey, Vec<ChangeHash>)>, DbError> {
     let (from, to) = key_range(collection);
-    let mut statement = connection.prepare_cached("SELECT key, heads FROM documents WHERE key >= $1 AND key < $2 ORDER BY key")?;
+    let mut statement = connection.prepare_cached("SELECT key, heads FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
     let mut rows = statement.query(params![&from[..], &to[..]])?;
     let mut list = Vec::new();
     while let Some(row) = rows.next()? {
@@ -170,7 +170,7 @@ pub fn heads(connection: &Connection, collection: Collection) -> Result<Vec<(Doc
 /// When SQLite refuses.
 pub fn keys(connection: &Connection, collection: Collection) -> Result<Vec<DocKey>, DbError> {
     let (from, to) = key_range(collection);
-    let mut statement = connection.prepare_cached("SELECT key FROM documents WHERE key >= $1 AND key < $2 ORDER BY key")?;
+    let mut statement = connection.prepare_cached("SELECT key FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
     let keys = statement.query_map(params![&from[..], &to[..]], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
     keys.iter().map(|key| DocKey::from_bytes(key).ok_or_else(|| DbError::Damaged("document key".into()))).collect()
 }
@@ -186,7 +186,7 @@ fn key_range(collection: Collection) -> ([u8; 3], [u8; 3]) {
 /// # Errors
 /// When SQLite refuses.
 pub fn insert_run(connection: &Connection, run: &NewRun<'_>) -> Result<i64, DbError> {
-    let sql = "INSERT INTO runs (doc, state, received_at, author, carrier, hashes, run, hold) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "INSERT INTO runs (doc, state, received_at, author, carrier, hashes, run, hold) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         &run.doc.to_bytes()[..],
         run.state as i64,
@@ -205,7 +205,7 @@ pub fn insert_run(connection: &Connection, run: &NewRun<'_>) -> Result<i64, DbEr
 /// # Errors
 /// When SQLite refuses.
 pub fn run(connection: &Connection, id: i64) -> Result<Option<StoredRun>, DbError> {
-    let sql = format!("SELECT {} FROM runs WHERE id = $1", StoredRun::COLUMNS);
+    let sql = format!("SELECT {} FROM runs WHERE id = ?1", StoredRun::COLUMNS);
     Ok(query_runs(connection, &sql, [id])?.pop())
 }
 
@@ -214,7 +214,7 @@ pub fn run(connection: &Connection, id: i64) -> Result<Option<StoredRun>, DbErro
 /// # Errors
 /// When SQLite refuses.
 pub fn runs_of(connection: &Connection, doc: &DocKey) -> Result<Vec<StoredRun>, DbError> {
-    let sql = format!("SELECT {} FROM runs WHERE doc = $1 ORDER BY id", StoredRun::COLUMNS);
+    let sql = format!("SELECT {} FROM runs WHERE doc = ?1 ORDER BY id", StoredRun::COLUMNS);
     query_runs(connection, &sql, [&doc.to_bytes()[..]])
 }
 
@@ -223,7 +223,7 @@ pub fn runs_of(connection: &Connection, doc: &DocKey) -> Result<Vec<StoredRun>, 
 /// # Errors
 /// When SQLite refuses.
 pub fn not_admitted_of(connection: &Connection, doc: &DocKey) -> Result<Vec<StoredRun>, DbError> {
-    let sql = format!("SELECT {} FROM runs WHERE doc = $1 AND state <> 1 ORDER BY id", StoredRun::COLUMNS);
+    let sql = format!("SELECT {} FROM runs WHERE doc = ?1 AND state <> 1 ORDER BY id", StoredRun::COLUMNS);
     query_runs(connection, &sql, [&doc.to_bytes()[..]])
 }
 
@@ -241,7 +241,7 @@ pub fn any_not_admitted(connection: &Connection) -> Result<bool, DbError> {
 /// # Errors
 /// When SQLite refuses.
 pub fn held(connection: &Connection) -> Result<Vec<StoredRun>, DbError> {
-    let sql = format!("SELECT {} FROM runs WHERE state <> 1 AND state = $1 ORDER BY id", StoredRun::COLUMNS);
+    let sql = format!("SELECT {} FROM runs WHERE state <> 1 AND state = ?1 ORDER BY id", StoredRun::COLUMNS);
     query_runs(connection, &sql, [RunState::Held as i64])
 }
 
@@ -251,7 +251,7 @@ pub fn held(connection: &Connection) -> Result<Vec<StoredRun>, DbError> {
 /// When SQLite refuses.
 pub fn held_changes(connection: &Connection, collection: Collection) -> Result<u64, DbError> {
     let (from, to) = key_range(collection);
-    let sql = "SELECT coalesce(sum(length(hashes) / 32), 0) FROM runs WHERE state <> 1 AND state = 2 AND doc >= $1 AND doc < $2";
+    let sql = "SELECT coalesce(sum(length(hashes) / 32), 0) FROM runs WHERE state <> 1 AND state = 2 AND doc >= ?1 AND doc < ?2";
     Ok(uint(connection.prepare_cached(sql)?.query_row(params![&from[..], &to[..]], |row| row.get(0))?))
 }
 
@@ -270,7 +270,7 @@ fn query_runs(connection: &Connection, sql: &str, parameters: impl rusqlite::Par
 /// # Errors
 /// When SQLite refuses.
 pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Option<&str>) -> Result<(), DbError> {
-    connection.prepare_cached("UPDATE runs SET state = $2, hold = $3 WHERE id = $1")?.execute(params![id, state as i64, hold])?;
+    connection.prepare_cached("UPDATE runs SET state = ?2, hold = ?3 WHERE id = ?1")?.execute(params![id, state as i64, hold])?;
     Ok(())
 }
 
@@ -279,7 +279,7 @@ pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Op
 /// # Errors
 /// When SQLite refuses.
 pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<Vec<(ChangeHash, Timestamp)>, DbError> {
-    let sql = "SELECT received_at, hashes FROM runs WHERE doc = $1 AND state = 1 ORDER BY id";
+    let sql = "SELECT received_at, hashes FROM runs WHERE doc = ?1 AND state = 1 ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&doc.to_bytes()[..]])?;
     let mut times = Vec::new();
@@ -295,7 +295,7 @@ pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<Vec<(Chang
 /// # Errors
 /// When SQLite refuses.
 pub fn digest(connection: &Connection, collection: Collection) -> Result<Option<(Vec<u8>, u64)>, DbError> {
-    let sql = "SELECT state, count FROM digest WHERE collection = $1";
+    let sql = "SELECT state, count FROM digest WHERE collection = ?1";
     let found = connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
     Ok(optional(found)?.map(|(state, count)| (state, uint(count))))
 }
@@ -305,7 +305,7 @@ pub fn digest(connection: &Connection, collection: Collection) -> Result<Option<
 /// # Errors
 /// When SQLite refuses.
 pub fn put_digest(connection: &Connection, collection: Collection, state: &[u8], count: u64) -> Result<(), DbError> {
-    let sql = "INSERT INTO digest (collection, state, count) VALUES ($1, $2, $3) \
+    let sql = "INSERT INTO digest (collection, state, count) VALUES (?1, ?2, ?3) \
                ON CONFLICT (collection) DO UPDATE SET state = excluded.state, count = excluded.count";
     connection.prepare_cached(sql)?.execute(params![collection.code(), state, int(count)])?;
     Ok(())
@@ -323,7 +323,7 @@ pub fn keep_equivocation(
     at: Timestamp,
     run: &[u8],
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO equivocations (doc, author, carrier, at, run) VALUES ($1, $2, $3, $4, $5)";
+    let sql = "INSERT INTO equivocations (doc, author, carrier, at, run) VALUES (?1, ?2, ?3, ?4, ?5)";
     connection.prepare_cached(sql)?.execute(params![&doc.to_bytes()[..], &author.0[..], &carrier.0[..], at.millis(), run])?;
     Ok(())
 }

@@ -1,0 +1,162 @@
+//! `device list|show|revoke`.
+
+use outlet_core::identity::{Level, Revocation, Role, Roster, Signed, SignedRevocation, fingerprint};
+use outlet_core::ids::{Collection, PersonId, PublicKey};
+use serde::Serialize;
+
+use super::Outcome;
+use crate::cli::DeviceCommand;
+use crate::db::devices::StoredMember;
+use crate::db::{devices, feed, meta};
+use crate::error::{CommandError, Exit};
+use crate::folder::Folder;
+use crate::ui::{self, Ui};
+
+/// `device list --json`: a list of these; `device show --json`: one.
+#[derive(Serialize)]
+struct Device {
+    key: PublicKey,
+    fingerprint: String,
+    name: String,
+    person: PersonId,
+    role: Role,
+    level: Option<Level>,
+    collections: Vec<Collection>,
+    serial: u64,
+    enrolled_at: String,
+    valid_until: String,
+    last_seen: Option<String>,
+    revoked_at: Option<String>,
+    /// The server itself: it signs and writes reference documents.
+    server: bool,
+}
+
+impl Device {
+    fn new(member: StoredMember, roster: &Roster) -> Self {
+        Self {
+            fingerprint: fingerprint(&member.key),
+            server: roster.is_server(&member.key),
+            key: member.key,
+            name: member.grant.name,
+            person: member.grant.person,
+            role: member.grant.role,
+            level: member.grant.level,
+            collections: member.grant.collections,
+            serial: member.serial,
+            enrolled_at: member.enrolled_at.to_string(),
+            valid_until: member.not_after.to_string(),
+            last_seen: member.last_seen.map(|at| at.to_string()),
+            revoked_at: member.revoked_at.map(|at| at.to_string()),
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match (&self.revoked_at, self.server) {
+            (Some(_), _) => "revoked",
+            (None, true) => "server",
+            (None, false) => "active",
+        }
+    }
+
+    fn collections(&self) -> String {
+        self.collections.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn word<T: Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+pub(super) fn device(command: &DeviceCommand, folder: &Folder, ui: &mut Ui) -> Outcome {
+    match command {
+        DeviceCommand::List => list(folder, ui),
+        DeviceCommand::Show { key } => show(&find(folder, key)?, ui),
+        DeviceCommand::Revoke { key, reason } => revoke(&find(folder, key)?, reason, folder, ui),
+    }
+}
+
+fn all(folder: &Folder) -> Result<Vec<Device>, CommandError> {
+    folder.database.read::<_, CommandError>(|tx| {
+        let roster = folder.roster(tx)?;
+        Ok(devices::members(tx)?.into_iter().map(|member| Device::new(member, &roster)).collect())
+    })
+}
+
+fn find(folder: &Folder, key: &str) -> Result<Device, CommandError> {
+    let given = key.to_ascii_lowercase();
+    let mut found: Vec<Device> = all(folder)?.into_iter().filter(|device| device.key.to_string().starts_with(&given)).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(device), true) => Ok(device),
+        (None, _) => Err(CommandError::user(format!("no device has a key that starts with {key:?}")).hint("`outlet-server device list` shows all")),
+        (Some(_), false) => Err(CommandError::user(format!("several devices have a key that starts with {key:?}")).hint("give more digits")),
+    }
+}
+
+fn list(folder: &Folder, ui: &mut Ui) -> Outcome {
+    ui.show(&all(folder)?, |devices| {
+        let row = |device: &Device| {
+            vec![
+                device.key.short(),
+                word(&device.role),
+                device.level.as_ref().map(word).unwrap_or_default(),
+                device.collections(),
+                device.state().to_owned(),
+                device.last_seen.clone().unwrap_or_default(),
+                device.name.clone(),
+            ]
+        };
+        ui::table(&["key", "role", "level", "collections", "state", "last seen", "name"], &devices.iter().map(row).collect::<Vec<_>>())
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn show(device: &Device, ui: &mut Ui) -> Outcome {
+    ui.show(device, |device| {
+        let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        [
+            ("key", device.key.to_string()),
+            ("fingerprint", device.fingerprint.clone()),
+            ("name", device.name.clone()),
+            ("person", device.person.to_string()),
+            ("role", word(&device.role)),
+            ("level", device.level.as_ref().map_or_else(|| "-".into(), word)),
+            ("collections", device.collections()),
+            ("state", device.state().to_owned()),
+            ("enrolled", device.enrolled_at.clone()),
+            ("valid until", device.valid_until.clone()),
+            ("last seen", optional(&device.last_seen)),
+            ("revoked", optional(&device.revoked_at)),
+        ]
+        .map(|(label, value)| format!("{label:<12} {value}"))
+        .join("\n")
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn revoke(device: &Device, reason: &str, folder: &Folder, ui: &mut Ui) -> Outcome {
+    if device.server {
+        return Err(CommandError::user("this is the server's own key").hint("`outlet-server key rotate` replaces it"));
+    }
+    let now = ui.env.now();
+    let revoked = folder.database.write::<_, CommandError>(|tx| {
+        // By server receipt: nothing received from here on counts, whatever the device's clock says.
+        if !devices::revoke(tx, &device.key, now)? {
+            return Ok(false);
+        }
+        let revocation = Revocation { key: device.key, at: now, reason: reason.to_owned(), who: "command line".into() };
+        let signed: SignedRevocation = Signed::sign(folder.key(), revocation);
+        feed::append_sealed(tx, Collection::REFERENCE, feed::ItemKind::Revocation, &device.key.0, &signed.to_bytes())?;
+        meta::next(tx, meta::ROSTER)?;
+        meta::audit(tx, now, "command line", "revoke", &device.key.to_string())?;
+        Ok(true)
+    })?;
+    if !revoked {
+        let since = device.revoked_at.clone().unwrap_or_default();
+        return Err(CommandError::user(format!("{} is revoked since {since}", device.key.short())));
+    }
+    let device = find(folder, &device.key.to_string())?;
+    ui.show(&device, |device| {
+        format!("{} is revoked: what the server has stays, what comes later is held (`outlet-server quarantine list`)", device.key.short())
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,70 @@
+//! One function per command: parse, call, print.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command, ConfigCommand};
+use crate::error::{CommandError, Exit, IoContext};
+use crate::folder::Folder;
+use crate::ui::Ui;
+
+mod device;
+mod init;
+mod ticket;
+
+type Outcome = Result<Exit, CommandError>;
+
+/// Runs the command.
+pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
+    let data = Data { given: cli.data };
+    match cli.command {
+        Command::Init => init::init(&data.path(ui)?, ui),
+        Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
+        Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
+        Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
+        Command::Config(ConfigCommand::Default) => {
+            ui.data(crate::config::DEFAULT.as_bytes())?;
+            Ok(Exit::Ok)
+        }
+        Command::Completions { shell } => completions(shell, ui),
+        Command::Man { dir } => man(&dir, ui),
+        _ => Err(CommandError::internal("not built yet")),
+    }
+}
+
+/// Where the data folder is: option, then variable.
+struct Data {
+    given: Option<PathBuf>,
+}
+
+impl Data {
+    fn path(&self, ui: &Ui) -> Result<PathBuf, CommandError> {
+        let variable = || ui.env.var("OUTLET_SERVER_DATA").map(PathBuf::from);
+        self.given.clone().or_else(variable).ok_or_else(|| {
+            CommandError::usage("no data folder given").hint("add `--data DIR`, or set OUTLET_SERVER_DATA")
+        })
+    }
+
+    fn open(&self, ui: &mut Ui) -> Result<Folder, CommandError> {
+        let (folder, unknown) = Folder::open(&self.path(ui)?, ui.env.clock.clone())?;
+        for key in unknown {
+            ui.note(format_args!("warning: {} has a setting nobody knows: {key}", crate::config::FILE));
+        }
+        Ok(folder)
+    }
+}
+
+fn completions(shell: clap_complete::Shell, ui: &mut Ui) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "outlet-server", &mut script);
+    ui.data(&script)?;
+    Ok(Exit::Ok)
+}
+
+fn man(dir: &std::path::Path, ui: &mut Ui) -> Outcome {
+    std::fs::create_dir_all(dir).context(format_args!("making {}", dir.display()))?;
+    clap_mangen::generate_to(Cli::command(), dir).context(format_args!("writing manual pages to {}", dir.display()))?;
+    ui.note(format_args!("manual pages are in {}", dir.display()));
+    Ok(Exit::Ok)
+}
