@@ -12,7 +12,9 @@ use outlet_core::time::Day;
 /// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
 #[derive(Debug, Parser)]
 #[command(name = "outlet-server", version, arg_required_else_help = true)]
-#[command(after_help = "Example:\n  outlet-server init --data /srv/outlets && outlet-server serve --data /srv/outlets\n\nExit codes: 0 ok, 1 input or state in the way, 2 usage, 3 done in part, 70 internal.")]
+#[command(
+    after_help = "Example:\n  outlet-server init --data /srv/outlets && outlet-server serve --data /srv/outlets\n\nExit codes: 0 ok, 1 input or state in the way, 2 usage, 3 done in part, 70 internal."
+)]
 pub struct Cli {
     /// Data folder [default: $OUTLET_SERVER_DATA].
     #[arg(long, global = true, value_name = "DIR")]
@@ -44,10 +46,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  outlet-server init --data /srv/outlets")]
     Init,
     /// Listen for devices (QUIC) and show the page (HTTP); prints one line once listening.
-    #[command(after_help = "Example:\n  outlet-server serve --data /srv/outlets --quic 0.0.0.0:4433\n\nPrints: listening quic=ADDR http=http://ADDR/")]
+    #[command(
+        after_help = "Example:\n  outlet-server serve --data /srv/outlets --quic 0.0.0.0:4433\n\nPrints: listening quic=ADDR http=http://ADDR/"
+    )]
     Serve(ServeArgs),
     /// Issue a one-time ticket for a device. Works while `serve` runs.
-    #[command(after_help = "Example:\n  outlet-server ticket --data /srv/outlets --role inspector --collection 511902 --name 张三 --qr")]
+    #[command(
+        after_help = "Example:\n  outlet-server ticket --data /srv/outlets --role inspector --collection 511902 --name 张三 --qr"
+    )]
     Ticket(TicketArgs),
     /// Devices: list, show, revoke.
     #[command(subcommand)]
@@ -59,10 +65,14 @@ pub enum Command {
     #[command(subcommand)]
     Key(KeyCommand),
     /// Write database, photos and keys to one file sealed by a passphrase. Works while `serve` runs.
-    #[command(after_help = "Example:\n  outlet-server backup --data /srv/outlets --passphrase-file pass.txt outlets.tar.age\n\nThe file is an age file around a tar: `age -d outlets.tar.age | tar t` lists it.")]
+    #[command(
+        after_help = "Example:\n  outlet-server backup --data /srv/outlets --passphrase-file pass.txt outlets.tar.age\n\nThe file is an age file around a tar: `age -d outlets.tar.age | tar t` lists it."
+    )]
     Backup(ArchiveArgs),
     /// Make a data folder from a backup. Starts a new epoch: devices compare everything once.
-    #[command(after_help = "Example:\n  outlet-server restore --data /srv/outlets2 --passphrase-file pass.txt outlets.tar.age")]
+    #[command(
+        after_help = "Example:\n  outlet-server restore --data /srv/outlets2 --passphrase-file pass.txt outlets.tar.age"
+    )]
     Restore(ArchiveArgs),
     /// Load milestone sets, dictionaries, townships, rivers (TOML) into the reference documents.
     #[command(after_help = "Example:\n  outlet-server load-reference --data /srv/outlets fixtures/reference/*.toml")]
@@ -71,10 +81,14 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// How far each milestone is (时限节点).
-    #[command(after_help = "Example:\n  outlet-server progress --data /srv/outlets --as-of 2022-12-31 --by unit --json")]
+    #[command(
+        after_help = "Example:\n  outlet-server progress --data /srv/outlets --as-of 2022-12-31 --by unit --json"
+    )]
     Progress(ProgressArgs),
     /// Why an outlet is done or not: each condition, its date, its evidence, who decided.
-    #[command(after_help = "Example:\n  outlet-server explain 019a0c3e-7b1d-7c3a-9f00-0123456789ab --milestone M4 --data /srv/outlets")]
+    #[command(
+        after_help = "Example:\n  outlet-server explain 019a0c3e-7b1d-7c3a-9f00-0123456789ab --milestone M4 --data /srv/outlets"
+    )]
     Explain(ExplainArgs),
     /// Problem list (问题清单).
     #[command(subcommand)]
@@ -83,7 +97,9 @@ pub enum Command {
     #[command(subcommand)]
     Parties(ExportCommand),
     /// Record that a ledger or problem list was sealed (M1 needs both).
-    #[command(after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号")]
+    #[command(
+        after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号"
+    )]
     Seal(SealArgs),
     /// Settings.
     #[command(subcommand)]
@@ -278,7 +294,9 @@ pub struct LoadReferenceArgs {
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// One row (or feature) per outlet.
-    #[command(after_help = "Example:\n  outlet-server ledger export --data /srv/outlets --format csv --as-of 2022-12-31 -o ledger.csv")]
+    #[command(
+        after_help = "Example:\n  outlet-server ledger export --data /srv/outlets --format csv --as-of 2022-12-31 -o ledger.csv"
+    )]
     Export(LedgerExportArgs),
     /// Number, distribution, way of discharge (数量、分布、排放方式).
     #[command(after_help = "Example:\n  outlet-server ledger summary --data /srv/outlets --by township")]

@@ -64,12 +64,17 @@ impl std::error::Error for CommandError {}
 
 impl From<rusqlite::Error> for CommandError {
     fn from(error: rusqlite::Error) -> Self {
-        let busy = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked));
+        let busy = matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+        );
         let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
         let wrong = Self::internal(format!("the database refused: {error}"));
         match (busy, full) {
-            (true, _) => Self::user("another process keeps the database busy").hint("try again; if it lasts, look for a stuck outlet-server process"),
-            (_, true) => Self::user("the disk is full, nothing was written").hint("free space on the data folder's file system and repeat the command"),
+            (true, _) => Self::user("another process keeps the database busy")
+                .hint("try again; if it lasts, look for a stuck outlet-server process"),
+            (_, true) => Self::user("the disk is full, nothing was written")
+                .hint("free space on the data folder's file system and repeat the command"),
             _ => wrong.hint("run `outlet-server backup` to keep what is readable, then report the message"),
         }
     }
@@ -86,7 +91,9 @@ impl<T> IoContext<T> for std::io::Result<T> {
         self.map_err(|error| {
             let message = CommandError::user(format!("{what} failed: {error}"));
             match error.kind() {
-                std::io::ErrorKind::NotFound => message.hint("check the path; `outlet-server init --data DIR` makes a new data folder"),
+                std::io::ErrorKind::NotFound => {
+                    message.hint("check the path; `outlet-server init --data DIR` makes a new data folder")
+                }
                 std::io::ErrorKind::PermissionDenied => message.hint("run as the user who owns the data folder"),
                 std::io::ErrorKind::StorageFull => message.hint("free space and repeat the command"),
                 _ => message,

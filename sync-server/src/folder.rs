@@ -86,7 +86,8 @@ impl Folder {
         let server = new_server_key(root)?;
         let config_file = root.join(config::FILE);
         if !config_file.exists() {
-            std::fs::write(&config_file, config::commented()).context(format_args!("writing {}", config_file.display()))?;
+            std::fs::write(&config_file, config::commented())
+                .context(format_args!("writing {}", config_file.display()))?;
         }
         let (config, _) = Config::load(root)?;
         let database = Database::create(&root.join(db::FILE))?;

@@ -84,11 +84,16 @@ fn all(folder: &Folder) -> Result<Vec<Device>, CommandError> {
 
 fn find(folder: &Folder, key: &str) -> Result<Device, CommandError> {
     let given = key.to_ascii_lowercase();
-    let mut found: Vec<Device> = all(folder)?.into_iter().filter(|device| device.key.to_string().starts_with(&given)).collect();
+    let mut found: Vec<Device> =
+        all(folder)?.into_iter().filter(|device| device.key.to_string().starts_with(&given)).collect();
     match (found.pop(), found.is_empty()) {
         (Some(device), true) => Ok(device),
-        (None, _) => Err(CommandError::user(format!("no device has a key that starts with {key:?}")).hint("`outlet-server device list` shows all")),
-        (Some(_), false) => Err(CommandError::user(format!("several devices have a key that starts with {key:?}")).hint("give more digits")),
+        (None, _) => Err(CommandError::user(format!("no device has a key that starts with {key:?}"))
+            .hint("`outlet-server device list` shows all")),
+        (Some(_), false) => {
+            Err(CommandError::user(format!("several devices have a key that starts with {key:?}"))
+                .hint("give more digits"))
+        }
     }
 }
 
@@ -105,7 +110,10 @@ fn list(folder: &Folder, ui: &mut Ui) -> Outcome {
                 device.name.clone(),
             ]
         };
-        ui::table(&["key", "role", "level", "collections", "state", "last seen", "name"], &devices.iter().map(row).collect::<Vec<_>>())
+        ui::table(
+            &["key", "role", "level", "collections", "state", "last seen", "name"],
+            &devices.iter().map(row).collect::<Vec<_>>(),
+        )
     })?;
     Ok(Exit::Ok)
 }
@@ -156,7 +164,10 @@ fn revoke(device: &Device, reason: &str, folder: &Folder, ui: &mut Ui) -> Outcom
     }
     let device = find(folder, &device.key.to_string())?;
     ui.show(&device, |device| {
-        format!("{} is revoked: what the server has stays, what comes later is held (`outlet-server quarantine list`)", device.key.short())
+        format!(
+            "{} is revoked: what the server has stays, what comes later is held (`outlet-server quarantine list`)",
+            device.key.short()
+        )
     })?;
     Ok(Exit::Ok)
 }

@@ -84,7 +84,8 @@ fn addresses(args: &TicketArgs, folder: &Folder) -> Result<Vec<ServerAddress>, C
         let parse = |text: &String| text.parse().map_err(|error| CommandError::usage(format!("{error}")));
         return given.iter().map(parse).collect();
     }
-    let listening: Option<String> = folder.database.read::<_, CommandError>(|tx| Ok(meta::get(tx, meta::LISTENING)?))?;
+    let listening: Option<String> =
+        folder.database.read::<_, CommandError>(|tx| Ok(meta::get(tx, meta::LISTENING)?))?;
     let text = listening.unwrap_or_else(|| folder.config.listen.quic.clone());
     format!("quic://{text}").parse().map(|address| vec![address]).map_err(|_| {
         CommandError::user(format!("{text} is no address that a device could reach"))

@@ -140,7 +140,8 @@ pub fn insert_ticket(
 /// # Errors
 /// When SQLite refuses.
 pub fn ticket(connection: &Connection, secret_hash: &[u8; 32]) -> Result<Option<StoredTicket>, DbError> {
-    let sql = "SELECT id, role, level, collections, name, person, expires_at, bound_key FROM tickets WHERE secret_hash = ?1";
+    let sql =
+        "SELECT id, role, level, collections, name, person, expires_at, bound_key FROM tickets WHERE secret_hash = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&secret_hash[..]])?;
     rows.next()?
@@ -228,6 +229,8 @@ pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Resul
 /// # Errors
 /// When SQLite refuses.
 pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
-    connection.prepare_cached("UPDATE members SET last_seen = ?2 WHERE key = ?1")?.execute(params![&key.0[..], now.millis()])?;
+    connection
+        .prepare_cached("UPDATE members SET last_seen = ?2 WHERE key = ?1")?
+        .execute(params![&key.0[..], now.millis()])?;
     Ok(())
 }

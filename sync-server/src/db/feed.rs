@@ -61,7 +61,11 @@ pub struct Head {
 /// When SQLite refuses.
 pub fn head(connection: &Connection, collection: Collection) -> Result<Head, DbError> {
     let sql = "SELECT seq, chain FROM feed_head WHERE collection = ?1";
-    let found = optional(connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))))?;
+    let found = optional(
+        connection
+            .prepare_cached(sql)?
+            .query_row([collection.code()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))),
+    )?;
     found.map_or(Ok(Head::default()), |(seq, chain)| Ok(Head { seq: uint(seq), chain: fixed(&chain, "chain")? }))
 }
 
@@ -74,7 +78,9 @@ pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>
     let make = "INSERT INTO feed_head (collection, seq, chain) VALUES (?1, 0, zeroblob(32)) ON CONFLICT DO NOTHING";
     connection.prepare_cached(make)?.execute([collection.code()])?;
     let take = "UPDATE feed_head SET seq = seq + ?2 WHERE collection = ?1 RETURNING seq";
-    let last: i64 = connection.prepare_cached(take)?.query_row(params![collection.code(), int(items.len() as u64)], |row| row.get(0))?;
+    let last: i64 = connection
+        .prepare_cached(take)?
+        .query_row(params![collection.code(), int(items.len() as u64)], |row| row.get(0))?;
     let last = uint(last);
     let first = last - items.len() as u64 + 1;
     let insert = "INSERT INTO feed (collection, seq, kind, ref, carrier, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -84,7 +90,9 @@ pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>
         let carrier = item.carrier.map(|key| &key.0[..]);
         insert.execute(params![collection.code(), int(seq), item.kind as i64, item.reference, carrier, &chain[..]])?;
     }
-    connection.prepare_cached("UPDATE feed_head SET chain = ?2 WHERE collection = ?1")?.execute(params![collection.code(), &chain[..]])?;
+    connection
+        .prepare_cached("UPDATE feed_head SET chain = ?2 WHERE collection = ?1")?
+        .execute(params![collection.code(), &chain[..]])?;
     Ok((first, last))
 }
 
@@ -98,12 +106,19 @@ fn link(chain: &[u8; 32], item: &Item<'_>) -> [u8; 32] {
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn cursor_holds(connection: &Connection, collection: Collection, seq: u64, chain: &[u8; 32]) -> Result<bool, DbError> {
+pub fn cursor_holds(
+    connection: &Connection,
+    collection: Collection,
+    seq: u64,
+    chain: &[u8; 32],
+) -> Result<bool, DbError> {
     if seq == 0 {
         return Ok(*chain == [0; 32]);
     }
     let sql = "SELECT chain FROM feed WHERE collection = ?1 AND seq = ?2";
-    let found = optional(connection.prepare_cached(sql)?.query_row(params![collection.code(), int(seq)], |row| row.get::<_, Vec<u8>>(0)))?;
+    let found = optional(
+        connection.prepare_cached(sql)?.query_row(params![collection.code(), int(seq)], |row| row.get::<_, Vec<u8>>(0)),
+    )?;
     Ok(found.is_some_and(|found| found == chain))
 }
 
@@ -127,7 +142,8 @@ pub struct Stored {
 /// # Errors
 /// When SQLite refuses.
 pub fn after(connection: &Connection, collection: Collection, seq: u64, limit: usize) -> Result<Vec<Stored>, DbError> {
-    let sql = "SELECT seq, kind, ref, carrier, chain FROM feed WHERE collection = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let sql =
+        "SELECT seq, kind, ref, carrier, chain FROM feed WHERE collection = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![collection.code(), int(seq), int(limit as u64)])?;
     let mut items = Vec::new();
@@ -187,7 +203,10 @@ pub fn collections(connection: &Connection) -> Result<Vec<Collection>, DbError> 
     let sql = "SELECT collection FROM feed_head UNION SELECT collection FROM digest ORDER BY 1";
     let mut statement = connection.prepare_cached(sql)?;
     let codes = statement.query_map([], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
-    codes.into_iter().map(|code| Collection::from_code(code).ok_or_else(|| DbError::Damaged(format!("collection {code}")))).collect()
+    codes
+        .into_iter()
+        .map(|code| Collection::from_code(code).ok_or_else(|| DbError::Damaged(format!("collection {code}"))))
+        .collect()
 }
 
 #[cfg(test)]

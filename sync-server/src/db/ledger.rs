@@ -12,7 +12,12 @@ use super::{DbError, optional};
 pub fn put(connection: &Connection, outlet: &DocKey, row: &str, findings: &str) -> Result<(), DbError> {
     let sql = "INSERT INTO ledger (outlet, collection, row, findings) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (outlet) DO UPDATE SET row = excluded.row, findings = excluded.findings";
-    connection.prepare_cached(sql)?.execute(params![&outlet.to_bytes()[..], outlet.collection.code(), row, findings])?;
+    connection.prepare_cached(sql)?.execute(params![
+        &outlet.to_bytes()[..],
+        outlet.collection.code(),
+        row,
+        findings
+    ])?;
     Ok(())
 }
 
@@ -69,8 +74,12 @@ pub fn get(connection: &Connection, outlet: &DocKey) -> Result<Option<(String, S
 pub fn counts(connection: &Connection) -> Result<Vec<(Collection, u64)>, DbError> {
     let sql = "SELECT collection, count(*) FROM ledger GROUP BY collection ORDER BY collection";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)))?.collect::<Result<Vec<_>, _>>()?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
     rows.into_iter()
-        .map(|(code, count)| Ok((Collection::from_code(code).ok_or_else(|| DbError::Damaged("collection".into()))?, super::uint(count))))
+        .map(|(code, count)| {
+            Ok((Collection::from_code(code).ok_or_else(|| DbError::Damaged("collection".into()))?, super::uint(count)))
+        })
         .collect()
 }

@@ -66,9 +66,13 @@ impl From<DbError> for crate::error::CommandError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Sqlite(error) => error.into(),
-            DbError::Missing(_) => Self::user(error.to_string()).hint("make a new data folder with `outlet-server init --data DIR`"),
+            DbError::Missing(_) => {
+                Self::user(error.to_string()).hint("make a new data folder with `outlet-server init --data DIR`")
+            }
             DbError::Newer { .. } | DbError::Durability { .. } => Self::user(error.to_string()),
-            DbError::Damaged(_) => Self::internal(error.to_string()).hint("restore the last backup with `outlet-server restore`"),
+            DbError::Damaged(_) => {
+                Self::internal(error.to_string()).hint("restore the last backup with `outlet-server restore`")
+            }
         }
     }
 }
@@ -92,9 +96,13 @@ impl Database {
     /// # Errors
     /// When it exists, or SQLite refuses.
     pub fn create(path: &Path) -> Result<Self, DbError> {
-        drop(std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
-            DbError::Sqlite(rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-        })?);
+        drop(
+            std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(path)
+                .map_err(|error| DbError::Sqlite(rusqlite::Error::ToSqlConversionFailure(Box::new(error))))?,
+        );
         Self::open(path)
     }
 
@@ -106,7 +114,8 @@ impl Database {
         if !path.exists() {
             return Err(DbError::Missing(path.to_owned()));
         }
-        let mut writer = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mut writer =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         configure(&writer)?;
         migrate(&mut writer)?;
         check_durability(&writer)?;
@@ -152,7 +161,10 @@ impl Database {
     }
 
     fn open_reader(&self) -> Result<Connection, DbError> {
-        let reader = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let reader = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         reader.busy_timeout(BUSY)?;
         reader.set_prepared_statement_cache_capacity(64);
         Ok(reader)
@@ -286,7 +298,9 @@ mod tests {
             Err::<(), _>(DbError::Damaged("on purpose".into()))
         });
         assert!(failed.is_err());
-        let rows: i64 = database.read(|tx| Ok::<_, DbError>(tx.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?)).unwrap();
+        let rows: i64 = database
+            .read(|tx| Ok::<_, DbError>(tx.query_row("SELECT count(*) FROM meta", [], |row| row.get(0))?))
+            .unwrap();
         assert_eq!(rows, 0);
     }
 }

@@ -133,14 +133,24 @@ pub fn document(connection: &Connection, key: &DocKey) -> Result<Option<StoredDo
     let found = optional(connection.prepare_cached(sql)?.query_row([&key.to_bytes()[..]], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?, row.get::<_, Vec<u8>>(3)?))
     }))?;
-    found.map(|(id, heads, changes, saved)| Ok(StoredDocument { id, heads: hashes(&heads)?, changes: uint(changes), saved })).transpose()
+    found
+        .map(|(id, heads, changes, saved)| {
+            Ok(StoredDocument { id, heads: hashes(&heads)?, changes: uint(changes), saved })
+        })
+        .transpose()
 }
 
 /// Writes a document.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn put_document(connection: &Connection, key: &DocKey, heads: &[ChangeHash], changes: u64, saved: &[u8]) -> Result<(), DbError> {
+pub fn put_document(
+    connection: &Connection,
+    key: &DocKey,
+    heads: &[ChangeHash],
+    changes: u64,
+    saved: &[u8],
+) -> Result<(), DbError> {
     let sql = "INSERT INTO documents (key, heads, changes, saved) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (key) DO UPDATE SET heads = excluded.heads, changes = excluded.changes, saved = excluded.saved";
     connection.prepare_cached(sql)?.execute(params![&key.to_bytes()[..], concat(heads), int(changes), saved])?;
@@ -153,7 +163,8 @@ pub fn put_document(connection: &Connection, key: &DocKey, heads: &[ChangeHash],
 /// When SQLite refuses.
 pub fn heads(connection: &Connection, collection: Collection) -> Result<Vec<(DocKey, Vec<ChangeHash>)>, DbError> {
     let (from, to) = key_range(collection);
-    let mut statement = connection.prepare_cached("SELECT key, heads FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
+    let mut statement =
+        connection.prepare_cached("SELECT key, heads FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
     let mut rows = statement.query(params![&from[..], &to[..]])?;
     let mut list = Vec::new();
     while let Some(row) = rows.next()? {
@@ -170,8 +181,11 @@ pub fn heads(connection: &Connection, collection: Collection) -> Result<Vec<(Doc
 /// When SQLite refuses.
 pub fn keys(connection: &Connection, collection: Collection) -> Result<Vec<DocKey>, DbError> {
     let (from, to) = key_range(collection);
-    let mut statement = connection.prepare_cached("SELECT key FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
-    let keys = statement.query_map(params![&from[..], &to[..]], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
+    let keys = statement
+        .query_map(params![&from[..], &to[..]], |row| row.get::<_, Vec<u8>>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
     keys.iter().map(|key| DocKey::from_bytes(key).ok_or_else(|| DbError::Damaged("document key".into()))).collect()
 }
 
@@ -255,7 +269,11 @@ pub fn held_changes(connection: &Connection, collection: Collection) -> Result<u
     Ok(uint(connection.prepare_cached(sql)?.query_row(params![&from[..], &to[..]], |row| row.get(0))?))
 }
 
-fn query_runs(connection: &Connection, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<StoredRun>, DbError> {
+fn query_runs(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<StoredRun>, DbError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     let mut runs = Vec::new();
@@ -270,7 +288,11 @@ fn query_runs(connection: &Connection, sql: &str, parameters: impl rusqlite::Par
 /// # Errors
 /// When SQLite refuses.
 pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Option<&str>) -> Result<(), DbError> {
-    connection.prepare_cached("UPDATE runs SET state = ?2, hold = ?3 WHERE id = ?1")?.execute(params![id, state as i64, hold])?;
+    connection.prepare_cached("UPDATE runs SET state = ?2, hold = ?3 WHERE id = ?1")?.execute(params![
+        id,
+        state as i64,
+        hold
+    ])?;
     Ok(())
 }
 
@@ -296,7 +318,8 @@ pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<Vec<(Chang
 /// When SQLite refuses.
 pub fn digest(connection: &Connection, collection: Collection) -> Result<Option<(Vec<u8>, u64)>, DbError> {
     let sql = "SELECT state, count FROM digest WHERE collection = ?1";
-    let found = connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+    let found =
+        connection.prepare_cached(sql)?.query_row([collection.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
     Ok(optional(found)?.map(|(state, count)| (state, uint(count))))
 }
 
@@ -324,6 +347,12 @@ pub fn keep_equivocation(
     run: &[u8],
 ) -> Result<(), DbError> {
     let sql = "INSERT INTO equivocations (doc, author, carrier, at, run) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.prepare_cached(sql)?.execute(params![&doc.to_bytes()[..], &author.0[..], &carrier.0[..], at.millis(), run])?;
+    connection.prepare_cached(sql)?.execute(params![
+        &doc.to_bytes()[..],
+        &author.0[..],
+        &carrier.0[..],
+        at.millis(),
+        run
+    ])?;
     Ok(())
 }
