@@ -1,6 +1,8 @@
 //! What the end-to-end tests, the demo and the benchmarks share: the two binaries as processes, a
 //! bad link, and generated inventories.
 
+pub mod bare;
 pub mod figures;
 pub mod process;
 pub mod relay;
+pub mod workload;
