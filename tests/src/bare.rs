@@ -38,7 +38,8 @@ pub fn upload(runs: &[SignedRun], path: &Path, threads: usize) -> Duration {
         let transaction = connection.transaction().expect("a transaction");
         {
             let mut run = transaction.prepare_cached("INSERT INTO runs VALUES ($1, $2, $3)").expect("a statement");
-            let mut document = transaction.prepare_cached("INSERT INTO documents VALUES ($1, $2)").expect("a statement");
+            let mut document =
+                transaction.prepare_cached("INSERT INTO documents VALUES ($1, $2)").expect("a statement");
             for (signed, saved) in part.iter().zip(saved) {
                 let key = signed.doc.to_bytes();
                 run.execute((&key[..], signed.changes.concat(), &signed.signature.0[..])).expect("inserted");
