@@ -1,17 +1,23 @@
 //! Who may write what: keys, tickets, membership certificates, signed runs of changes, rulings,
 //! receipts. Everything here can be checked offline against a pinned root key.
 
+mod address;
 mod error;
 mod file;
 mod key;
 mod member;
 mod receipt;
+mod redeem;
 mod roster;
 mod run;
 mod signed;
 mod statement;
 mod ticket;
 
+#[cfg(test)]
+mod tests;
+
+pub use address::{AddressError, ServerAddress, TransportKind};
 pub use error::IdentityError;
 pub use file::{KeyFileError, KeyUse, read_key_file, write_key_file};
 pub use key::{Purpose, SecretKey, fingerprint, from_spki_der, to_spki_der, verify, verify_change};
@@ -19,13 +25,12 @@ pub use member::{Certificate, Membership, Revocation, ServerCert, ServerGrant, S
 pub use receipt::{
     BlobReceipt, Receipt, Ruling, RulingReason, SignedBlobReceipt, SignedReceipt, SignedRuling, Verdict,
 };
+pub use redeem::{RedeemError, TicketRecord};
 pub use roster::Roster;
 pub use run::{MAX_CHANGE_BYTES, MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun, change_hash};
 pub use signed::{Signable, Signed};
 pub use statement::{SignedStatement, Statement, StatementLine};
-pub use ticket::{
-    AddressError, RedeemError, ServerAddress, Ticket, TicketError, TicketRecord, TicketSecret, TransportKind,
-};
+pub use ticket::{Ticket, TicketError, TicketSecret};
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};

@@ -8,89 +8,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use minicbor::{Decode, Encode};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::address::ServerAddress;
+use super::redeem::TicketRecord;
 use super::signed::{from_cbor, to_cbor};
 use super::{IdentityError, Level, Role};
 use crate::ids::{Collection, Digest, PersonId, PublicKey};
 use crate::time::Timestamp;
-
-/// How to speak to a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TransportKind {
-    /// QUIC over UDP.
-    Quic,
-    /// The same frames over TLS on TCP, for networks that block UDP.
-    Tls,
-}
-
-/// Where a server listens: `quic://host:port` or `tls://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerAddress {
-    /// How.
-    pub transport: TransportKind,
-    /// Name or IP address; IPv6 without brackets.
-    pub host: String,
-    /// Port, not 0.
-    pub port: u16,
-}
-
-/// Not a server address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a server address is quic://host:port or tls://host:port such as quic://203.0.113.7:4433, got {0:?}")]
-pub struct AddressError(pub String);
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.transport {
-            TransportKind::Quic => "quic",
-            TransportKind::Tls => "tls",
-        };
-        if self.host.contains(':') {
-            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{scheme}://{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl FromStr for ServerAddress {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let bad = || AddressError(text.chars().take(120).collect());
-        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
-        let transport = match scheme {
-            "quic" => TransportKind::Quic,
-            "tls" => TransportKind::Tls,
-            _ => return Err(bad()),
-        };
-        let (host, port) = rest.rsplit_once(':').ok_or_else(bad)?;
-        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let host = bracketed.unwrap_or(host);
-        let known = |character: char| character.is_alphanumeric() || "-._:%".contains(character);
-        let host_ok = !host.is_empty()
-            && host.len() <= 253
-            && host.chars().all(known)
-            && host.contains(':') == bracketed.is_some();
-        let port_ok = port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|port| port_ok && *port != 0).ok_or_else(bad)?;
-        if host_ok { Ok(Self { transport, host: host.to_owned(), port }) } else { Err(bad()) }
-    }
-}
-
-impl<C> Encode<C> for ServerAddress {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.str(&self.to_string())?.ok()
-    }
-}
-
-impl<'b, C> Decode<'b, C> for ServerAddress {
-    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        d.str()?.parse().map_err(|_| decode::Error::message("not a server address"))
-    }
-}
 
 /// The one-time secret of a ticket. Wiped when dropped and never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Encode, Decode)]
@@ -318,70 +244,106 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     sum
 }
 
-/// What a server keeps of a ticket: enough to honour it, not enough to use it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct TicketRecord {
-    /// [`TicketSecret::hash`]: also the name it is found by.
-    #[n(0)]
-    pub secret_hash: Digest,
-    /// What the member will be allowed to do.
-    #[n(1)]
-    pub role: Role,
-    /// Level of a supervisor.
-    #[n(2)]
-    pub level: Option<Level>,
-    /// Counties.
-    #[n(3)]
-    pub collections: BTreeSet<Collection>,
-    /// The person's name.
-    #[n(4)]
-    pub name: String,
-    /// The person.
-    #[n(5)]
-    pub person: PersonId,
-    /// Unused, it is worthless from here on.
-    #[n(6)]
-    pub expires_at: Timestamp,
-    /// The key that used it up.
-    #[n(7)]
-    pub used_by: Option<PublicKey>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::SecretKey;
 
-/// Why a server does not honour a ticket.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedeemError {
-    /// Not the secret of this ticket.
-    #[error("the ticket is not known here: ask for a new one")]
-    WrongSecret,
-    /// Another key was first.
-    #[error("the ticket was already used by another device ({}): ask for a new one, and tell the administrator if that was not you", .0.short())]
-    UsedByAnother(PublicKey),
-    /// Too late.
-    #[error("the ticket expired at {0}: ask for a new one")]
-    Expired(Timestamp),
-}
-
-impl TicketRecord {
-    /// Uses the ticket up for a key. The same key may come again, also after the expiry: its first
-    /// answer may have been lost on the way. True when this was the first use.
-    ///
-    /// # Errors
-    /// [`RedeemError`].
-    pub fn redeem(&mut self, secret: &TicketSecret, key: PublicKey, now: Timestamp) -> Result<bool, RedeemError> {
-        // A comparison of hashes of secrets: how far it got tells nothing about the secret.
-        if secret.hash() != self.secret_hash {
-            return Err(RedeemError::WrongSecret);
-        }
-        match self.used_by {
-            Some(first) if first == key => Ok(false),
-            Some(other) => Err(RedeemError::UsedByAnother(other)),
-            None if now >= self.expires_at => Err(RedeemError::Expired(self.expires_at)),
-            None => {
-                self.used_by = Some(key);
-                Ok(true)
-            }
+    fn ticket() -> Ticket {
+        Ticket {
+            addresses: vec!["quic://203.0.113.7:4433".parse().unwrap(), "tls://paikou.example.cn:443".parse().unwrap()],
+            root: SecretKey::from_bytes([200; 32]).public(),
+            server: SecretKey::from_bytes([1; 32]).public(),
+            secret: TicketSecret::from_bytes(*b"open sesame 0123"),
+            role: Role::Supervisor,
+            level: Some(Level::City),
+            collections: BTreeSet::from([Collection::from_code(511_902).unwrap()]),
+            name: "李明".to_owned(),
+            person: PersonId([3; 16]),
+            expires_at: Timestamp::from_millis(1_600_000_000_000),
         }
     }
+
+    #[test]
+    fn a_ticket_survives_being_copied_by_people() {
+        let text = ticket().to_text();
+        assert!(text.starts_with("outlet1:"));
+        assert_eq!(text.parse::<Ticket>().unwrap(), ticket());
+        assert_eq!(ticket().to_qr_text().parse::<Ticket>().unwrap(), ticket());
+        let broken_into_lines = text.as_bytes().chunks(40).map(|line| String::from_utf8(line.to_vec()).unwrap());
+        let wrapped = format!("  {}\n", broken_into_lines.collect::<Vec<_>>().join("\r\n "));
+        assert_eq!(wrapped.parse::<Ticket>().unwrap(), ticket());
+        assert!(text.len() < 500, "{} characters do not make a QR code a phone can read", text.len());
+        let alphanumeric = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ':';
+        assert!(ticket().to_qr_text().chars().all(alphanumeric));
+    }
+
+    #[test]
+    fn every_changed_character_is_noticed() {
+        let text = ticket().to_text();
+        for index in 0..text.len() {
+            let mut bent = text.clone().into_bytes();
+            bent[index] = if bent[index] == b'a' { b'b' } else { b'a' };
+            assert!(String::from_utf8(bent).unwrap().parse::<Ticket>().is_err(), "character {index}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_called_a_cut() {
+        let text = ticket().to_text();
+        for end in "outlet1:".len()..text.len() {
+            // A cut inside a byte leaves bits over, which looks like a typing error.
+            let error = text[..end].parse::<Ticket>().unwrap_err();
+            assert!(matches!(error, TicketError::Truncated | TicketError::Damaged), "cut at {end}: {error}");
+        }
+        let lost: Ticket = text.parse().unwrap();
+        assert_eq!(lost, ticket());
+        let half = text[..text.len() / 2 / 8 * 8].parse::<Ticket>().unwrap_err();
+        assert!(matches!(half, TicketError::Truncated), "{half}");
+        assert!(half.to_string().contains("whole line"));
+    }
+
+    #[test]
+    fn other_things_are_told_apart() {
+        let parse = |text: &str| text.parse::<Ticket>().unwrap_err();
+        assert!(matches!(parse(""), TicketError::NotATicket));
+        assert!(matches!(parse("https://example.org"), TicketError::NotATicket));
+        assert!(matches!(parse(&"a".repeat(10_000)), TicketError::NotATicket));
+        let newer = parse("outlet2:abcdefgh");
+        assert!(matches!(newer, TicketError::OtherVersion(2)));
+        assert!(newer.to_string().contains("update the program"));
+        assert!(matches!(parse("outlet1:abc1defgh"), TicketError::Character { position: 4 }));
+        assert!(matches!(parse("outlet1:"), TicketError::Truncated));
+        let longer = format!("{}aaaaaaaa", ticket().to_text());
+        assert!(matches!(parse(&longer), TicketError::Damaged));
+        let homeless = Ticket { addresses: Vec::new(), ..ticket() };
+        assert!(matches!(parse(&homeless.to_text()), TicketError::Content(_)));
+    }
+
+    #[test]
+    fn an_expired_ticket_says_when() {
+        let end = ticket().expires_at;
+        assert!(ticket().check_expiry(end.plus_millis(-1)).is_ok());
+        let error = ticket().check_expiry(end).unwrap_err();
+        assert!(error.to_string().contains("2020-09-13"), "{error}");
+    }
+
+    #[test]
+    fn the_secret_is_never_printed() {
+        let text = ticket().to_text();
+        let bent = format!("{}7{}", &text[..60], &text[61..]);
+        let error = bent.parse::<Ticket>().unwrap_err();
+        let shown = format!("{:?} {:#?} {:?} {error} {error:?}", ticket(), ticket().record(), ticket().secret);
+        for form in ["open sesame", "6f70656e", "111, 112", &text[60..100], "[6f"] {
+            assert!(!shown.contains(form), "{form} in {shown}");
+        }
+    }
+
+    #[test]
+    fn the_released_ticket_stays_readable() {
+        assert_eq!(ticket().to_text(), GOLDEN);
+        assert_eq!(GOLDEN.parse::<Ticket>().unwrap(), ticket());
+    }
+
+    const GOLDEN: &str = "outlet1:ac72uaeco5yxk2ldhixs6mrqgmxdalrrgezs4nz2gq2dgm3ydn2gy4z2f4xxayljnnxxkltfpbqw24dmmuxgg3r2gq2dgakyecl77sedzaf644rx56k5tonxapkk2y7gbiq6mbmgo2blow4lh5bqgasyecfiry65oqe7dfp5klns2pf2lvzmuzyjx4ozieq36n2iqanub5xvya2qn5ygk3raonsxgylnmuqdamjsgmcaebiba2aruaahz6paozxgtwhongeobbiagaydambqgaydambqgaydambqgci3aaaac5ehn2aabo7f4tyug";
 }
