@@ -1,8 +1,8 @@
 //! What a session needs of the store below it.
 //!
 //! [`Replica`] is implemented by the edge store, by the server's database and by
-//! `sync::memory::MemoryReplica`. A session never calls it: it emits
-//! `Call`s and the shell executes them, on a thread where blocking is
+//! [`MemoryReplica`](crate::sync::memory::MemoryReplica). A session never calls it: it emits
+//! [`Call`](crate::sync::calls::Call)s and the shell executes them, on a thread where blocking is
 //! allowed, so that a slow disk never blocks the network.
 //!
 //! The order that makes acknowledgement safe is in the types: a receipt exists only inside the
@@ -18,20 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
-use crate::ids::{BlobHash, ChainHash, ChangeHash, Collection, Digest, DocKey, Epoch, PublicKey, Signature};
+pub use crate::identity::{SignedRun, SignedStatement, Statement, StatementLine};
+use crate::ids::{BlobHash, ChainHash, ChangeHash, Collection, Digest, DocKey, Epoch, PublicKey};
 use crate::time::Timestamp;
-
-/// One author's uninterrupted run of changes to one document, with the signature on the last:
-/// becomes a re-export of `crate::identity::SignedRun` as soon as that exists (same fields).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SignedRun {
-    /// The document.
-    pub doc: DocKey,
-    /// Raw changes, each depending on the one before.
-    pub changes: Vec<Vec<u8>>,
-    /// Over (tag, document key, hash of the last change).
-    pub signature: Signature,
-}
 
 /// An object that was signed elsewhere, as its exact bytes: what was signed is what is kept and
 /// passed on, whatever this version understands of it. Decode with [`crate::identity`].
@@ -59,7 +48,7 @@ pub struct Cursor {
 pub struct CollectionState {
     /// Which collection.
     pub collection: Collection,
-    /// Digest over (document key, sorted heads) of all documents (`sync::digest`). A
+    /// Digest over (document key, sorted heads) of all documents ([`crate::sync::digest`]). A
     /// device counts its own unsent changes in, and those held, waiting or refused out.
     pub digest: Digest,
     /// Documents.
@@ -121,6 +110,24 @@ pub struct Introduction {
     pub wants_server_certificate: bool,
     /// True when it only wants to know what a sync would transfer.
     pub plan_only: bool,
+    /// Which files of others it wants to have.
+    pub fetch: Fetch,
+}
+
+/// Which files of others a device wants from a server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Fetch {
+    /// None.
+    #[default]
+    #[n(0)]
+    Nothing,
+    /// Previews.
+    #[n(1)]
+    Previews,
+    /// Previews, originals and attachments.
+    #[n(2)]
+    Everything,
 }
 
 /// An acceptor's answer to an introduction.
@@ -249,6 +256,26 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
+    /// All codes; the place is the number on the wire.
+    pub const ALL: [Self; 16] = [
+        Self::Malformed,
+        Self::Version,
+        Self::UnknownMember,
+        Self::Revoked,
+        Self::Expired,
+        Self::TicketUnknown,
+        Self::TicketExpired,
+        Self::TicketUsed,
+        Self::WrongServer,
+        Self::NotAllowed,
+        Self::Quota,
+        Self::Busy,
+        Self::Stalled,
+        Self::Internal,
+        Self::NotBound,
+        Self::Full,
+    ];
+
     /// Stable name for logs and `--json`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -303,7 +330,7 @@ pub struct Welcome {
 pub enum FeedItem {
     /// Signed changes of one author to one document.
     Run(SignedRun),
-    /// A membership certificate (`identity::Certificate`).
+    /// A membership certificate ([`crate::identity::Certificate`]).
     Certificate(Sealed),
     /// A server's certificate, signed by the root.
     ServerCert(Sealed),
@@ -350,26 +377,34 @@ pub struct Outgoing {
 }
 
 /// What became of one item.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[non_exhaustive]
 pub enum Outcome {
     /// Admitted, durably; also when it was known before.
+    #[n(0)]
     Stored {
         /// The outlet has a row in the ledger.
+        #[n(0)]
         in_ledger: bool,
     },
     /// Kept durably but not admitted: a ruling (quota, revoked author) holds it.
+    #[n(1)]
     Held {
         /// Stable code of the reason.
+        #[n(0)]
         code: String,
     },
     /// Kept durably; admitted when the changes it depends on are.
+    #[n(2)]
     Waiting,
     /// Not kept: every replica refuses it, for the same timeless reason.
+    #[n(3)]
     Refused {
         /// Stable code ([`crate::admission`]).
+        #[n(0)]
         code: String,
         /// For people.
+        #[n(1)]
         text: String,
     },
 }
@@ -386,11 +421,13 @@ pub struct Admitted {
 }
 
 /// A document and its heads, sorted.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct DocHeads {
     /// The document.
+    #[n(0)]
     pub doc: DocKey,
     /// Heads over admitted changes, sorted.
+    #[n(1)]
     pub heads: Vec<ChangeHash>,
 }
 
@@ -401,63 +438,6 @@ pub struct Missing {
     pub runs: Vec<SignedRun>,
     /// Which of the given heads are not known here (not even as held or waiting): ask for them.
     pub unknown: Vec<ChangeHash>,
-}
-
-/// One collection in a [`Statement`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct StatementLine {
-    /// Which collection.
-    #[n(0)]
-    pub collection: Collection,
-    /// The digest both sides computed.
-    #[n(1)]
-    pub digest: Digest,
-    /// Documents.
-    #[n(2)]
-    pub count: u64,
-    /// Changes held by rulings of the server.
-    #[n(3)]
-    pub held: u64,
-    /// The feed's number at that moment.
-    #[n(4)]
-    pub seq: u64,
-}
-
-/// "We hold the same": what both sides sign at the end of a session that converged.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Statement {
-    /// Who accepted the session.
-    #[n(0)]
-    pub acceptor: PublicKey,
-    /// Who began it.
-    #[n(1)]
-    pub initiator: PublicKey,
-    /// First 16 bytes of a hash of the TLS exporter: binds the statement to the connection.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub session: [u8; 16],
-    /// Life of the acceptor's database.
-    #[n(3)]
-    pub epoch: Epoch,
-    /// The acceptor's clock.
-    #[n(4)]
-    pub at: Timestamp,
-    /// Sorted by collection; those on which both sides agree.
-    #[n(5)]
-    pub lines: Vec<StatementLine>,
-}
-
-/// A statement with the signatures of both sides.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct SignedStatement {
-    /// What was signed.
-    #[n(0)]
-    pub statement: Statement,
-    /// By the acceptor.
-    #[n(1)]
-    pub by_acceptor: Signature,
-    /// By the initiator.
-    #[n(2)]
-    pub by_initiator: Signature,
 }
 
 /// What kind of file. Previews go before originals.
@@ -496,14 +476,17 @@ pub struct BlobOffer {
 }
 
 /// A receiver's answer to an offer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum BlobWant {
     /// Send from this offset on; so many bytes are here already.
-    From(u64),
+    #[n(0)]
+    From(#[n(0)] u64),
     /// All of it is here, durably, with this receipt (a server's; `None` from a device).
-    Have(Option<Sealed>),
+    #[n(1)]
+    Have(#[n(0)] Option<Sealed>),
     /// Not wanted now or ever: stable code (`withdrawn`, `too_large`, `disk_full`, `unknown_document`, `quota`).
-    Refused(String),
+    #[n(2)]
+    Refused(#[n(0)] String),
 }
 
 /// What became of a file whose last byte has been written.
@@ -617,7 +600,7 @@ pub trait Replica {
     /// What to send next, about `max_bytes` of raw changes, in admission order. Device: its own
     /// unacknowledged runs (and receipts of re-sent ones). Server: feed items after the plan's
     /// cursors, [`Collection::REFERENCE`] first, all read in one snapshot. A run larger than
-    /// `max_bytes` is sent alone; authors split runs at `sync::wire::MAX_RUN_BYTES` (512 KiB).
+    /// `max_bytes` is sent alone; authors split runs at [`crate::identity::MAX_RUN_BYTES`].
     ///
     /// # Errors
     /// When the store fails.

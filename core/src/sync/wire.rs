@@ -1,0 +1,606 @@
+//! Frames of the protocol, version 1 (ALPN `outlet/1`), as CBOR with integer keys.
+//!
+//! `core/PROTOCOL.md` describes every frame for other implementations; a test ties the two files
+//! together. Nothing here interprets a frame or verifies a signature. Every limit is checked before
+//! anything is allocated by it: a frame is at most [`MAX_FRAME_BYTES`], what a batch unpacks to at
+//! most [`MAX_BATCH_BYTES`], and counts never reserve more than the bytes that are left.
+
+use std::io::Read as _;
+
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use super::replica::{Batch, BlobOffer, BlobWant, DocHeads, Fetch, FeedItem, Limits, Outcome, Pending, RefusalCode, Sealed};
+use crate::ids::{BlobHash, ChainHash, Collection, Digest, DocKey, Epoch, Signature};
+use crate::time::Timestamp;
+
+/// Version of the protocol: pinned by the ALPN, repeated in the hello.
+pub const VERSION: u16 = 1;
+/// ALPN protocol name.
+pub const ALPN: &[u8] = b"outlet/1";
+/// A longer frame ends the session before it is read.
+pub const MAX_FRAME_BYTES: usize = 1 << 20;
+/// A batch that unpacks to more ends the session; nothing beyond it is ever inflated.
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Base-2 logarithm of the largest zstd window accepted: 8 MiB.
+pub const MAX_WINDOW_LOG: u32 = 23;
+/// Most items of a batch.
+pub const MAX_BATCH_ITEMS: usize = 20_000;
+/// Most changes of a batch, over all its runs.
+pub const MAX_BATCH_CHANGES: usize = 60_000;
+/// Bytes of a file in one frame.
+pub const MAX_CHUNK_BYTES: usize = 64 << 10;
+/// Most collections in a hello.
+pub const MAX_COLLECTIONS: usize = 512;
+/// Longest text of a refusal that travels.
+pub const MAX_TEXT_BYTES: usize = 500;
+/// Length of the prefix the transport puts before each frame (u32, big endian).
+pub const LENGTH_PREFIX_BYTES: usize = 4;
+
+const LEVEL: i32 = 3;
+
+/// The two streams of a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Lane {
+    /// Hello, records, receipts, proof: read and written first.
+    Records,
+    /// Photos and attachments.
+    Files,
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Longer than it may be.
+    #[error("{what} of {bytes} bytes is larger than {limit}")]
+    TooLarge {
+        /// Frame, batch or chunk.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Not the CBOR it should be.
+    #[error("not a frame of protocol version 1")]
+    Cbor(#[from] decode::Error),
+    /// Bytes after the end.
+    #[error("{0} bytes follow the end of the frame")]
+    Trailing(usize),
+    /// Not a zstd frame, or one beyond the window limit.
+    #[error("a batch does not unpack")]
+    Zstd(#[source] std::io::Error),
+    /// A frame on the lane it does not belong to.
+    #[error("a frame on the wrong lane")]
+    WrongLane,
+}
+
+/// One message of the protocol. The number is the first element of its array on the wire.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[non_exhaustive]
+pub enum Frame {
+    /// Initiator: who speaks, what it has. First frame of a session.
+    #[n(0)]
+    Hello(#[n(0)] SignedHello),
+    /// Acceptor: the key is unknown here, show the certificate.
+    #[n(1)]
+    AskCertificate,
+    /// Initiator: the certificate asked for.
+    #[n(2)]
+    Certificate(#[n(0)] Sealed),
+    /// Acceptor: the session goes on.
+    #[n(3)]
+    HelloReply(#[n(0)] HelloReply),
+    /// Initiator: changes.
+    #[n(4)]
+    Push(#[n(0)] PackedBatch),
+    /// Initiator: all is pushed.
+    #[n(5)]
+    PushEnd(#[n(0)] PushEnd),
+    /// Acceptor: a pushed batch is durable; what became of it.
+    #[n(6)]
+    Ack(#[n(0)] Ack),
+    /// Acceptor: feed items.
+    #[n(7)]
+    Pull(#[n(0)] PackedBatch),
+    /// Acceptor: all is sent; this is what I hold, signed.
+    #[n(8)]
+    PullEnd(#[n(0)] PullEnd),
+    /// Initiator: I hold the same (signature over the statement), or not (none).
+    #[n(9)]
+    Proof(#[n(0)] Option<Signature>),
+    /// Initiator: documents and heads of a range of keys, to be compared.
+    #[n(10)]
+    Compare(#[n(0)] Compare),
+    /// Initiator: all ranges are sent.
+    #[n(11)]
+    CompareEnd,
+    /// Acceptor: send the runs of these documents that these heads do not cover.
+    #[n(12)]
+    Wanted(#[n(0)] Wanted),
+    /// Initiator: done.
+    #[n(13)]
+    Bye,
+    /// Either: the session ends here, and why.
+    #[n(14)]
+    Refused(#[n(0)] WireRefusal),
+    /// Sender of a file: it exists.
+    #[n(15)]
+    Offer(#[n(0)] BlobOffer),
+    /// Receiver: how much of it is wanted.
+    #[n(16)]
+    Want(#[n(0)] Want),
+    /// Sender: bytes.
+    #[n(17)]
+    Data(#[n(0)] Data),
+    /// Receiver: verified and durable (or not).
+    #[n(18)]
+    Stored(#[n(0)] Stored),
+    /// Sender: nothing more will be offered.
+    #[n(19)]
+    FilesEnd,
+}
+
+/// A hello and what binds it to the key and to the connection.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SignedHello {
+    /// [`Hello`], encoded.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub body: Vec<u8>,
+    /// Over (TLS exporter, body) by the initiator's key.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+/// What an initiator says first.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Hello {
+    /// [`VERSION`].
+    #[n(0)]
+    pub version: u16,
+    /// The device's clock.
+    #[n(1)]
+    pub time: Timestamp,
+    /// Subscriptions, sorted by collection.
+    #[n(2)]
+    pub lines: Vec<HelloLine>,
+    /// Secret of a ticket, to enrol.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub ticket_secret: Option<Vec<u8>>,
+    /// True to get the server's certificate.
+    #[n(4)]
+    pub wants_server_certificate: Option<bool>,
+    /// True to learn what a sync would transfer, and no more.
+    #[n(5)]
+    pub plan_only: Option<bool>,
+    /// Which files of others are wanted; absent for none.
+    #[n(6)]
+    pub fetch: Option<Fetch>,
+    /// The server it means to speak to, where it knows the key.
+    #[n(7)]
+    pub server: Option<crate::ids::PublicKey>,
+}
+
+/// One collection in a hello.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct HelloLine {
+    /// Which.
+    #[n(0)]
+    pub collection: Collection,
+    /// Digest of what the device holds.
+    #[n(1)]
+    pub digest: Digest,
+    /// Documents.
+    #[n(2)]
+    pub count: u64,
+    /// Changes held.
+    #[n(3)]
+    pub held: u64,
+    /// How far the feed was read: epoch, number, chain hash.
+    #[n(4)]
+    pub cursor: Option<super::replica::Cursor>,
+}
+
+/// An acceptor's answer.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct HelloReply {
+    /// The acceptor's clock.
+    #[n(0)]
+    pub time: Timestamp,
+    /// What it serves, sorted by collection, and from where.
+    #[n(1)]
+    pub feeds: Vec<FeedLine>,
+    /// What it takes; absent for the defaults.
+    #[n(2)]
+    pub limits: Option<Limits>,
+    /// The initiator's new certificate.
+    #[n(3)]
+    pub certificate: Option<Sealed>,
+    /// The server's certificate.
+    #[n(4)]
+    pub server_certificate: Option<Sealed>,
+    /// What a pull would transfer; in answer to a plan.
+    #[n(5)]
+    pub pending: Option<Pending>,
+}
+
+/// From where one collection is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct FeedLine {
+    /// Which.
+    #[n(0)]
+    pub collection: Collection,
+    /// From where.
+    #[n(1)]
+    pub mode: FeedMode,
+}
+
+/// From where a feed is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FeedMode {
+    /// From the cursor in the hello.
+    #[n(0)]
+    Cursor,
+    /// From the beginning.
+    #[n(1)]
+    Start,
+    /// The cursor is void: runs come by comparison.
+    #[n(2)]
+    Void,
+}
+
+/// A batch, compressed.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PackedBatch {
+    /// Number within the session, from 0, without gaps, per direction.
+    #[n(0)]
+    pub number: u32,
+    /// One zstd frame; see [`pack`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub packed: Vec<u8>,
+}
+
+/// The initiator has pushed everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PushEnd {
+    /// True when files will be offered; a [`Frame::FilesEnd`] follows only then.
+    #[n(0)]
+    pub files: bool,
+}
+
+/// What became of a pushed batch. Sent after the commit is durable.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Ack {
+    /// Of the batch.
+    #[n(0)]
+    pub number: u32,
+    /// Receipts, signed.
+    #[n(1)]
+    pub receipts: Vec<Sealed>,
+    /// Items that were not simply stored, with a row in the ledger: (index, outcome), ascending.
+    #[n(2)]
+    pub exceptions: Vec<(u32, Outcome)>,
+    /// Changes new to the acceptor.
+    #[n(3)]
+    pub new_changes: u64,
+}
+
+/// Where the acceptor stands.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct PullEnd {
+    /// Its clock; part of the statement.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Life of its database.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// Sorted by collection: every feed that is served.
+    #[n(2)]
+    pub lines: Vec<EndLine>,
+    /// Over the statement made of these lines.
+    #[n(3)]
+    pub signature: Signature,
+    /// True when files will be offered; a [`Frame::FilesEnd`] follows only then.
+    #[n(4)]
+    pub files: bool,
+}
+
+/// One collection in a [`PullEnd`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct EndLine {
+    /// Which.
+    #[n(0)]
+    pub collection: Collection,
+    /// End of its feed.
+    #[n(1)]
+    pub seq: u64,
+    /// Documents.
+    #[n(2)]
+    pub count: u64,
+    /// Changes held.
+    #[n(3)]
+    pub held: u64,
+    /// Digest; absent when it is the one of the hello.
+    #[n(4)]
+    pub digest: Option<Digest>,
+    /// Chain hash at the end of the feed; absent when epoch and number are those of the hello.
+    #[n(5)]
+    pub chain: Option<ChainHash>,
+}
+
+/// All documents of a collection with keys in (after, upto], and their heads.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Compare {
+    /// Which collection.
+    #[n(0)]
+    pub collection: Collection,
+    /// Start of the range, excluded; absent for the first.
+    #[n(1)]
+    pub after: Option<DocKey>,
+    /// End of the range, included; absent for the last.
+    #[n(2)]
+    pub upto: Option<DocKey>,
+    /// Sorted by key.
+    #[n(3)]
+    pub entries: Vec<DocHeads>,
+}
+
+/// What the acceptor lacks.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Wanted {
+    /// Documents, with the heads the acceptor has.
+    #[n(0)]
+    pub docs: Vec<DocHeads>,
+    /// True when nothing more is wanted.
+    #[n(1)]
+    pub last: bool,
+}
+
+/// Why the session ends.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct WireRefusal {
+    /// For programs, see [`RefusalCode`]. A number, so that a newer code is not malformed.
+    #[n(0)]
+    pub code: u16,
+    /// For people.
+    #[n(1)]
+    pub text: String,
+}
+
+/// Answer to an offer.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Want {
+    /// Which file.
+    #[n(0)]
+    pub hash: BlobHash,
+    /// How much.
+    #[n(1)]
+    pub want: BlobWant,
+}
+
+/// Bytes of a file.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Data {
+    /// Which file.
+    #[n(0)]
+    pub hash: BlobHash,
+    /// Where they belong: always where the last ones ended.
+    #[n(1)]
+    pub offset: u64,
+    /// At most [`MAX_CHUNK_BYTES`].
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// A file is complete at the receiver.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Stored {
+    /// Which file.
+    #[n(0)]
+    pub hash: BlobHash,
+    /// False when the bytes did not have the hash: nothing was kept.
+    #[n(1)]
+    pub intact: bool,
+    /// A server's receipt.
+    #[n(2)]
+    pub receipt: Option<Sealed>,
+}
+
+impl Frame {
+    /// The lane the frame belongs on. A refusal may come on either; it is sent on records.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Offer(_) | Self::Want(_) | Self::Data(_) | Self::Stored(_) | Self::FilesEnd => Lane::Files,
+            _ => Lane::Records,
+        }
+    }
+
+    /// Its bytes, without the length prefix.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        infallible(self)
+    }
+
+    /// Reads one frame that came on this lane.
+    ///
+    /// # Errors
+    /// [`WireError`]; never panics, and allocates no more than a small multiple of the input.
+    pub fn decode(lane: Lane, bytes: &[u8]) -> Result<Self, WireError> {
+        let frame: Self = exact(bytes, "a frame", MAX_FRAME_BYTES)?;
+        if let Self::Data(data) = &frame {
+            limit("a chunk", data.bytes.len(), MAX_CHUNK_BYTES)?;
+        }
+        if frame.lane() == lane { Ok(frame) } else { Err(WireError::WrongLane) }
+    }
+}
+
+impl Hello {
+    /// The bytes that are signed and sent.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        infallible(self)
+    }
+
+    /// Inverse of [`Hello::encode`].
+    ///
+    /// # Errors
+    /// [`WireError`], also for more than [`MAX_COLLECTIONS`] lines.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let hello: Self = exact(bytes, "a hello", MAX_FRAME_BYTES)?;
+        limit("a hello's list of collections", hello.lines.len(), MAX_COLLECTIONS)?;
+        Ok(hello)
+    }
+
+    /// What the signature of a hello covers: the exporter value of its connection, then the body.
+    #[must_use]
+    pub fn bound(exporter: &[u8; 32], body: &[u8]) -> Vec<u8> {
+        [&exporter[..], body].concat()
+    }
+}
+
+/// Turns a batch into one zstd frame of its CBOR.
+///
+/// # Errors
+/// [`WireError::TooLarge`] when it could not be unpacked again.
+pub fn pack(batch: &Batch) -> Result<Vec<u8>, WireError> {
+    let plain = infallible(&BatchBody(batch));
+    limit("a batch", plain.len(), MAX_BATCH_BYTES)?;
+    zstd::bulk::compress(&plain, LEVEL).map_err(WireError::Zstd)
+}
+
+/// Inverse of [`pack`].
+///
+/// # Errors
+/// [`WireError`]; what it inflates is bounded by [`MAX_BATCH_BYTES`].
+pub fn unpack(packed: &[u8]) -> Result<Batch, WireError> {
+    let mut reader = zstd::stream::read::Decoder::with_buffer(packed).map_err(WireError::Zstd)?.single_frame();
+    reader.window_log_max(MAX_WINDOW_LOG).map_err(WireError::Zstd)?;
+    let bound = u64::try_from(MAX_BATCH_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut plain = Vec::new();
+    reader.by_ref().take(bound).read_to_end(&mut plain).map_err(WireError::Zstd)?;
+    limit("a batch", plain.len(), MAX_BATCH_BYTES)?;
+    let rest = reader.finish();
+    if !rest.is_empty() {
+        return Err(WireError::Trailing(rest.len()));
+    }
+    exact(&plain, "a batch", MAX_BATCH_BYTES)
+}
+
+fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), WireError> {
+    if bytes > limit { Err(WireError::TooLarge { what, bytes, limit }) } else { Ok(()) }
+}
+
+fn infallible<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    minicbor::encode(value, &mut bytes).expect("a Vec takes any bytes, and no encoding here refuses");
+    bytes
+}
+
+fn exact<'b, T: Decode<'b, ()>>(bytes: &'b [u8], what: &'static str, most: usize) -> Result<T, WireError> {
+    limit(what, bytes.len(), most)?;
+    let mut decoder = Decoder::new(bytes);
+    let value = decoder.decode()?;
+    match bytes.len().saturating_sub(decoder.position()) {
+        0 => Ok(value),
+        rest => Err(WireError::Trailing(rest)),
+    }
+}
+
+struct BatchBody<'a>(&'a Batch);
+
+impl<C> Encode<C> for BatchBody<'_> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.array(2)?.encode_with(&self.0.items, ctx)?.encode_with(&self.0.cursors, ctx)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Batch {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
+        if d.array()? != Some(2) {
+            return Err(decode::Error::message("a batch is an array of two"));
+        }
+        // Counted while reading: small items would otherwise take many times their bytes.
+        let count = d.array()?.unwrap_or(u64::MAX);
+        if usize::try_from(count).map_or(true, |count| count > MAX_BATCH_ITEMS) {
+            return Err(decode::Error::message("too many items in a batch"));
+        }
+        let (mut items, mut changes) = (Vec::new(), 0_usize);
+        for _ in 0..count {
+            let item: FeedItem = d.decode_with(ctx)?;
+            if let FeedItem::Run(run) = &item {
+                changes = changes.saturating_add(run.changes.len());
+            }
+            if changes > MAX_BATCH_CHANGES {
+                return Err(decode::Error::message("too many changes in a batch"));
+            }
+            items.push(item);
+        }
+        let cursors: Vec<_> = d.decode_with(ctx)?;
+        if cursors.len() > MAX_COLLECTIONS {
+            return Err(decode::Error::message("too many cursors in a batch"));
+        }
+        Ok(Self { items, cursors })
+    }
+}
+
+impl<C> Encode<C> for FeedItem {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.array(2)?;
+        match self {
+            Self::Run(run) => e.u8(0)?.encode_with(run, ctx)?,
+            Self::Certificate(sealed) => e.u8(1)?.encode_with(sealed, ctx)?,
+            Self::ServerCert(sealed) => e.u8(2)?.encode_with(sealed, ctx)?,
+            Self::Revocation(sealed) => e.u8(3)?.encode_with(sealed, ctx)?,
+            Self::Ruling(sealed) => e.u8(4)?.encode_with(sealed, ctx)?,
+            Self::Receipt(sealed) => e.u8(5)?.encode_with(sealed, ctx)?,
+        };
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for FeedItem {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
+        if d.array()? != Some(2) {
+            return Err(decode::Error::message("an item is an array of two"));
+        }
+        Ok(match d.u8()? {
+            0 => Self::Run(d.decode_with(ctx)?),
+            1 => Self::Certificate(d.decode_with(ctx)?),
+            2 => Self::ServerCert(d.decode_with(ctx)?),
+            3 => Self::Revocation(d.decode_with(ctx)?),
+            4 => Self::Ruling(d.decode_with(ctx)?),
+            5 => Self::Receipt(d.decode_with(ctx)?),
+            _ => return Err(decode::Error::message("an item of an unknown kind")),
+        })
+    }
+}
+
+impl RefusalCode {
+    /// As on the wire.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        Self::ALL.iter().position(|code| *code == self).and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
+    }
+
+    /// From the wire; a number of a newer version is an internal fault of the other side.
+    #[must_use]
+    pub fn from_number(number: u16) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Internal)
+    }
+}
+
+/// Cuts a text to what travels, at a character's border.
+#[must_use]
+pub fn clip(text: &str) -> String {
+    let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! Golden bytes, limits and mutations of the wire format.
