@@ -9,7 +9,9 @@ use std::io::Read as _;
 
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
-use super::replica::{Batch, BlobOffer, BlobWant, DocHeads, Fetch, FeedItem, Limits, Outcome, Pending, RefusalCode, Sealed};
+use super::replica::{
+    Batch, BlobOffer, BlobWant, DocHeads, FeedItem, Fetch, Limits, Outcome, Pending, RefusalCode, Sealed,
+};
 use crate::ids::{BlobHash, ChainHash, Collection, Digest, DocKey, Epoch, Signature};
 use crate::time::Timestamp;
 
