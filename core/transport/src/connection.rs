@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 use crate::{FrameError, TransportError};
 
 /// Label of the exporter that binds hello and statements to the connection (RFC 8446, 7.5).
-const EXPORTER_LABEL: &[u8] = b"EXPORTER outlet/1 session";
+pub(crate) const EXPORTER_LABEL: &[u8] = b"EXPORTER outlet/1 session";
 
 /// A lane's two directions.
 #[derive(Debug)]
@@ -52,8 +52,10 @@ pub struct Connection {
     binding: [u8; 32],
 }
 
-const RECORDS: u8 = 0;
-const FILES: u8 = 1;
+/// Number of the lane for hello, records, receipts, proof.
+pub(crate) const RECORDS: u8 = 0;
+/// Number of the lane for photos and attachments.
+pub(crate) const FILES: u8 = 1;
 
 impl Connection {
     pub(crate) fn new(
@@ -111,21 +113,24 @@ impl Connection {
     /// # Errors
     /// When the connection is lost, or [`FrameError::Lanes`].
     pub async fn accept_lanes(&self) -> Result<Lanes, TransportError> {
-        let (first, second) = (self.accept().await?, self.accept().await?);
-        let (records, files) = match (first, second) {
-            ((RECORDS, records), (FILES, files)) | ((FILES, files), (RECORDS, records)) => (records, files),
-            _ => return Err(FrameError::Lanes.into()),
-        };
-        Ok(Lanes { records, files })
+        match (self.accept().await?, self.accept().await?) {
+            ((RECORDS, records), (FILES, files)) | ((FILES, files), (RECORDS, records)) => Ok(Lanes { records, files }),
+            _ => Err(FrameError::Lanes.into()),
+        }
     }
 
     /// Ends the connection with a reason the peer can read. Returns when the peer was told, or it
     /// is clear that it cannot be.
     pub async fn close(&self, code: u32, reason: &str) {
-        self.quic.close(VarInt::from_u32(code), reason.as_bytes());
+        self.close_now(code, reason);
         if let Some(endpoint) = &self.endpoint {
             endpoint.wait_idle().await;
         }
+    }
+
+    /// Ends the connection at once; frames under way are lost.
+    pub fn close_now(&self, code: u32, reason: &str) {
+        self.quic.close(VarInt::from_u32(code), reason.as_bytes());
     }
 
     /// Resolves when the connection ended, whoever ended it.

@@ -40,6 +40,9 @@ pub enum TransportError {
     /// The connection was lost, or the peer closed it.
     #[error("the connection ended: {0}")]
     Connection(#[from] quinn::ConnectionError),
+    /// The peer speaks something else.
+    #[error("the peer speaks no protocol version this program knows: update the older of the two")]
+    OtherProtocol,
     /// The peer has no usable key.
     #[error("the peer did not present one Ed25519 key")]
     NoPeerKey,

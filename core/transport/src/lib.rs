@@ -9,13 +9,18 @@
 
 mod connection;
 mod error;
+pub mod dial;
 pub mod frame;
+mod link;
 pub mod quic;
+pub mod tcp;
 pub mod tls;
 
 #[cfg(test)]
 mod tests;
 
 pub use connection::{Connection, LaneStreams, Lanes, WireBytes};
+pub use dial::dial;
 pub use error::{FrameError, TransportError};
+pub use link::{LaneEnds, Link, Meter};
 pub use quic::Congestion;

@@ -101,12 +101,7 @@ pub async fn connect(
     let connected = within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await;
     match connected {
         Ok(connection) => with_peer(connection, Some(endpoint)),
-        Err(error) => Err(match seen.get() {
-            Some(got) if !pins.contains(&got) => {
-                TransportError::WrongServerKey { expected: pins.iter().copied().collect(), got }
-            }
-            _ => error,
-        }),
+        Err(error) => Err(seen.blame(pins, error)),
     }
 }
 
@@ -114,7 +109,7 @@ pub(crate) fn io_error(operation: String, source: std::io::Error) -> TransportEr
     TransportError::Io { operation, source }
 }
 
-async fn within<T>(
+pub(crate) async fn within<T>(
     address: SocketAddr,
     after: Duration,
     work: impl Future<Output = Result<T, TransportError>>,

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use outlet_core::identity::SecretKey;
+use outlet_core::identity::{SecretKey, ServerAddress, TransportKind};
 use outlet_core::ids::PublicKey;
 use quinn::Endpoint;
 
 use crate::frame::{MAX_FRAME, read_frame, write_frame};
-use crate::{Congestion, Connection, FrameError, TransportError, quic, tls};
+use crate::tcp::{self, TcpServer};
+use crate::{Congestion, Connection, FrameError, LaneEnds, Link, TransportError, dial, quic, tls};
 
 fn key(seed: u8) -> SecretKey {
     SecretKey::from_bytes([seed; 32])
@@ -151,4 +152,141 @@ impl rustls::client::ResolvesClientCert for NoKey {
     fn has_certs(&self) -> bool {
         false
     }
+}
+
+/// Both ends of a link between device 2 and server 1, over QUIC or over TLS on TCP.
+async fn links(kind: TransportKind) -> (Link, Link) {
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    let (pins, device) = (BTreeSet::from([key(1).public()]), key(2));
+    match kind {
+        TransportKind::Quic => {
+            let (device, at_server, _endpoint) = pair().await;
+            let (ours, theirs) = tokio::join!(Link::open(device), Link::accept(at_server));
+            (ours.unwrap(), theirs.unwrap())
+        }
+        TransportKind::Tls => {
+            let server = TcpServer::listen(any, &key(1)).await.unwrap();
+            let address = server.local_address().unwrap();
+            let (ours, theirs) =
+                tokio::join!(tcp::connect(address, &device, &pins), async { server.accept().await.unwrap().await });
+            (ours.unwrap(), theirs.unwrap())
+        }
+    }
+}
+
+const BOTH: [TransportKind; 2] = [TransportKind::Quic, TransportKind::Tls];
+
+async fn next(lane: &mut LaneEnds) -> Option<Vec<u8>> {
+    lane.incoming.recv().await.map(|frame| frame.unwrap())
+}
+
+#[tokio::test]
+async fn a_link_carries_both_lanes_and_counts_over_quic_and_tls() {
+    for kind in BOTH {
+        let (ours, mut theirs) = links(kind).await;
+        assert_eq!((ours.peer, theirs.peer), (key(1).public(), key(2).public()));
+        assert_eq!(ours.binding, theirs.binding);
+        ours.files.out.send(vec![1; 60_000]).await.unwrap();
+        ours.records.out.send(b"hello".to_vec()).await.unwrap();
+        theirs.records.out.send(b"welcome".to_vec()).await.unwrap();
+        let mut ours = ours;
+        assert_eq!(next(&mut theirs.records).await.unwrap(), b"hello");
+        assert_eq!(next(&mut theirs.files).await.unwrap(), vec![1; 60_000]);
+        assert_eq!(next(&mut ours.records).await.unwrap(), b"welcome");
+        let (mine, other) = (ours.meter(), theirs.meter());
+        assert_eq!((mine.sent(), mine.received()), (other.received(), other.sent()), "{kind:?}");
+        assert!(mine.sent() > 60_005 && mine.sent() < 60_005 + 20);
+    }
+}
+
+#[tokio::test]
+async fn the_last_frames_arrive_before_the_link_closes() {
+    for kind in BOTH {
+        let (ours, mut theirs) = links(kind).await;
+        let reader = async {
+            let mut got = 0;
+            while let Some(frame) = next(&mut theirs.records).await {
+                got += frame.len();
+            }
+            got
+        };
+        let writer = async {
+            for _ in 0..8 {
+                ours.records.out.send(vec![3; 500_000]).await.unwrap();
+            }
+            ours.close(0, "done").await;
+        };
+        let (got, ()) = tokio::join!(reader, writer);
+        assert_eq!(got, 4_000_000, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_stops_the_writer() {
+    for kind in BOTH {
+        let (ours, _theirs) = links(kind).await;
+        let mut accepted = 0_usize;
+        // Nothing is read over there: queues and windows fill up, and then there is no more room.
+        while let Ok(permit) =
+            tokio::time::timeout(std::time::Duration::from_millis(500), ours.files.out.reserve()).await
+        {
+            permit.unwrap().send(vec![0; MAX_FRAME]);
+            accepted += MAX_FRAME;
+            assert!(accepted < 64 << 20, "{kind:?} buffers without a bound");
+        }
+        assert!(accepted >= 2 * MAX_FRAME);
+    }
+}
+
+#[tokio::test]
+async fn a_full_files_lane_does_not_stop_the_records_of_quic() {
+    let (ours, mut theirs) = links(TransportKind::Quic).await;
+    while let Ok(permit) =
+        tokio::time::timeout(std::time::Duration::from_millis(200), ours.files.out.reserve()).await
+    {
+        permit.unwrap().send(vec![0; MAX_FRAME]);
+    }
+    ours.records.out.send(b"a record".to_vec()).await.unwrap();
+    assert_eq!(next(&mut theirs.records).await.unwrap(), b"a record");
+}
+
+#[tokio::test]
+async fn a_link_that_is_dropped_tells_the_other_side() {
+    for kind in BOTH {
+        let (ours, mut theirs) = links(kind).await;
+        ours.abort(7, "no more");
+        let last = theirs.records.incoming.recv().await;
+        assert!(matches!(last, None | Some(Err(_))), "{kind:?}: {last:?}");
+    }
+}
+
+#[tokio::test]
+async fn dialling_goes_on_to_the_next_address_and_names_every_failure() {
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    let server = TcpServer::listen(any, &key(1)).await.unwrap();
+    let port = server.local_address().unwrap().port();
+    // A port that was just closed: nobody answers there.
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let dead: ServerAddress = format!("tls://127.0.0.1:{closed}").parse().unwrap();
+    let live: ServerAddress = format!("tls://127.0.0.1:{port}").parse().unwrap();
+    let (pins, device) = (BTreeSet::from([key(1).public()]), key(2));
+
+    let addresses = [dead.clone(), live.clone()];
+    let (dialled, accepted) = tokio::join!(dial(&addresses, &device, &pins, Congestion::Cubic), async {
+        server.accept().await.unwrap().await
+    });
+    assert_eq!(dialled.unwrap().0, live);
+    assert_eq!(accepted.unwrap().peer, device.public());
+
+    let error = dial(&[dead.clone(), dead], &device, &pins, Congestion::Cubic).await.unwrap_err();
+    let TransportError::Unreachable(failures) = &error else { panic!("{error:?}") };
+    assert_eq!(failures.len(), 2);
+    assert!(error.to_string().contains(&format!("tls://127.0.0.1:{closed}")), "{error}");
+
+    let wrong = BTreeSet::from([key(9).public()]);
+    let addresses = [live];
+    let (dialled, _) = tokio::join!(dial(&addresses, &device, &wrong, Congestion::Cubic), async {
+        server.accept().await.unwrap().await
+    });
+    assert!(matches!(dialled, Err(TransportError::WrongServerKey { .. })));
 }

@@ -23,6 +23,8 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
 };
 
+use crate::TransportError;
+
 /// Names the protocol and, with it, the format of changes. A new one is a new name.
 pub const ALPN: &[u8] = b"outlet/1";
 
@@ -35,6 +37,16 @@ impl SeenKey {
     #[must_use]
     pub fn get(&self) -> Option<PublicKey> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the key, where a failed connection is its fault.
+    pub(crate) fn blame(&self, pins: &BTreeSet<PublicKey>, error: TransportError) -> TransportError {
+        match self.get() {
+            Some(got) if !pins.contains(&got) => {
+                TransportError::WrongServerKey { expected: pins.iter().copied().collect(), got }
+            }
+            _ => error,
+        }
     }
 
     fn set(&self, key: PublicKey) {

@@ -1,0 +1,190 @@
+//! The same frames over TLS on TCP, for networks that block UDP.
+//!
+//! One stream carries both lanes, so each frame is preceded by its lane; a waiting record always
+//! goes before a waiting piece of a file, and pieces are small (64 KiB), so that records wait for
+//! one of them at most.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use outlet_core::identity::SecretKey;
+use outlet_core::ids::PublicKey;
+use rustls::CommonState;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
+use crate::frame::{FRAME_HEADER, read_frame, write_frame};
+use crate::link::{Link, Meter, Pumps, lane};
+use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
+use crate::tls::{self, SeenKey};
+use crate::{FrameError, TransportError};
+
+/// Accepts links over TLS on TCP.
+pub struct TcpServer {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl TcpServer {
+    /// Opens the socket. It is bound when this returns; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] when the address is in use or not allowed.
+    pub async fn listen(address: SocketAddr, key: &SecretKey) -> Result<Self, TransportError> {
+        let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(key)?));
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| io_error(format!("listening on {address} (TCP)"), source))?;
+        Ok(Self { listener, acceptor })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn local_address(&self) -> Result<SocketAddr, TransportError> {
+        self.listener.local_addr().map_err(|source| io_error("asking for the own address".to_owned(), source))
+    }
+
+    /// Waits for a caller. The handshake is a future of its own, so that a slow caller does not
+    /// keep others out: spawn it.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] when the system has no sockets left: wait a little, go on.
+    pub async fn accept(
+        &self,
+    ) -> Result<impl Future<Output = Result<Link, TransportError>> + Send + 'static, TransportError> {
+        let (stream, remote) =
+            self.listener.accept().await.map_err(|source| io_error("accepting a caller (TCP)".to_owned(), source))?;
+        let acceptor = self.acceptor.clone();
+        Ok(within(remote, HANDSHAKE_TIMEOUT, async move {
+            let failed = |source| io_error(format!("the TLS handshake with {remote}"), source);
+            let _failure_costs_latency_only = stream.set_nodelay(true);
+            let stream = acceptor.accept(stream).await.map_err(failed)?;
+            let facts = facts(stream.get_ref().1, remote, |out| {
+                stream.get_ref().1.export_keying_material(out, EXPORTER_LABEL, None)
+            })?;
+            Ok(link(stream, facts))
+        }))
+    }
+}
+
+/// Calls a server that must have one of the pinned keys.
+///
+/// # Errors
+/// [`TransportError::WrongServerKey`] names the key that answered; [`TransportError::Timeout`];
+/// [`TransportError::Io`].
+pub async fn connect(
+    remote: SocketAddr,
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+) -> Result<Link, TransportError> {
+    let seen = SeenKey::default();
+    let connector = TlsConnector::from(Arc::new(tls::client_config(key, pins.clone(), seen.clone())?));
+    let connected = within(remote, HANDSHAKE_TIMEOUT, async {
+        let failed = |source| io_error(format!("connecting to {remote} (TCP)"), source);
+        let stream = TcpStream::connect(remote).await.map_err(failed)?;
+        let _failure_costs_latency_only = stream.set_nodelay(true);
+        // Not sent: keys, not names, say who a server is.
+        let name = ServerName::IpAddress(remote.ip().into());
+        connector.connect(name, stream).await.map_err(failed)
+    });
+    match connected.await {
+        Ok(stream) => {
+            let facts = facts(stream.get_ref().1, remote, |out| {
+                stream.get_ref().1.export_keying_material(out, EXPORTER_LABEL, None)
+            })?;
+            Ok(link(stream, facts))
+        }
+        Err(error) => Err(seen.blame(pins, error)),
+    }
+}
+
+type Facts = (PublicKey, [u8; 32], SocketAddr);
+
+fn facts(
+    state: &CommonState,
+    remote: SocketAddr,
+    export: impl FnOnce([u8; 32]) -> Result<[u8; 32], rustls::Error>,
+) -> Result<Facts, TransportError> {
+    if state.alpn_protocol() != Some(tls::ALPN) {
+        return Err(TransportError::OtherProtocol);
+    }
+    let peer = state.peer_certificates().and_then(tls::peer_key).ok_or(TransportError::NoPeerKey)?;
+    Ok((peer, export([0; 32])?, remote))
+}
+
+fn link<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, facts: Facts) -> Link {
+    let (read, write) = split(stream);
+    let (records, files) = (lane(), lane());
+    let mut pumps = Pumps::default();
+    let arrived = [(RECORDS, records.arrived), (FILES, files.arrived)];
+    pumps.readers.spawn(read_both(read, arrived, Arc::clone(&pumps.meter)));
+    pumps.writers.spawn(write_both(write, records.outgoing, files.outgoing, Arc::clone(&pumps.meter)));
+    Link::new(facts, records.ends, files.ends, pumps, None)
+}
+
+type Arrived = mpsc::Sender<Result<Vec<u8>, FrameError>>;
+
+async fn read_both(mut stream: impl AsyncRead + Unpin, arrived: [(u8, Arrived); 2], meter: Arc<Meter>) {
+    loop {
+        match read_one(&mut stream).await {
+            Ok(None) => return,
+            Ok(Some((lane, frame))) => {
+                meter.add_received(&frame, FRAME_HEADER + 1);
+                let Some((_, queue)) = arrived.iter().find(|(known, _)| *known == lane) else { return };
+                if queue.send(Ok(frame)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                // The records lane tells; the other just ends.
+                let _gone = arrived[0].1.send(Err(error)).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn read_one(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<(u8, Vec<u8>)>, FrameError> {
+    let mut lane = [0];
+    if stream.read(&mut lane).await.map_err(FrameError::Io)? == 0 {
+        return Ok(None);
+    }
+    if ![RECORDS, FILES].contains(&lane[0]) {
+        return Err(FrameError::Lanes);
+    }
+    let frame = read_frame(stream).await?.ok_or(FrameError::Cut)?;
+    Ok(Some((lane[0], frame)))
+}
+
+async fn write_both(
+    mut stream: impl AsyncWrite + Unpin,
+    mut records: mpsc::Receiver<Vec<u8>>,
+    mut files: mpsc::Receiver<Vec<u8>>,
+    meter: Arc<Meter>,
+) {
+    loop {
+        let (lane, frame) = tokio::select! {
+            biased;
+            Some(frame) = records.recv() => (RECORDS, frame),
+            Some(frame) = files.recv() => (FILES, frame),
+            else => break,
+        };
+        let written = async {
+            stream.write_all(&[lane]).await.map_err(FrameError::Io)?;
+            write_frame(&mut stream, &frame).await?;
+            stream.flush().await.map_err(FrameError::Io)
+        };
+        if written.await.is_err() {
+            return;
+        }
+        meter.add_sent(&frame, FRAME_HEADER + 1);
+    }
+    // Says that this was the end, and not a cut. The peer may be gone already.
+    let _gone = stream.shutdown().await;
+}
