@@ -8,8 +8,8 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod connection;
-mod error;
 pub mod dial;
+mod error;
 pub mod frame;
 mod link;
 pub mod quic;

@@ -78,11 +78,7 @@ impl TcpServer {
 /// # Errors
 /// [`TransportError::WrongServerKey`] names the key that answered; [`TransportError::Timeout`];
 /// [`TransportError::Io`].
-pub async fn connect(
-    remote: SocketAddr,
-    key: &SecretKey,
-    pins: &BTreeSet<PublicKey>,
-) -> Result<Link, TransportError> {
+pub async fn connect(remote: SocketAddr, key: &SecretKey, pins: &BTreeSet<PublicKey>) -> Result<Link, TransportError> {
     let seen = SeenKey::default();
     let connector = TlsConnector::from(Arc::new(tls::client_config(key, pins.clone(), seen.clone())?));
     let connected = within(remote, HANDSHAKE_TIMEOUT, async {

@@ -241,9 +241,7 @@ async fn a_peer_that_does_not_read_stops_the_writer() {
 #[tokio::test]
 async fn a_full_files_lane_does_not_stop_the_records_of_quic() {
     let (ours, mut theirs) = links(TransportKind::Quic).await;
-    while let Ok(permit) =
-        tokio::time::timeout(std::time::Duration::from_millis(200), ours.files.out.reserve()).await
-    {
+    while let Ok(permit) = tokio::time::timeout(std::time::Duration::from_millis(200), ours.files.out.reserve()).await {
         permit.unwrap().send(vec![0; MAX_FRAME]);
     }
     ours.records.out.send(b"a record".to_vec()).await.unwrap();
