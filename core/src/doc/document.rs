@@ -9,6 +9,7 @@ use automerge::{ActorId, Automerge, Change, ChangeHash as AmHash, ObjId, ROOT, R
 
 use super::entry::{Entry, Origin};
 use super::error::DocError;
+use super::facts::hidden_conflict;
 use super::genesis::{Constants, ENTRIES, REGISTERS, RESERVED};
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
@@ -18,10 +19,10 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Document {
     kind: DocKind,
-    inner: Automerge,
+    pub(super) inner: Automerge,
     constants: Arc<Constants>,
     /// In document order: by first operation counter, then hash. See the module's description.
-    changes: Vec<Arc<ChangeInfo>>,
+    pub(super) changes: Vec<Arc<ChangeInfo>>,
     by_hash: HashMap<ChangeHash, Arc<ChangeInfo>>,
 }
 
@@ -94,6 +95,8 @@ pub struct NewChange {
 /// Longest text of one change, entries and registers together: leaves room for keys and columns
 /// below the limit of admission.
 pub const MAX_ACT_BYTES: usize = 200 * 1024;
+/// Admission refuses clocks further from 1970 than this; a broken clock must not cost a record.
+const MAX_SECONDS: i64 = 1 << 40;
 /// Most entries and registers of one change.
 pub const MAX_ACT_ITEMS: usize = 2_000;
 
@@ -409,6 +412,9 @@ impl Document {
             return Err(DocError::NotOurs("the reserved actor writes nothing but constants"));
         }
         let ids = self.check_entries(entries)?;
+        if let Some(field) = hidden_conflict(self.kind, entries.iter().map(String::as_str), || self.entries()) {
+            return Err(DocError::HidesConflict { field });
+        }
         let registers = self.changed_registers(registers)?;
         if ids.is_empty() && registers.is_empty() {
             return Err(DocError::Empty);
@@ -479,7 +485,8 @@ impl Document {
     ) -> Result<Change, DocError> {
         let entry_map = self.object(ENTRIES).ok_or(DocError::NotOurs("no map of entries"))?;
         let register_map = self.object(REGISTERS).ok_or(DocError::NotOurs("no map of registers"))?;
-        let options = CommitOptions::default().with_time(now.millis().div_euclid(1000));
+        let seconds = now.millis().div_euclid(1000).clamp(-MAX_SECONDS, MAX_SECONDS);
+        let options = CommitOptions::default().with_time(seconds);
         // A panic inside the library must not leave half a change behind: work on a copy.
         let mut scratch = self.inner.clone();
         scratch.set_actor(ActorId::from(&actor.0[..]));
@@ -515,7 +522,7 @@ impl Document {
         Ok(missing.into_iter().map(|constant| constant.hash).collect())
     }
 
-    fn entry_containers(&self) -> Vec<ObjId> {
+    pub(super) fn entry_containers(&self) -> Vec<ObjId> {
         let here = self.constants.of(self.kind).iter().filter(|constant| self.has(&constant.hash));
         let names = here.flat_map(|constant| constant.containers.iter().map(|(name, _)| name.as_str()));
         names.filter(|name| *name != REGISTERS).filter_map(|name| self.object(name)).collect()
@@ -527,14 +534,6 @@ impl Document {
             _ => None,
         }
     }
-
-    fn locator(&self) -> Locator {
-        let mut by_actor: HashMap<Actor, Vec<Arc<ChangeInfo>>> = HashMap::new();
-        for change in &self.changes {
-            by_actor.entry(change.actor).or_default().push(Arc::clone(change));
-        }
-        Locator(by_actor)
-    }
 }
 
 impl std::fmt::Debug for Document {
@@ -544,10 +543,18 @@ impl std::fmt::Debug for Document {
 }
 
 /// Finds the change of an operation: an actor's changes in order, each with its range of counters.
-struct Locator(HashMap<Actor, Vec<Arc<ChangeInfo>>>);
+pub(super) struct Locator(HashMap<Actor, Vec<Arc<ChangeInfo>>>);
 
 impl Locator {
-    fn find(&self, id: &ObjId) -> Option<(u64, Arc<ChangeInfo>)> {
+    pub(super) fn new(changes: &[Arc<ChangeInfo>]) -> Self {
+        let mut by_actor: HashMap<Actor, Vec<Arc<ChangeInfo>>> = HashMap::new();
+        for change in changes {
+            by_actor.entry(change.actor).or_default().push(Arc::clone(change));
+        }
+        Self(by_actor)
+    }
+
+    pub(super) fn find(&self, id: &ObjId) -> Option<(u64, Arc<ChangeInfo>)> {
         let ObjId::Id(counter, actor, _) = id else { return None };
         let changes = self.0.get(&Actor::from_slice(actor.to_bytes())?)?;
         let index = changes.partition_point(|change| change.max_op < *counter);
@@ -564,7 +571,8 @@ fn scalar(text: &str) -> ScalarValue {
     ScalarValue::Str(text.into())
 }
 
-fn shared_constants() -> Arc<Constants> {
+/// The shipped constants, shared.
+pub(crate) fn shared_constants() -> Arc<Constants> {
     static SHARED: std::sync::OnceLock<Arc<Constants>> = std::sync::OnceLock::new();
     Arc::clone(SHARED.get_or_init(|| Arc::new(Constants::shipped().clone())))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::entry::{Entry, Origin};
 use crate::domain::field::{Fact, FieldEntry, fact};
-use crate::ids::EntryId;
+use crate::ids::{DocKind, EntryId};
 
 /// A current assertion of a fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +90,37 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
         }
         _ => a == b,
     }
+}
+
+/// The gated fact, if any, of which the texts of one change replace *part* of a conflict that their
+/// author has in view. Naming all candidates adds one more, naming none does too; naming some
+/// would take candidates away until one value is left, so neither [`super::Document::write`] nor
+/// admission lets it pass. `view` gives the entries of the change's ancestors.
+pub(crate) fn hidden_conflict<'a>(
+    kind: DocKind,
+    texts: impl Iterator<Item = &'a str>,
+    view: impl FnOnce() -> Vec<Entry>,
+) -> Option<String> {
+    if kind != DocKind::Field {
+        return None;
+    }
+    let replacing: Vec<Fact> = texts
+        .filter(|text| text.contains("\"replaces\""))
+        .filter_map(|text| match serde_json::from_str(text) {
+            Ok(FieldEntry::Fact(fact)) if is_gated(&fact.field) && !fact.replaces.is_empty() => Some(fact),
+            _ => None,
+        })
+        .collect();
+    if replacing.is_empty() {
+        return None;
+    }
+    let current = facts(&view());
+    let part = |fact: &&Fact| {
+        let Some(current) = current.get(&fact.field) else { return false };
+        let named = current.iter().filter(|current| fact.replaces.contains(&current.entry)).count();
+        named > 0 && named < current.len() && differ(current.iter().map(|current| &current.value))
+    };
+    replacing.iter().find(part).map(|fact| fact.field.clone())
 }
 
 /// The assertions of one fact.

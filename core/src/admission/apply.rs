@@ -1,0 +1,378 @@
+//! Checked runs into a document: everything that depends on what the changes depend on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::chunk::{ChangeHead, Limits, Op, read_change};
+use super::refusal::Refusal;
+use super::rules::Target;
+use super::run::CheckedRun;
+use crate::doc::genesis::REGISTERS;
+use crate::doc::{Constants, DocError, Document, Entry, Origin, hidden_conflict, shared_constants};
+use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
+use crate::time::Timestamp;
+
+/// A document with runs in it that it did not have before.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The document, as loaded from `saved`.
+    pub document: Document,
+    /// Its bytes.
+    pub saved: Vec<u8>,
+    /// Its heads, sorted.
+    pub heads: Vec<ChangeHash>,
+    /// The changes that are new, in an order in which dependencies come first; constants included.
+    pub new_changes: Vec<ChangeHash>,
+}
+
+/// What else decides over a run.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    /// The constants of this version.
+    pub constants: Arc<Constants>,
+    /// Changes of the document that are held: their numbers are taken.
+    pub held: &'a [(Actor, u64, ChangeHash)],
+}
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self { constants: shared_constants(), held: &[] }
+    }
+}
+
+/// What became of several runs for one document.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The document with all runs that could be admitted; none when nothing is new.
+    pub applied: Option<Applied>,
+    /// For each run, in the order given, what became of it. A run of known changes is fine.
+    pub runs: Vec<Result<(), Refusal>>,
+}
+
+/// Applies all runs or none. `document` is the document as it is, or none when it is new.
+///
+/// # Errors
+/// The first [`Refusal`]. The document given is never touched.
+pub fn apply(document: Option<&Document>, kind: DocKind, runs: &[CheckedRun]) -> Result<Applied, Refusal> {
+    let context = Context::default();
+    let outcome = apply_each(document, kind, runs, &context);
+    for run in outcome.runs {
+        run?;
+    }
+    if let Some(applied) = outcome.applied {
+        return Ok(applied);
+    }
+    let document = document.cloned().unwrap_or_else(|| Document::new(kind));
+    Ok(Applied { saved: document.save(), heads: document.heads(), new_changes: Vec::new(), document })
+}
+
+/// Applies every run that can be applied, in whatever order they come, in one batch: a run that
+/// waits for another one of them is fine, one that is refused refuses nothing but those that
+/// depend on it.
+#[must_use]
+pub fn apply_each(document: Option<&Document>, kind: DocKind, runs: &[CheckedRun], context: &Context<'_>) -> Outcome {
+    let mut stage = Stage::new(document, kind, context);
+    let mut outcomes: Vec<Option<Result<(), Refusal>>> = vec![None; runs.len()];
+    loop {
+        let mut progress = false;
+        for (run, outcome) in runs.iter().zip(&mut outcomes) {
+            if matches!(outcome, None | Some(Err(Refusal::MissingDeps { .. }))) {
+                let result = stage.admit(run);
+                progress |= result.is_ok();
+                *outcome = Some(result);
+            }
+        }
+        if !progress || !outcomes.iter().any(|outcome| matches!(outcome, Some(Err(Refusal::MissingDeps { .. })))) {
+            break;
+        }
+    }
+    let mut outcomes: Vec<Result<(), Refusal>> =
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(()))).collect();
+    let applied = match stage.finish() {
+        Ok(applied) => applied,
+        Err(error) => {
+            // Should not happen after the checks. Nothing is kept; whoever calls may retry singly.
+            let refusal = Refusal::Library(error.to_string());
+            outcomes.iter_mut().filter(|outcome| outcome.is_ok()).for_each(|outcome| *outcome = Err(refusal.clone()));
+            None
+        }
+    };
+    Outcome { applied, runs: outcomes }
+}
+
+/// Changes about to be applied on top of a document.
+struct Stage<'a> {
+    base: Option<&'a Document>,
+    kind: DocKind,
+    context: &'a Context<'a>,
+    /// Constants that the changes need and the document lacks.
+    constants: Vec<usize>,
+    new: Vec<(&'a ChangeHead, &'a [u8])>,
+    by_hash: HashMap<ChangeHash, usize>,
+    by_seq: HashMap<(Actor, u64), ChangeHash>,
+    entries: HashMap<EntryId, Vec<ChangeHash>>,
+}
+
+/// What the graph knows of a change.
+struct Node {
+    max_op: u64,
+    actor: Actor,
+    seq: u64,
+}
+
+impl<'a> Stage<'a> {
+    fn new(base: Option<&'a Document>, kind: DocKind, context: &'a Context<'a>) -> Self {
+        Self {
+            base,
+            kind,
+            context,
+            constants: Vec::new(),
+            new: Vec::new(),
+            by_hash: HashMap::new(),
+            by_seq: HashMap::new(),
+            entries: HashMap::new(),
+        }
+    }
+
+    /// Takes the run's changes that are not here yet, or none of them.
+    fn admit(&mut self, run: &'a CheckedRun) -> Result<(), Refusal> {
+        let before = (self.new.len(), self.constants.len());
+        for ((head, raw), targets) in run.heads().iter().zip(&run.run().changes).zip(&run.targets) {
+            if self.node(&head.hash).is_some() {
+                continue;
+            }
+            if let Err(refusal) = self.check(head, targets) {
+                self.roll_back(before);
+                return Err(refusal);
+            }
+            self.take(head, raw, targets);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, head: &'a ChangeHead, raw: &'a [u8], targets: &[Target]) {
+        self.by_hash.insert(head.hash, self.new.len());
+        self.by_seq.insert((head.actor, head.seq), head.hash);
+        for target in targets {
+            if let Target::Entry(id) = target {
+                self.entries.entry(*id).or_default().push(head.hash);
+            }
+        }
+        self.new.push((head, raw));
+    }
+
+    fn roll_back(&mut self, (new, constants): (usize, usize)) {
+        for (head, _) in self.new.drain(new..) {
+            self.by_hash.remove(&head.hash);
+            self.by_seq.remove(&(head.actor, head.seq));
+            for op in &head.ops {
+                if let Some(changes) = op.key.parse::<EntryId>().ok().and_then(|id| self.entries.get_mut(&id)) {
+                    changes.retain(|change| *change != head.hash);
+                }
+            }
+        }
+        self.constants.truncate(constants);
+    }
+
+    fn check(&mut self, head: &ChangeHead, targets: &[Target]) -> Result<(), Refusal> {
+        let change = head.hash;
+        self.check_number(head)?;
+        self.check_deps(head)?;
+        let highest = head.deps.iter().filter_map(|dep| self.node(dep)).map(|node| node.max_op).max().unwrap_or(0);
+        if head.start_op != highest + 1 {
+            return Err(Refusal::StartOp { change, expected: highest + 1, found: head.start_op });
+        }
+        let follows =
+            |dep: &ChangeHash| self.node(dep).is_some_and(|node| node.actor == head.actor && node.seq + 1 == head.seq);
+        if head.seq > 1 && !head.deps.iter().any(follows) {
+            return Err(Refusal::Sequence { change });
+        }
+        for (op, target) in head.ops.iter().zip(targets) {
+            self.check_container(head, op)?;
+            match target {
+                Target::Entry(id) => self.check_entry(head, id)?,
+                Target::Register => self.check_preds(head, op)?,
+            }
+        }
+        let texts = head.ops.iter().zip(targets).filter(|(_, target)| **target != Target::Register);
+        let texts = texts.map(|(op, _)| op.value.as_str());
+        match hidden_conflict(self.kind, texts, || self.view(head)) {
+            Some(field) => Err(Refusal::HidesConflict { change, field }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_number(&self, head: &ChangeHead) -> Result<(), Refusal> {
+        let ours = self.base.and_then(|base| base.change_by(&head.actor, head.seq)).map(|change| change.hash);
+        let staged = || self.by_seq.get(&(head.actor, head.seq)).copied();
+        let held =
+            || self.context.held.iter().find(|held| (held.0, held.1) == (head.actor, head.seq)).map(|held| held.2);
+        match ours.or_else(staged).or_else(held) {
+            Some(first) if first != head.hash => {
+                Err(Refusal::Equivocation { actor: head.actor, seq: head.seq, first, second: head.hash })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_deps(&mut self, head: &ChangeHead) -> Result<(), Refusal> {
+        for dep in &head.deps {
+            if let Some(index) = self.constant_index(dep) {
+                // A constant depends on nothing but those before it.
+                for earlier in 0..=index {
+                    let here = self.base.is_some_and(|base| base.has(&self.constants_table()[earlier].hash));
+                    if !here && !self.constants.contains(&earlier) {
+                        self.constants.push(earlier);
+                    }
+                }
+            }
+        }
+        let missing: Vec<ChangeHash> = head.deps.iter().filter(|dep| self.node(dep).is_none()).copied().collect();
+        if missing.is_empty() { Ok(()) } else { Err(Refusal::MissingDeps { change: head.hash, missing }) }
+    }
+
+    /// A container of a later schema is there only for those who have its upgrade among their
+    /// ancestors. The genesis is everybody's.
+    fn check_container(&self, head: &ChangeHead, op: &Op) -> Result<(), Refusal> {
+        let container = self.context.constants.container(self.kind, op.object.counter);
+        let (_, constant) = container.ok_or(Refusal::NewerSchema { change: head.hash })?;
+        if constant.schema == 1 || self.is_ancestor(&constant.hash, head) {
+            Ok(())
+        } else {
+            Err(Refusal::Container { change: head.hash })
+        }
+    }
+
+    fn check_entry(&self, head: &ChangeHead, id: &EntryId) -> Result<(), Refusal> {
+        let mut writers = self.entries.get(id).cloned().unwrap_or_default();
+        if let Some(base) = self.base.filter(|base| base.has_entry(id)) {
+            writers.extend(base.changes_of_entry(id));
+        }
+        if writers.iter().any(|writer| self.is_ancestor(writer, head)) {
+            return Err(Refusal::Overwrite { change: head.hash, entry: id.to_string() });
+        }
+        Ok(())
+    }
+
+    /// What a register assignment overwrites must be earlier assignments of the same register,
+    /// among the ancestors.
+    fn check_preds(&self, head: &ChangeHead, op: &Op) -> Result<(), Refusal> {
+        for pred in &op.pred {
+            let legal = self.writer_of(&pred.actor, pred.counter).is_some_and(|writer| {
+                let index = usize::try_from(pred.counter - writer.start_op).unwrap_or(usize::MAX);
+                let same = |earlier: &Op| earlier.key == op.key && earlier.object == op.object;
+                writer.ops.get(index).is_some_and(same) && self.is_ancestor(&writer.hash, head)
+            });
+            if !legal {
+                return Err(Refusal::Predecessor { change: head.hash });
+            }
+        }
+        Ok(())
+    }
+
+    fn writer_of(&self, actor: &Actor, counter: u64) -> Option<ChangeHead> {
+        let wrote = |head: &ChangeHead| head.actor == *actor && (head.start_op..=head.max_op).contains(&counter);
+        if let Some((head, _)) = self.new.iter().find(|(head, _)| wrote(head)) {
+            return Some((*head).clone());
+        }
+        let base = self.base?;
+        let raw = base.raw_change(&base.change_of_op(actor, counter)?.hash)?;
+        read_change(&raw, &Limits::ADMISSION).ok()
+    }
+
+    /// The entries that the author of the change had in view, in document order.
+    fn view(&self, head: &ChangeHead) -> Vec<Entry> {
+        let ancestors = self.ancestors(&head.deps);
+        let inherited: Vec<ChangeHash> = ancestors.iter().copied().collect();
+        let mut entries = self.base.map(|base| base.entries_at(&inherited)).unwrap_or_default();
+        let mut new: Vec<&ChangeHead> =
+            self.new.iter().map(|(head, _)| *head).filter(|new| ancestors.contains(&new.hash)).collect();
+        new.sort_unstable_by_key(|new| (new.start_op, new.hash));
+        for new in new {
+            let device_time = Timestamp::from_millis(new.time.saturating_mul(1000));
+            let origin = Origin { change: new.hash, actor: new.actor, seq: new.seq, device_time, received_at: None };
+            for op in new.ops.iter().filter(|op| !self.is_register(op)) {
+                let id = Entry::id_of(&op.value);
+                entries.push(Entry { id, json: Arc::from(op.value.as_str()), origin: origin.clone() });
+            }
+        }
+        // What the base has and what is new may interleave: order by counter, as documents do.
+        let order = |entry: &Entry| (self.start_op(&entry.origin.change), entry.origin.change);
+        entries.sort_by_key(order);
+        entries
+    }
+
+    fn is_register(&self, op: &Op) -> bool {
+        let container = self.context.constants.container(self.kind, op.object.counter);
+        container.is_some_and(|(name, _)| name == REGISTERS)
+    }
+
+    fn start_op(&self, hash: &ChangeHash) -> u64 {
+        let new = self.by_hash.get(hash).map(|index| self.new[*index].0.start_op);
+        new.or_else(|| Some(self.base?.change(hash)?.start_op)).unwrap_or(0)
+    }
+
+    fn node(&self, hash: &ChangeHash) -> Option<Node> {
+        if let Some(index) = self.by_hash.get(hash) {
+            let head = self.new[*index].0;
+            return Some(Node { max_op: head.max_op, actor: head.actor, seq: head.seq });
+        }
+        if let Some(change) = self.base.and_then(|base| base.change(hash)) {
+            return Some(Node { max_op: change.max_op, actor: change.actor, seq: change.seq });
+        }
+        let index = self.constant_index(hash).filter(|index| self.constants.contains(index))?;
+        let constant = &self.constants_table()[index];
+        Some(Node { max_op: constant.max_op, actor: crate::doc::RESERVED, seq: index as u64 + 1 })
+    }
+
+    fn deps(&self, hash: &ChangeHash) -> Vec<ChangeHash> {
+        if let Some(index) = self.by_hash.get(hash) {
+            return self.new[*index].0.deps.clone();
+        }
+        if let Some(change) = self.base.and_then(|base| base.change(hash)) {
+            return change.deps.clone();
+        }
+        let before = self.constant_index(hash).and_then(|index| index.checked_sub(1));
+        before.map(|index| self.constants_table()[index].hash).into_iter().collect()
+    }
+
+    fn ancestors(&self, deps: &[ChangeHash]) -> BTreeSet<ChangeHash> {
+        let mut seen = BTreeSet::new();
+        let mut stack = deps.to_vec();
+        while let Some(hash) = stack.pop() {
+            if seen.insert(hash) {
+                stack.extend(self.deps(&hash));
+            }
+        }
+        seen
+    }
+
+    fn is_ancestor(&self, hash: &ChangeHash, head: &ChangeHead) -> bool {
+        head.deps.binary_search(hash).is_ok() || self.ancestors(&head.deps).contains(hash)
+    }
+
+    fn constants_table(&self) -> &[crate::doc::Constant] {
+        self.context.constants.of(self.kind)
+    }
+
+    fn constant_index(&self, hash: &ChangeHash) -> Option<usize> {
+        self.constants_table().iter().position(|constant| constant.hash == *hash)
+    }
+
+    fn finish(mut self) -> Result<Option<Applied>, DocError> {
+        if self.new.is_empty() {
+            return Ok(None);
+        }
+        self.constants.sort_unstable();
+        let table = self.constants_table();
+        let constants = self.constants.iter().map(|index| &table[*index]);
+        let new_changes =
+            constants.clone().map(|constant| constant.hash).chain(self.new.iter().map(|(head, _)| head.hash));
+        let new_changes: Vec<ChangeHash> = new_changes.collect();
+        let raws: Vec<&[u8]> =
+            constants.map(|constant| constant.raw.as_slice()).chain(self.new.iter().map(|(_, raw)| *raw)).collect();
+        let (document, saved) = Document::extended(self.base, self.kind, &self.context.constants, &raws)?;
+        let heads = document.heads();
+        Ok(Some(Applied { document, saved, heads, new_changes }))
+    }
+}

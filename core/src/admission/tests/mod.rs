@@ -1,0 +1,6 @@
+//! Admission: what is refused, and that everything honest passes.
+
+mod apply;
+mod hostile;
+mod run;
+mod world;
