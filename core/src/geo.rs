@@ -131,9 +131,15 @@ impl GeoPoint {
     /// Great-circle distance in metres.
     #[must_use]
     pub fn distance_m(self, other: Self) -> f64 {
-        let (lat_a, lat_b) = (self.lat.to_radians(), other.lat.to_radians());
+        self.distance_to_m(other.lon, other.lat)
+    }
+
+    /// Great-circle distance in metres to a place anywhere on earth, such as a photo's.
+    #[must_use]
+    pub fn distance_to_m(self, lon: f64, lat: f64) -> f64 {
+        let (lat_a, lat_b) = (self.lat.to_radians(), lat.to_radians());
         let half_lat = ((lat_b - lat_a) / 2.0).sin();
-        let half_lon = ((other.lon - self.lon).to_radians() / 2.0).sin();
+        let half_lon = ((lon - self.lon).to_radians() / 2.0).sin();
         let chord = half_lat * half_lat + lat_a.cos() * lat_b.cos() * half_lon * half_lon;
         2.0 * EARTH_RADIUS_M * chord.clamp(0.0, 1.0).sqrt().asin()
     }

@@ -65,7 +65,7 @@ fn halves(tokens: &[Token]) -> Option<(&[Token], &[Token])> {
     }
     let numbers: Vec<usize> =
         tokens.iter().enumerate().filter(|(_, token)| matches!(token, Token::Number(..))).map(|(at, _)| at).collect();
-    if numbers.is_empty() || numbers.len() % 2 != 0 {
+    if numbers.is_empty() || !numbers.len().is_multiple_of(2) {
         return None;
     }
     let mut at = numbers[numbers.len() / 2];
