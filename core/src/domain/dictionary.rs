@@ -475,11 +475,7 @@ fn nearest(dictionary: &Dictionary, wanted: &str) -> Vec<Nearest> {
     };
     let mut ranked: Vec<(f64, &Term)> = dictionary.enabled().map(|term| (likeness(term), term)).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    ranked
-        .into_iter()
-        .take(NEAREST)
-        .map(|(_, term)| Nearest { code: term.code.clone(), zh: term.zh.clone() })
-        .collect()
+    ranked.into_iter().take(NEAREST).map(|(_, term)| Nearest { code: term.code.clone(), zh: term.zh.clone() }).collect()
 }
 
 #[cfg(test)]
@@ -518,7 +514,10 @@ mod tests {
         ] {
             assert_eq!(all.lookup(dictionary, typed).unwrap().code, code, "{dictionary} {typed}");
         }
-        assert_eq!(all.find_type("沟渠").unwrap(), ("seven_2019", all.lookup("outlet_type_seven_2019", "沟渠").unwrap()));
+        assert_eq!(
+            all.find_type("沟渠").unwrap(),
+            ("seven_2019", all.lookup("outlet_type_seven_2019", "沟渠").unwrap())
+        );
         assert_eq!(all.find_type("industrial").unwrap().0, "hj1312_2023");
     }
 
@@ -527,7 +526,10 @@ mod tests {
         let all = Dictionaries::embedded();
         let miss = all.lookup("entry_mode", "pipee").unwrap_err();
         assert_eq!((miss.miss, miss.nearest[0].code.as_str()), (Miss::Term, "pipe"));
-        assert!(miss.to_string().starts_with(r#""pipee" is not in dictionary entry_mode; nearest: pipe (管道), "#), "{miss}");
+        assert!(
+            miss.to_string().starts_with(r#""pipee" is not in dictionary entry_mode; nearest: pipe (管道), "#),
+            "{miss}"
+        );
         let storm = all.lookup("outlet_type_hj1312_2023", "雨洪口").unwrap_err();
         assert!(storm.nearest[..2].iter().all(|near| near.zh.contains("雨洪")), "{storm}");
         assert_eq!(all.lookup("code_type_letters", "NY").unwrap_err().miss, Miss::Disabled);
@@ -557,11 +559,10 @@ mod tests {
         assert_eq!(all.current_types("port_wharf"), ["port_wharf"]);
         assert_eq!(all.current_types("urban_domestic").len(), 2);
         let line = all.ancestry("outlet_type_hj1312_2023", "tailings_pond");
-        assert_eq!(line.iter().map(|term| term.code.as_str()).collect::<Vec<_>>(), [
-            "tailings_pond",
-            "industrial_mining",
-            "industrial"
-        ]);
+        assert_eq!(
+            line.iter().map(|term| term.code.as_str()).collect::<Vec<_>>(),
+            ["tailings_pond", "industrial_mining", "industrial"]
+        );
         for measure in &all.get("measure").unwrap().terms {
             assert!(!all.acceptance_items(&measure.code).is_empty(), "{}", measure.code);
         }

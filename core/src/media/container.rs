@@ -148,7 +148,8 @@ fn png(bytes: &[u8]) -> Container {
                     Some(4) => 2,
                     _ => 4,
                 };
-                found.decode_bytes = width.checked_mul(height + 2).and_then(|pixels| pixels.checked_mul(channels * sample));
+                found.decode_bytes =
+                    width.checked_mul(height + 2).and_then(|pixels| pixels.checked_mul(channels * sample));
             }
             b"eXIf" if found.exif.is_none() && end <= bytes.len() => found.exif = Some(start..end),
             b"IEND" => {

@@ -123,7 +123,8 @@ fn taken_at(exif: &Exif) -> (Option<Timestamp>, bool) {
 }
 
 fn instant(civil: &DateTime) -> Option<Timestamp> {
-    let day = Day::new(i16::try_from(civil.year).ok()?, i8::try_from(civil.month).ok()?, i8::try_from(civil.day).ok()?)?;
+    let day =
+        Day::new(i16::try_from(civil.year).ok()?, i8::try_from(civil.month).ok()?, i8::try_from(civil.day).ok()?)?;
     // A year such as 0001 or 1900 is a camera whose clock was never set; 60 is a leap second.
     let plausible = civil.year >= 1990 && civil.hour < 24 && civil.minute < 60 && civil.second <= 60;
     let offset = civil.offset.map_or(SHANGHAI_MINUTES, i32::from);
@@ -233,7 +234,11 @@ mod tests {
         ] {
             let bytes = samples::jpeg_with_exif(&samples::exif_block(offset), 16, 16);
             let facts = inspect(&bytes).exif.unwrap();
-            assert_eq!((facts.taken_at.unwrap().to_string().as_str(), facts.offset_in_file), (expected, in_file), "{offset:?}");
+            assert_eq!(
+                (facts.taken_at.unwrap().to_string().as_str(), facts.offset_in_file),
+                (expected, in_file),
+                "{offset:?}"
+            );
         }
     }
 

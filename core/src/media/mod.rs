@@ -34,7 +34,9 @@ pub enum MediaError {
     #[error("the file is empty: it may still be copying, or the camera lost it; take the photo again")]
     Empty,
     /// Over the limit.
-    #[error("the file has {bytes} bytes, photos up to 200 MiB are kept: attach videos with `outlet attach --kind video`")]
+    #[error(
+        "the file has {bytes} bytes, photos up to 200 MiB are kept: attach videos with `outlet attach --kind video`"
+    )]
     TooLarge {
         /// Its length.
         bytes: u64,
@@ -148,7 +150,8 @@ mod tests {
         assert_eq!(png.len(), 33);
         let mut cut = png.clone();
         cut.truncate(20);
-        for bytes in [&png[..], &cut[..], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"] {
+        for bytes in [&png[..], &cut[..], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"]
+        {
             let seen = inspect(bytes);
             assert_eq!(seen.keepable(), Ok(()), "{seen:?}");
             assert!(seen.truncated);
@@ -186,7 +189,10 @@ mod tests {
                 assert!(exif.taken_at.is_some() && exif.position.is_some() && !exif.offset_in_file, "{name} {exif:?}");
                 assert!(exif.camera.as_deref().unwrap().contains("COOLPIX"), "{name}");
                 let small = made.preview.unwrap();
-                assert_eq!(small.width.max(small.height), PREVIEW_SIDE.min(seen.width.unwrap().max(seen.height.unwrap())));
+                assert_eq!(
+                    small.width.max(small.height),
+                    PREVIEW_SIDE.min(seen.width.unwrap().max(seen.height.unwrap()))
+                );
             }
         }
     }

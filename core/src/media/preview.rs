@@ -170,7 +170,11 @@ mod tests {
 
     #[test]
     fn a_declared_size_that_would_exhaust_memory_is_not_decoded() {
-        for bytes in [samples::png_header(60_000, 60_000), samples::jpeg_header(60_000, 60_000), samples::png_header(u32::MAX, u32::MAX)] {
+        for bytes in [
+            samples::png_header(60_000, 60_000),
+            samples::jpeg_header(60_000, 60_000),
+            samples::png_header(u32::MAX, u32::MAX),
+        ] {
             let made = preview(&bytes, &inspect(&bytes));
             assert_eq!(made.preview, None);
             assert_eq!(made.warnings, [Warning::TooManyPixels, Warning::NoPreview]);

@@ -9,7 +9,8 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
 /// A JPEG, left half red, right half blue.
 pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
-    let picture = RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([220, 30, 30]) } else { Rgb([30, 30, 220]) });
+    let picture =
+        RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([220, 30, 30]) } else { Rgb([30, 30, 220]) });
     encode(DynamicImage::ImageRgb8(picture), ImageFormat::Jpeg)
 }
 
@@ -70,7 +71,8 @@ pub(crate) fn heif(block: &[u8], width: u32, height: u32) -> Vec<u8> {
         let infe = boxed(b"infe", b"\x02\0\0\0\0\x01\0\0Exif\0");
         let iinf = boxed(b"iinf", &[&b"\0\0\0\0\0\x01"[..], &infe].concat());
         let length = u32::try_from(block.len() + 4).unwrap();
-        let iloc = [&b"\0\0\0\0\x44\0\0\x01\0\x01\0\0\0\x01"[..], &offset.to_be_bytes(), &length.to_be_bytes()].concat();
+        let iloc =
+            [&b"\0\0\0\0\x44\0\0\x01\0\x01\0\0\0\x01"[..], &offset.to_be_bytes(), &length.to_be_bytes()].concat();
         let ispe = boxed(b"ispe", &[&[0; 4][..], &width.to_be_bytes(), &height.to_be_bytes()].concat());
         let tile = boxed(b"ispe", &[&[0; 4][..], &512u32.to_be_bytes(), &512u32.to_be_bytes()].concat());
         let iprp = boxed(b"iprp", &boxed(b"ipco", &[tile, ispe].concat()));

@@ -183,7 +183,8 @@ fn distances(lon: f64, lat: f64, accuracy_m: Option<f64>, context: &Context<'_>)
     let mut found = Vec::new();
     // What the camera itself doubts is not held against it.
     let far_m = context.thresholds.far_m + accuracy_m.unwrap_or(0.0).min(context.thresholds.far_m);
-    let far = |point: Option<GeoPoint>| point.map(|point| point.distance_to_m(lon, lat)).filter(|metres| *metres > far_m);
+    let far =
+        |point: Option<GeoPoint>| point.map(|point| point.distance_to_m(lon, lat)).filter(|metres| *metres > far_m);
     if let Some(metres) = far(context.outlet) {
         found.push(Warning::PositionFarFromOutlet { metres });
         let photo = GeoPoint::new(lon, lat).ok();
@@ -236,9 +237,15 @@ mod tests {
         let other = [OutletId::new(crate::time::Timestamp::from_millis(1), [1; 10])];
         let day = |text: &str| Some(text.parse().unwrap());
         for (context, expected) in [
-            (Context { outlet: Some(place.moved_m(0.0, 300.0)), ..Context::default() }, vec!["position_far_from_outlet"]),
+            (
+                Context { outlet: Some(place.moved_m(0.0, 300.0)), ..Context::default() },
+                vec!["position_far_from_outlet"],
+            ),
             (Context { outlet: Some(shifted), ..Context::default() }, vec!["position_far_from_outlet", "gcj02_offset"]),
-            (Context { device_fix: Some(place.moved_m(-900.0, 0.0)), ..Context::default() }, vec!["position_far_from_device"]),
+            (
+                Context { device_fix: Some(place.moved_m(-900.0, 0.0)), ..Context::default() },
+                vec!["position_far_from_device"],
+            ),
             (Context { survey_day: day("2021-06-02"), ..Context::default() }, vec![]),
             (Context { survey_day: day("2021-06-03"), ..Context::default() }, vec!["time_far_from_survey"]),
             (Context { other_uses: &other, ..Context::default() }, vec!["used_elsewhere"]),
