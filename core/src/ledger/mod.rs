@@ -1,1 +1,155 @@
-//! Under construction.
+//! The ledger (台账) as a pure projection: field record and case file in, row, findings and
+//! milestone figures out. No clock, no files; what a figure means is `MilestoneSet` data.
+//!
+//! The flow: [`OutletInput`] is read into typed items with two dates each (when it came about,
+//! when it was known); a reading keeps some of them; decisions that stand, approvals and values
+//! follow; from these come the [`LedgerRow`] that people read and the [`Profile`] that milestones
+//! count.
+
+mod conditions;
+mod decisions;
+mod denominator;
+mod findings;
+mod grade;
+mod history;
+mod outcome;
+mod permission;
+mod problems;
+mod profile;
+mod progress;
+mod record;
+mod rectify;
+mod reference;
+mod review;
+mod row;
+mod scale;
+mod set;
+mod values;
+mod view;
+
+pub use denominator::{Place, absorb, place};
+pub use findings::{Finding, Severity, code};
+pub use grade::{Beside, Check, Grade, Reading};
+pub use history::History;
+pub use outcome::{Fulfilment, OutletState, Span, fulfilment, outlet_state, spans};
+pub use problems::Problem;
+pub use profile::{Exempted, Extension, Groups, Profile, ScaleClass, Standing, Step};
+pub use progress::{
+    DocumentPart, GroupBy, GroupByError, GroupState, Part, PartOf, ProgressRow, TableInput, UNKNOWN_GROUP, progress,
+    share,
+};
+pub use reference::{Reference, ReferenceError};
+pub use review::ReviewState;
+pub use row::{LedgerRow, LifeCycle, PartyColumn};
+pub use scale::{Scale, ScaleBasis, ScaleFigure};
+pub use set::{BAZHONG, Condition, Milestone, MilestoneSet, NATIONAL, SetError};
+
+use crate::doc::Entry;
+use crate::identity::{Level, Role};
+use crate::ids::{DocKey, PersonId, PublicKey};
+use crate::time::Day;
+
+/// Who wrote an entry, as the roster says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The person, across devices.
+    pub person: PersonId,
+    /// Name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Level of a supervisor.
+    pub level: Option<Level>,
+}
+
+impl Author {
+    /// Role and level in a word.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match (self.role, self.level) {
+            (Role::Admin, _) => "admin",
+            (Role::Supervisor, Some(Level::City)) => "city supervisor",
+            (Role::Supervisor, _) => "county supervisor",
+            (Role::Inspector, _) => "inspector",
+            (Role::Viewer, _) => "viewer",
+        }
+    }
+}
+
+/// Both documents of one outlet, as held.
+#[derive(Clone, Copy)]
+pub struct OutletInput<'a> {
+    /// Key of the field record.
+    pub key: DocKey,
+    /// Entries of the field record. `Origin::received_at` is filled in by whoever keeps receipts;
+    /// without it nothing is "known then".
+    pub field: &'a [Entry],
+    /// Entries of the case file.
+    pub case: &'a [Entry],
+    /// History of the field record: approvals are pinned to its heads.
+    pub field_history: &'a History,
+    /// History of the case file: tells concurrent decisions.
+    pub case_history: &'a History,
+    /// Who is behind a key.
+    pub authors: &'a dyn Fn(&PublicKey) -> Option<Author>,
+}
+
+/// Everything that one outlet contributes to the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Projection {
+    /// The row.
+    pub row: LedgerRow,
+    /// What the milestones count, in the reading asked for.
+    pub profile: Profile,
+    /// Findings, sorted.
+    pub findings: Vec<Finding>,
+}
+
+/// The ledger row of one outlet and the findings on it. `as_of` limits evidence dates (what was
+/// true on that day), `known_as_of` what was known; `None` is no limit.
+#[must_use]
+pub fn project(
+    input: &OutletInput<'_>,
+    reference: &Reference,
+    as_of: Option<Day>,
+    known_as_of: Option<Day>,
+) -> (LedgerRow, Vec<Finding>) {
+    let projection = project_all(input, reference, as_of, known_as_of);
+    (projection.row, projection.findings)
+}
+
+/// [`project`], with the profile beside the row. The profile does not depend on `as_of`: keep it,
+/// and [`progress`] answers for any day.
+#[must_use]
+pub fn project_all(
+    input: &OutletInput<'_>,
+    reference: &Reference,
+    as_of: Option<Day>,
+    known_as_of: Option<Day>,
+) -> Projection {
+    let set = reference.active_set();
+    let record = record::Record::read(input, set.utc_offset_minutes);
+    let mut findings = record.findings.clone();
+    let known = view::Known::new(&record, None, known_as_of);
+    let decisions = decisions::Decisions::read(&record, &known.case, set, &mut findings);
+    let profile = profile::build(&known, set, &decisions, &mut findings);
+    let dated = view::Known::new(&record, as_of, known_as_of);
+    // Reviews and values of the row report again what the profile's reading reported.
+    let view = view::View::new(&dated, set, &decisions, as_of, &mut findings);
+    let mut row = row::build(&view, &profile, &mut findings);
+    reference.check(&row, &view.values, &mut findings);
+    findings.sort();
+    findings.dedup();
+    row.finding_count = findings.len();
+    Projection { row, profile, findings }
+}
+
+/// The profile alone, of one reading: what a milestone table of a past day needs.
+#[must_use]
+pub fn profile_of(input: &OutletInput<'_>, set: &MilestoneSet, known_as_of: Option<Day>) -> Profile {
+    let record = record::Record::read(input, set.utc_offset_minutes);
+    let known = view::Known::new(&record, None, known_as_of);
+    let mut findings = Vec::new();
+    let decisions = decisions::Decisions::read(&record, &known.case, set, &mut findings);
+    profile::build(&known, set, &decisions, &mut findings)
+}

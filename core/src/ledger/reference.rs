@@ -1,0 +1,105 @@
+//! Reference data that the projection needs: milestone sets, seals, townships. Loaded from
+//! reference documents, with the shipped sets as the start.
+
+use std::collections::BTreeMap;
+
+use super::findings::{Finding, code};
+use super::row::LedgerRow;
+use super::set::{BAZHONG, MilestoneSet, NATIONAL, SetError};
+use super::values::Values;
+use crate::domain::field::fact;
+use crate::domain::reference::{ReferenceEntry, Seal};
+
+/// Why reference data cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReferenceError {
+    /// A milestone set that cannot be read.
+    #[error("milestone set {name}: {source}")]
+    Set {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: SetError,
+    },
+}
+
+/// Parsed reference data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    sets: Vec<MilestoneSet>,
+    active: MilestoneSet,
+    /// Sealed documents.
+    pub seals: Vec<Seal>,
+    /// Township (code and name) to county code. Empty: nothing is checked.
+    pub townships: BTreeMap<String, String>,
+}
+
+impl Reference {
+    /// The shipped sets, nothing else.
+    #[must_use]
+    pub fn embedded() -> Self {
+        let parse = |text| MilestoneSet::parse(text).expect("the shipped set is checked by a test");
+        let sets = vec![parse(BAZHONG), parse(NATIONAL)];
+        Self { active: sets[0].clone(), sets, seals: Vec::new(), townships: BTreeMap::new() }
+    }
+
+    /// The shipped data, overlaid by what was loaded: a later entry of the same name replaces an
+    /// earlier one. An entry that cannot be used leaves what was there and is reported.
+    #[must_use]
+    pub fn from_entries(entries: &[ReferenceEntry]) -> (Self, Vec<ReferenceError>) {
+        let mut reference = Self::embedded();
+        let mut errors = Vec::new();
+        for entry in entries {
+            match entry {
+                ReferenceEntry::DataSet(data) if data.kind == "milestone_set" => match MilestoneSet::parse(&data.text) {
+                    Ok(set) => reference.put(set),
+                    Err(source) => errors.push(ReferenceError::Set { name: data.name.clone(), source }),
+                },
+                ReferenceEntry::Seal(seal) => reference.seals.push(seal.clone()),
+                ReferenceEntry::DataSet(_) => {}
+            }
+        }
+        (reference, errors)
+    }
+
+    /// Adds a milestone set, or replaces the one of the same name.
+    pub fn put(&mut self, set: MilestoneSet) {
+        match self.sets.iter_mut().find(|own| own.id == set.id) {
+            Some(own) => *own = set,
+            None => self.sets.push(set),
+        }
+        if let Some(enabled) = self.sets.iter().find(|set| set.enabled) {
+            self.active = enabled.clone();
+        }
+    }
+
+    /// All sets.
+    #[must_use]
+    pub fn sets(&self) -> &[MilestoneSet] {
+        &self.sets
+    }
+
+    /// The set whose settings hold for rows: the first enabled one.
+    #[must_use]
+    pub fn active_set(&self) -> &MilestoneSet {
+        &self.active
+    }
+
+    /// Findings on values that reference data can judge.
+    pub(crate) fn check(&self, row: &LedgerRow, values: &Values, findings: &mut Vec<Finding>) {
+        if values.get(fact::COUNTY).is_none() {
+            findings.push(Finding::new(code::COUNTY_ASSUMED).field(fact::COUNTY).detail(row.collection.to_string()));
+        }
+        let Some(township) = row.township.as_deref().filter(|_| !self.townships.is_empty()) else { return };
+        match self.townships.get(township) {
+            None => findings.push(Finding::new(code::UNKNOWN_TOWNSHIP).field(fact::TOWNSHIP).detail(township)),
+            Some(county) if values.text(fact::COUNTY).is_some_and(|own| own != county) => {
+                let detail = format!("{township}: {county}");
+                findings.push(Finding::new(code::TOWNSHIP_NOT_IN_COUNTY).field(fact::TOWNSHIP).detail(detail));
+            }
+            Some(_) => {}
+        }
+    }
+}
