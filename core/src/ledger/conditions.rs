@@ -29,7 +29,9 @@ pub(crate) fn survey(view: &View<'_, '_>) -> Check {
     }
     let visits: Vec<&(&FieldItem, &Survey)> = surveys
         .iter()
-        .filter(|(_, survey)| survey.outcome.as_ref().is_none_or(|code| !view.set.survey.outcomes_not_done.contains(code)))
+        .filter(|(_, survey)| {
+            survey.outcome.as_ref().is_none_or(|code| !view.set.survey.outcomes_not_done.contains(code))
+        })
         .collect();
     let answered: Vec<_> = visits.iter().filter(|(_, survey)| survey.discharge_state.is_complete()).collect();
     let approved: Vec<_> = answered.iter().filter(|(item, _)| view.reviews.approval(item, &[]).is_some()).collect();
@@ -144,7 +146,8 @@ fn substitute(view: &View<'_, '_>, item: &FieldItem, sample: &Sample) -> Check {
     if photos.is_empty() && sample.evidence.is_empty() {
         missing.push("visit_photo");
     }
-    let storm = view.outlet_type().is_some_and(|code| view.set.sample.dry_weather_types.iter().any(|name| name == code));
+    let storm =
+        view.outlet_type().is_some_and(|code| view.set.sample.dry_weather_types.iter().any(|name| name == code));
     if storm && !dry_visit(view, sample, visited) {
         missing.push("dry_weather_visit");
     }
@@ -162,7 +165,9 @@ fn substitute(view: &View<'_, '_>, item: &FieldItem, sample: &Sample) -> Check {
 
 fn dry_visit(view: &View<'_, '_>, sample: &Sample, visited: Option<Day>) -> bool {
     sample.dry_weather.value() == Some(&true)
-        || surveys(view).iter().any(|(item, survey)| item.evidence == visited && survey.rain_48h.value() == Some(&false))
+        || surveys(view)
+            .iter()
+            .any(|(item, survey)| item.evidence == visited && survey.rain_48h.value() == Some(&false))
 }
 
 /// 溯源: approved conclusion with source and 主要责任主体, or 政府兜底 with its document.
@@ -240,7 +245,8 @@ pub(crate) fn name(view: &View<'_, '_>) -> Check {
 pub(crate) fn code(view: &View<'_, '_>) -> Check {
     let checks = ["national", "provincial"].map(|system| {
         let current = current_code(view, system);
-        let cancelled = current.one().is_some_and(|item| matches!(&item.value.decision, Decision::Code(code) if code.cancelled));
+        let cancelled =
+            current.one().is_some_and(|item| matches!(&item.value.decision, Decision::Code(code) if code.cancelled));
         if cancelled { Check::missing(["code_cancelled"]) } else { decided(view, &current, "code") }
     });
     let missing = checks[0].missing.clone();

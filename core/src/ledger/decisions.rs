@@ -60,9 +60,9 @@ impl<'r> Current<'r> {
     /// The finding of a gated subject.
     pub(crate) fn finding(&self, subject: &str) -> Option<Finding> {
         match self {
-            Self::Gated(items) => Some(
-                Finding::new(code::CONCURRENT_DECISIONS).field(subject).entries(items.iter().map(|item| item.id)),
-            ),
+            Self::Gated(items) => {
+                Some(Finding::new(code::CONCURRENT_DECISIONS).field(subject).entries(items.iter().map(|item| item.id)))
+            }
             _ => None,
         }
     }
@@ -136,7 +136,10 @@ impl<'r> Decisions<'r> {
 
     fn may_overrule(&self, permitted: &Permitted<'r>) -> Vec<EntryId> {
         let target = |id: &&EntryId| {
-            self.permitted.iter().find(|other| other.item.id == **id).is_some_and(|other| other.needed <= permitted.rank)
+            self.permitted
+                .iter()
+                .find(|other| other.item.id == **id)
+                .is_some_and(|other| other.needed <= permitted.rank)
         };
         permitted.item.value.overrules.iter().filter(target).copied().collect()
     }
@@ -147,7 +150,9 @@ impl<'r> Decisions<'r> {
                 let above = self.permitted.iter().any(|other| other.item.id == *id && other.needed > permitted.rank);
                 if above {
                     findings.push(
-                        Finding::new(code::OVERRULES_HIGHER_LEVEL).entries([permitted.item.id, *id]).detail(who(permitted.item)),
+                        Finding::new(code::OVERRULES_HIGHER_LEVEL)
+                            .entries([permitted.item.id, *id])
+                            .detail(who(permitted.item)),
                     );
                 }
             }

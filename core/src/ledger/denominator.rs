@@ -60,8 +60,7 @@ fn set_up_after(profile: &Profile, cut_off: Day) -> bool {
 #[must_use]
 pub fn absorb(mut profiles: Vec<Profile>) -> (Vec<Profile>, Vec<(OutletId, Finding)>) {
     profiles.sort_by_key(|profile| profile.key);
-    let index: BTreeMap<DocKey, usize> =
-        profiles.iter().enumerate().map(|(at, profile)| (profile.key, at)).collect();
+    let index: BTreeMap<DocKey, usize> = profiles.iter().enumerate().map(|(at, profile)| (profile.key, at)).collect();
     let mut findings = Vec::new();
     for at in 0..profiles.len() {
         if next(&profiles, &index, at) == Next::Here {

@@ -171,7 +171,11 @@ pub fn outlet_state(profile: &Profile, milestone: &Milestone, as_of: Day) -> Out
 }
 
 /// The extension that holds on a day: the last one granted by then.
-pub(crate) fn extension<'p>(profile: &'p Profile, milestone: &Milestone, as_of: Day) -> Option<&'p super::profile::Extension> {
+pub(crate) fn extension<'p>(
+    profile: &'p Profile,
+    milestone: &Milestone,
+    as_of: Day,
+) -> Option<&'p super::profile::Extension> {
     profile
         .extensions
         .iter()

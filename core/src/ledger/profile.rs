@@ -322,7 +322,8 @@ fn not_an_outlet_complete(view: &View<'_, '_>, shown: &super::values::Shown) -> 
         FieldEntry::Fact(fact) => fact.field == fact::STATE && fact.value == "not_an_outlet" && fact.reason.is_some(),
         _ => false,
     });
-    (!rule.needs_reason || shown.reason.is_some() || proposed) && (!rule.needs_photo || view.known.photos().next().is_some())
+    (!rule.needs_reason || shown.reason.is_some() || proposed)
+        && (!rule.needs_photo || view.known.photos().next().is_some())
 }
 
 /// The decision on 重复记录 that stands.

@@ -38,7 +38,9 @@ pub enum GroupBy {
 
 /// Not a way to group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("outlets are grouped by unit, county, township, basin, waterbody, water-function-zone, control-unit or section, not by {0:?}")]
+#[error(
+    "outlets are grouped by unit, county, township, basin, waterbody, water-function-zone, control-unit or section, not by {0:?}"
+)]
 pub struct GroupByError(pub String);
 
 impl GroupBy {
@@ -375,7 +377,8 @@ impl Tally {
         let documents = group.documents.then(|| documents(input, milestone, group.name)).flatten();
         let share_on = achieved_on(&mut self.spans, milestone, self.of, input.as_of);
         let (state, achieved_on) = self.state(milestone, input.as_of, share_on, documents.as_ref());
-        let strict = (milestone.scope == Scope::AboveScale).then(|| share(self.done, self.of + self.scale_undetermined));
+        let strict =
+            (milestone.scope == Scope::AboveScale).then(|| share(self.done, self.of + self.scale_undetermined));
         ProgressRow {
             milestone: milestone.id.clone(),
             due: milestone.due,
@@ -418,7 +421,9 @@ impl Tally {
         let mut rows: BTreeMap<String, PartOf> = milestone
             .parts
             .iter()
-            .map(|condition| (condition.code().to_owned(), PartOf::Share(Part::new(part(condition).0, part(condition).1))))
+            .map(|condition| {
+                (condition.code().to_owned(), PartOf::Share(Part::new(part(condition).0, part(condition).1)))
+            })
             .collect();
         if !milestone.parts.is_empty() {
             rows.insert("all".into(), PartOf::Share(Part::new(self.done, self.of)));
@@ -443,8 +448,9 @@ impl Tally {
         if self.scale_undetermined > 0 {
             return (GroupState::ScaleUndetermined, None);
         }
-        let sealed: Option<Vec<Day>> =
-            documents.map(|all| all.values().map(|document| document.on).collect::<Option<_>>()).unwrap_or(Some(vec![]));
+        let sealed: Option<Vec<Day>> = documents
+            .map(|all| all.values().map(|document| document.on).collect::<Option<_>>())
+            .unwrap_or(Some(vec![]));
         let Some(sealed) = sealed else { return (GroupState::DocumentsMissing, None) };
         let achieved = sealed.into_iter().fold(share_on, Day::max);
         (if achieved <= milestone.due { GroupState::OnTime } else { GroupState::Late }, Some(achieved))

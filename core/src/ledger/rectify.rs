@@ -85,15 +85,8 @@ impl<'r> Works<'r> {
                 self.round = None;
             }
         } else if !closed {
-            self.round = Some(Round {
-                item,
-                complete,
-                county: None,
-                city: None,
-                rejected: false,
-                gated: false,
-                reopened: None,
-            });
+            self.round =
+                Some(Round { item, complete, county: None, city: None, rejected: false, gated: false, reopened: None });
         }
     }
 
@@ -137,7 +130,8 @@ impl Round<'_> {
 
 /// All conditions of class and works, as of the decisions in `works`.
 pub(crate) fn checks(view: &View<'_, '_>, works: &Works<'_>) -> BTreeMap<Condition, Check> {
-    let mut checks = BTreeMap::from([(Condition::Class, class(view, works)), (Condition::Archive, archive(view, works))]);
+    let mut checks =
+        BTreeMap::from([(Condition::Class, class(view, works)), (Condition::Archive, archive(view, works))]);
     for condition in [
         Condition::MouthClosed,
         Condition::SourceEnded,
@@ -174,7 +168,8 @@ fn class(view: &View<'_, '_>, works: &Works<'_>) -> Check {
     if rule.needs_document && item.value.document.is_none() && classify.government_document.is_none() {
         missing.push("class_document");
     }
-    if rule.ban_needs_government_document && classify.classification == "ban" && classify.government_document.is_none() {
+    if rule.ban_needs_government_document && classify.classification == "ban" && classify.government_document.is_none()
+    {
         missing.push("government_document");
     }
     let Some(date) = item.evidence.filter(|_| missing.is_empty()) else { return Check::missing(missing) };

@@ -53,10 +53,12 @@ impl Reference {
         let mut errors = Vec::new();
         for entry in entries {
             match entry {
-                ReferenceEntry::DataSet(data) if data.kind == "milestone_set" => match MilestoneSet::parse(&data.text) {
-                    Ok(set) => reference.put(set),
-                    Err(source) => errors.push(ReferenceError::Set { name: data.name.clone(), source }),
-                },
+                ReferenceEntry::DataSet(data) if data.kind == "milestone_set" => {
+                    match MilestoneSet::parse(&data.text) {
+                        Ok(set) => reference.put(set),
+                        Err(source) => errors.push(ReferenceError::Set { name: data.name.clone(), source }),
+                    }
+                }
                 ReferenceEntry::Seal(seal) => reference.seals.push(seal.clone()),
                 ReferenceEntry::DataSet(_) => {}
             }

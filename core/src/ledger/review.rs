@@ -139,8 +139,11 @@ impl<'r> Reviews<'r> {
             findings.push(Finding::new(code::APPROVAL_HEADS_UNKNOWN).entry(item.id));
         }
         let covers = self.record.field_history.closure(heads);
-        let within: Vec<&FieldItem> =
-            field.iter().copied().filter(|entry| self.record.field_history.contains(&covers, &entry.origin.change)).collect();
+        let within: Vec<&FieldItem> = field
+            .iter()
+            .copied()
+            .filter(|entry| self.record.field_history.contains(&covers, &entry.origin.change))
+            .collect();
         let settled = |name: &str| live.items().any(|other| settles(other, name) && live.saw(item, other));
         if let Some(name) = super::values::open_conflicts(&within).into_iter().find(|name| !settled(name)) {
             findings.push(Finding::new(code::APPROVAL_OVER_CONFLICT).field(name).entry(item.id));

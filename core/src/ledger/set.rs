@@ -414,9 +414,8 @@ impl MilestoneSet {
     /// 规范化建设 items that the type asks for.
     #[must_use]
     pub fn construction_items(&self, outlet_type: Option<&str>) -> Vec<String> {
-        let applies = |rule: &&ConstructionRule| {
-            rule.types.iter().any(|name| name == "*" || Some(name.as_str()) == outlet_type)
-        };
+        let applies =
+            |rule: &&ConstructionRule| rule.types.iter().any(|name| name == "*" || Some(name.as_str()) == outlet_type);
         let mut items: Vec<String> =
             self.construction.iter().filter(applies).flat_map(|rule| rule.items.iter().cloned()).collect();
         items.sort();
@@ -463,7 +462,8 @@ mod tests {
     #[test]
     fn the_shipped_sets_parse_and_only_the_citys_is_enabled() {
         let bazhong = MilestoneSet::parse(BAZHONG).unwrap();
-        let ids: Vec<_> = bazhong.milestones.iter().map(|m| format!("{} {} {}", m.id, m.due, m.target_percent)).collect();
+        let ids: Vec<_> =
+            bazhong.milestones.iter().map(|m| format!("{} {} {}", m.id, m.due, m.target_percent)).collect();
         assert_eq!(ids, ["M1 2021-12-31 80", "M2 2022-12-31 100", "M3 2022-12-31 100", "M4 2023-12-31 100"]);
         assert!(bazhong.enabled);
         let national = MilestoneSet::parse(NATIONAL).unwrap();

@@ -124,7 +124,10 @@ impl Values {
             }
             return Some(show(item, fact, Source::Approved));
         }
-        current.last().filter(|_| !gated || distinct(current) == 1).map(|(item, fact)| show(item, fact, Source::Current))
+        current
+            .last()
+            .filter(|_| !gated || distinct(current) == 1)
+            .map(|(item, fact)| show(item, fact, Source::Current))
     }
 
     /// A fact as shown.

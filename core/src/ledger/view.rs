@@ -58,7 +58,12 @@ impl<'r> Known<'r> {
 
     /// What speaks for the date of an item: its receipt, EXIF and laboratory dates of the files it
     /// names, dated attachments.
-    pub(crate) fn support<T>(&self, item: &Item<T>, files: &[BlobHash], document: Option<&DocumentRef>) -> Vec<Support> {
+    pub(crate) fn support<T>(
+        &self,
+        item: &Item<T>,
+        files: &[BlobHash],
+        document: Option<&DocumentRef>,
+    ) -> Vec<Support> {
         let offset = self.record.offset;
         let mut support: Vec<Support> = item.received(offset).map(Support::Received).into_iter().collect();
         if item.by_document {
@@ -120,7 +125,13 @@ impl<'v, 'r> View<'v, 'r> {
     }
 
     /// Grades a date of an item.
-    pub(crate) fn grade<T>(&self, date: Day, item: &Item<T>, files: &[BlobHash], document: Option<&DocumentRef>) -> Grade {
+    pub(crate) fn grade<T>(
+        &self,
+        date: Day,
+        item: &Item<T>,
+        files: &[BlobHash],
+        document: Option<&DocumentRef>,
+    ) -> Grade {
         grade(date, &self.known.support(item, files, document), self.set.evidence.contemporaneous_days)
     }
 
@@ -130,10 +141,7 @@ impl<'v, 'r> View<'v, 'r> {
     }
 
     /// The last decision of one kind that stands; concurrent ones are gated by the caller's `same`.
-    pub(crate) fn decided<T: PartialEq>(
-        &self,
-        pick: impl Fn(&Decision) -> Option<T>,
-    ) -> super::decisions::Current<'r> {
+    pub(crate) fn decided<T: PartialEq>(&self, pick: impl Fn(&Decision) -> Option<T>) -> super::decisions::Current<'r> {
         self.live.current(
             |entry| pick(&entry.decision).is_some(),
             |left, right| pick(&left.decision) == pick(&right.decision),
