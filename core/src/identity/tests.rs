@@ -421,3 +421,49 @@ fn released_runs_and_statements_stay_readable() {
     );
     assert!(signed.verify().is_ok());
 }
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_as_everything(bytes: &[u8]) {
+        let _ = Certificate::from_bytes(bytes);
+        let _ = ServerCert::from_bytes(bytes);
+        let _ = SignedRevocation::from_bytes(bytes);
+        let _ = SignedRuling::from_bytes(bytes);
+        let _ = SignedReceipt::from_bytes(bytes);
+        let _ = SignedStatement::from_bytes(bytes);
+        let _ = SignedRun::from_bytes(bytes);
+        let _ = minicbor::decode::<Ticket>(bytes);
+        let _ = read_key_file(bytes, KeyUse::Device);
+        let _ = String::from_utf8_lossy(bytes).parse::<Ticket>();
+        let _ = from_spki_der(bytes);
+        let _ = change_hash(bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            read_as_everything(&bytes);
+        }
+
+        #[test]
+        fn no_bent_bytes_make_a_reader_panic(
+            which in 0..3_usize, edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+        ) {
+            let run = SignedRun::sign(&key(5), doc(), vec![chunk(b"\x01first")]).unwrap();
+            let mut bytes = [cert(5, Role::Supervisor, 1).to_bytes(), revocation(5, 1).to_bytes(), run.to_bytes()][which].clone();
+            for (index, byte) in edits {
+                let index = index.index(bytes.len());
+                bytes[index] = byte;
+            }
+            read_as_everything(&bytes);
+            if let Ok(cert) = Certificate::from_bytes(&bytes) {
+                // Whatever it says now: it is believed only if nothing was bent after all.
+                let believed = roster().add(&cert).is_ok();
+                prop_assert_eq!(believed, bytes == super::cert(5, Role::Supervisor, 1).to_bytes());
+            }
+        }
+    }
+}
