@@ -14,15 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::connection::LaneStreams;
+use crate::connection::{LaneStreams, Lanes};
 use crate::frame::{FRAME_HEADER, read_frame, write_frame};
 use crate::{Connection, FrameError, TransportError};
 
 /// Frames waiting per lane and direction. With frames of 1 MiB this bounds what a link holds.
-const QUEUE: usize = 2;
+const QUEUE: usize = 1;
 
 /// How long a closing side waits for the peer to have received the last frames.
-const LINGER: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// This side's ends of a lane.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ pub struct Link {
     pub binding: [u8; 32],
     /// Where the peer is.
     pub remote: SocketAddr,
+    /// Whether this side called.
+    pub initiator: bool,
     /// Hello, records, receipts, proof.
     pub records: LaneEnds,
     /// Photos and attachments.
@@ -71,6 +73,14 @@ pub struct Link {
     readers: JoinSet<()>,
     writers: JoinSet<()>,
     quic: Option<Connection>,
+}
+
+/// Who is at the other end, and which end this is.
+pub(crate) struct Facts {
+    pub(crate) peer: PublicKey,
+    pub(crate) binding: [u8; 32],
+    pub(crate) remote: SocketAddr,
+    pub(crate) initiator: bool,
 }
 
 /// What a lane's tasks need.
@@ -103,7 +113,7 @@ impl Link {
     /// When the connection is lost.
     pub async fn open(connection: Connection) -> Result<Self, TransportError> {
         let lanes = connection.open_lanes().await?;
-        Ok(Self::quic(connection, lanes.records, lanes.files))
+        Ok(Self::quic(connection, true, lanes))
     }
 
     /// The accepting side of a QUIC connection.
@@ -114,26 +124,22 @@ impl Link {
         let after = crate::quic::HANDSHAKE_TIMEOUT;
         let late = TransportError::Timeout { address: connection.remote().to_string(), after };
         let lanes = tokio::time::timeout(after, connection.accept_lanes()).await.map_err(|_| late)??;
-        Ok(Self::quic(connection, lanes.records, lanes.files))
+        Ok(Self::quic(connection, false, lanes))
     }
 
-    fn quic(connection: Connection, records: LaneStreams, files: LaneStreams) -> Self {
+    fn quic(connection: Connection, initiator: bool, lanes: Lanes) -> Self {
         let mut pumps = Pumps::default();
-        let records = pumps.start(records);
-        let files = pumps.start(files);
+        let records = pumps.start(lanes.records);
+        let files = pumps.start(lanes.files);
         let (peer, binding, remote) = (connection.peer(), connection.binding(), connection.remote());
-        Self::new((peer, binding, remote), records, files, pumps, Some(connection))
+        let facts = Facts { peer, binding, remote, initiator };
+        Self { quic: Some(connection), ..Self::new(facts, records, files, pumps) }
     }
 
-    pub(crate) fn new(
-        (peer, binding, remote): (PublicKey, [u8; 32], SocketAddr),
-        records: LaneEnds,
-        files: LaneEnds,
-        pumps: Pumps,
-        quic: Option<Connection>,
-    ) -> Self {
+    pub(crate) fn new(facts: Facts, records: LaneEnds, files: LaneEnds, pumps: Pumps) -> Self {
+        let Facts { peer, binding, remote, initiator } = facts;
         let Pumps { meter, readers, writers } = pumps;
-        Self { peer, binding, remote, records, files, meter, readers, writers, quic }
+        Self { peer, binding, remote, initiator, records, files, meter, readers, writers, quic: None }
     }
 
     /// Counts the bytes of frames.
@@ -149,13 +155,19 @@ impl Link {
     }
 
     /// Lets the frames that were accepted reach the peer, then closes with a reason it can read.
-    /// Bounded: a peer that no longer answers is given up.
+    /// The calling side leaves the closing to the other, which has the last word; both are given
+    /// up after a while.
     pub async fn close(self, code: u32, reason: &str) {
-        let Self { records, files, mut readers, mut writers, quic, .. } = self;
-        drop((records, files));
-        let sent = tokio::time::timeout(LINGER, async { while writers.join_next().await.is_some() {} });
+        let Self { records, files, mut readers, mut writers, quic, initiator, .. } = self;
+        let (LaneEnds { incoming: mut records, .. }, LaneEnds { incoming: mut files, .. }) = (records, files);
+        let sent = async { while writers.join_next().await.is_some() {} };
         // Late or not: what follows is the same.
-        let _in_time = sent.await.is_ok();
+        let _in_time = tokio::time::timeout(LINGER, sent).await.is_ok();
+        if initiator || quic.is_none() {
+            // A TCP socket closed with bytes unread would reset, and take our last words with it.
+            let ended = async { while !matches!(tokio::join!(records.recv(), files.recv()), (None, None)) {} };
+            let _in_time = tokio::time::timeout(LINGER, ended).await.is_ok();
+        }
         if let Some(connection) = quic {
             let told = connection.close(code, reason);
             let _in_time = tokio::time::timeout(LINGER, told).await.is_ok();

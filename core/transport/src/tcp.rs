@@ -19,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
 use crate::frame::{FRAME_HEADER, read_frame, write_frame};
-use crate::link::{Link, Meter, Pumps, lane};
+use crate::link::{Facts, Link, Meter, Pumps, lane};
 use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
 use crate::tls::{self, SeenKey};
 use crate::{FrameError, TransportError};
@@ -65,10 +65,10 @@ impl TcpServer {
             let failed = |source| io_error(format!("the TLS handshake with {remote}"), source);
             let _failure_costs_latency_only = stream.set_nodelay(true);
             let stream = acceptor.accept(stream).await.map_err(failed)?;
-            let facts = facts(stream.get_ref().1, remote, |out| {
-                stream.get_ref().1.export_keying_material(out, EXPORTER_LABEL, None)
-            })?;
-            Ok(link(stream, facts))
+            let (_, tls) = stream.get_ref();
+            let binding = tls.export_keying_material([0; 32], EXPORTER_LABEL, None)?;
+            let peer = peer(tls)?;
+            Ok(link(stream, Facts { peer, binding, remote, initiator: false }))
         }))
     }
 }
@@ -91,27 +91,20 @@ pub async fn connect(remote: SocketAddr, key: &SecretKey, pins: &BTreeSet<Public
     });
     match connected.await {
         Ok(stream) => {
-            let facts = facts(stream.get_ref().1, remote, |out| {
-                stream.get_ref().1.export_keying_material(out, EXPORTER_LABEL, None)
-            })?;
-            Ok(link(stream, facts))
+            let (_, tls) = stream.get_ref();
+            let binding = tls.export_keying_material([0; 32], EXPORTER_LABEL, None)?;
+            let peer = peer(tls)?;
+            Ok(link(stream, Facts { peer, binding, remote, initiator: true }))
         }
         Err(error) => Err(seen.blame(pins, error)),
     }
 }
 
-type Facts = (PublicKey, [u8; 32], SocketAddr);
-
-fn facts(
-    state: &CommonState,
-    remote: SocketAddr,
-    export: impl FnOnce([u8; 32]) -> Result<[u8; 32], rustls::Error>,
-) -> Result<Facts, TransportError> {
+fn peer(state: &CommonState) -> Result<PublicKey, TransportError> {
     if state.alpn_protocol() != Some(tls::ALPN) {
         return Err(TransportError::OtherProtocol);
     }
-    let peer = state.peer_certificates().and_then(tls::peer_key).ok_or(TransportError::NoPeerKey)?;
-    Ok((peer, export([0; 32])?, remote))
+    state.peer_certificates().and_then(tls::peer_key).ok_or(TransportError::NoPeerKey)
 }
 
 fn link<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, facts: Facts) -> Link {
@@ -121,7 +114,7 @@ fn link<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, facts: Facts) -> 
     let arrived = [(RECORDS, records.arrived), (FILES, files.arrived)];
     pumps.readers.spawn(read_both(read, arrived, Arc::clone(&pumps.meter)));
     pumps.writers.spawn(write_both(write, records.outgoing, files.outgoing, Arc::clone(&pumps.meter)));
-    Link::new(facts, records.ends, files.ends, pumps, None)
+    Link::new(facts, records.ends, files.ends, pumps)
 }
 
 type Arrived = mpsc::Sender<Result<Vec<u8>, FrameError>>;

@@ -208,6 +208,7 @@ async fn the_last_frames_arrive_before_the_link_closes() {
             while let Some(frame) = next(&mut theirs.records).await {
                 got += frame.len();
             }
+            theirs.close(0, "done").await;
             got
         };
         let writer = async {
