@@ -499,7 +499,8 @@ fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), WireError
 
 fn infallible<T: Encode<()>>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
-    minicbor::encode(value, &mut bytes).expect("a Vec takes any bytes, and no encoding here refuses");
+    let mut encoder = Encoder::new(&mut bytes);
+    encoder.encode(value).expect("a Vec takes any bytes, and no encoding here refuses");
     bytes
 }
 

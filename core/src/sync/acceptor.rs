@@ -1,0 +1,621 @@
+//! The server's side of the records lane: judges the hello, admits what is pushed and only then
+//! says so, sends the feeds, states what it holds; answers a comparison range by range.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::calls::{Answer, Call};
+use super::files::Files;
+use super::initiator::batches;
+use super::replica::{
+    Admitted, Batch, CollectionState, DocHeads, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
+    Refusal, RefusalCode, SendPlan, SignedRun, SignedStatement, Since, Statement, StatementLine, Verdict,
+};
+use super::session::{CloseReason, Core, Event, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
+use super::wire::{
+    Ack, Compare, EndLine, FeedLine, FeedMode, Frame, Hello, HelloReply, Lane, PackedBatch, PullEnd, SignedHello,
+    VERSION, Wanted, pack, unpack,
+};
+use crate::identity::{Purpose, verify};
+use crate::ids::{Collection, DocKey, Signature};
+
+/// Pushed batches that may wait before the hello is judged: the initiator's window.
+const MAX_EARLY: usize = 8;
+/// Batches received and not yet durable, beyond which reading pauses.
+const MAX_ADMITTING: usize = 3;
+/// Comparison frames that may wait.
+const MAX_COMPARING: usize = 4;
+/// Own documents read at once during a comparison; documents whose runs are read at once.
+const COMPARE_DOCS: usize = 4_000;
+const RUNS_DOCS: usize = 64;
+/// Times the end of the feed is read again because others wrote meanwhile.
+const MAX_CHASES: u32 = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    AwaitHello,
+    Judging,
+    AwaitCertificate,
+    Open,
+    Planned,
+    Files,
+    Bye,
+}
+
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    stage: Stage,
+    introduction: Introduction,
+    early: VecDeque<Frame>,
+    plan: SendPlan,
+    /// What was promised in the reply.
+    served: BTreeMap<Collection, Since>,
+    pushed: u32,
+    admitting: usize,
+    push_ended: bool,
+    peer_offers: bool,
+    fetching: bool,
+    /// The feed was read to its end while the push went on; the next reading comes after it.
+    read_once: bool,
+    next_number: u32,
+    /// The feed was read to its end, after the last admission.
+    drained: bool,
+    chases: u32,
+    finishing: bool,
+    end: Option<PullEndDraft>,
+    comparison: Option<Comparison>,
+}
+
+#[derive(Debug)]
+struct PullEndDraft {
+    statement: Statement,
+    signature: Signature,
+    sent: bool,
+    lines: Vec<EndLine>,
+}
+
+#[derive(Debug, Default)]
+struct Comparison {
+    ranges: VecDeque<Compare>,
+    range: Option<Range>,
+    ended: bool,
+    answered: bool,
+}
+
+/// One range of keys being compared.
+#[derive(Debug)]
+struct Range {
+    collection: Collection,
+    after: Option<DocKey>,
+    upto: Option<DocKey>,
+    theirs: VecDeque<DocHeads>,
+    read: bool,
+    loading: bool,
+    /// Documents that differ: their heads and ours.
+    differing: VecDeque<(DocHeads, DocHeads)>,
+    asked: Vec<(DocHeads, DocHeads)>,
+}
+
+impl Acceptor {
+    pub(super) fn new() -> Self {
+        let introduction = Introduction {
+            claimed_time: crate::time::Timestamp::default(),
+            subscriptions: Vec::new(),
+            ticket_secret: None,
+            certificate: None,
+            wants_server_certificate: false,
+            plan_only: false,
+            fetch: Fetch::Nothing,
+        };
+        Self {
+            stage: Stage::AwaitHello,
+            introduction,
+            early: VecDeque::new(),
+            plan: SendPlan::default(),
+            served: BTreeMap::new(),
+            pushed: 0,
+            admitting: 0,
+            push_ended: false,
+            peer_offers: false,
+            fetching: false,
+            read_once: false,
+            next_number: 0,
+            drained: false,
+            chases: 0,
+            finishing: false,
+            end: None,
+            comparison: None,
+        }
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        let comparing = self.comparison.as_ref().map_or(0, |comparison| comparison.ranges.len());
+        self.admitting < MAX_ADMITTING && comparing < MAX_COMPARING
+    }
+
+    pub(super) fn said_bye(&self) -> bool {
+        self.stage == Stage::Bye
+    }
+
+    pub(super) fn frame(&mut self, core: &mut Core, files: &mut Files, frame: Frame) -> Step {
+        match (self.stage, frame) {
+            (Stage::AwaitHello, Frame::Hello(hello)) => self.hello(core, &hello),
+            (Stage::Judging | Stage::AwaitCertificate, frame @ (Frame::Push(_) | Frame::PushEnd(_))) => {
+                if self.early.len() > MAX_EARLY {
+                    return Err(malformed("too many batches before the hello was answered"));
+                }
+                self.early.push_back(frame);
+                Ok(())
+            }
+            (Stage::AwaitCertificate, Frame::Certificate(certificate)) => {
+                self.introduction.certificate = Some(certificate);
+                self.judge(core);
+                Ok(())
+            }
+            (Stage::Open, Frame::Push(batch)) if !self.push_ended => self.pushed(core, &batch),
+            (Stage::Open, Frame::PushEnd(end)) if !self.push_ended => {
+                self.push_ended = true;
+                self.peer_offers |= end.files;
+                Ok(())
+            }
+            (Stage::Open, Frame::Compare(compare)) => self.compare(compare),
+            (Stage::Open, Frame::CompareEnd) => {
+                let comparison = self.comparison.get_or_insert_default();
+                comparison.ended = true;
+                self.reopen();
+                Ok(())
+            }
+            (Stage::Open, Frame::Proof(signature)) => self.proof(core, files, signature),
+            (Stage::Open | Stage::Planned | Stage::Files, Frame::Bye) => {
+                self.stage = Stage::Bye;
+                Ok(())
+            }
+            _ => Err(malformed("a frame that does not belong here")),
+        }
+    }
+
+    pub(super) fn answer(&mut self, core: &mut Core, files: &mut Files, then: Then, answer: Answer) -> Step {
+        match (then, answer) {
+            (Then::Begin, Answer::Verdict(verdict)) => self.judged(core, files, verdict),
+            (Then::Admit { number, changes }, Answer::Admitted(admitted)) => {
+                self.admitted(core, number, changes, admitted)
+            }
+            (Then::Outgoing, Answer::Outgoing(outgoing)) => self.outgoing(core, outgoing),
+            (Then::States, Answer::States(states)) => self.states(core, states),
+            (Then::FilesKnown, Answer::Blobs(list)) => self.send_end(core, files, list.pending_bytes > 0),
+            (Then::Heads, Answer::Heads(ours)) => self.differences(ours),
+            (Then::RunsFor, Answer::Missing(missing)) => self.send_missing(core, missing),
+            (Then::Kept, Answer::Done) => Ok(()),
+            _ => Err(internal("an answer of another call")),
+        }
+    }
+
+    /// Does whatever can be done now.
+    pub(super) fn pump(&mut self, core: &mut Core, files: &mut Files) {
+        match self.stage {
+            Stage::Open => {
+                self.pump_feed(core);
+                self.pump_comparison(core);
+                self.pump_end(core);
+            }
+            Stage::Files => files.pump(core),
+            Stage::Bye if core.is_quiet() => core.close(CloseReason::Done),
+            _ => {}
+        }
+    }
+
+    fn hello(&mut self, core: &mut Core, signed: &SignedHello) -> Step {
+        let bound = Hello::bound(&core.config.exporter, &signed.body);
+        if verify(&core.config.peer, Purpose::Hello, &bound, &signed.signature).is_err() {
+            let text = "the hello is not signed by the key of this connection; is something between the two sides?";
+            return Err(refusal(RefusalCode::NotBound, text));
+        }
+        let hello = Hello::decode(&signed.body).map_err(|error| malformed(error.to_string()))?;
+        if hello.version != VERSION {
+            let text = format!(
+                "this side speaks version {VERSION} of the protocol, not {}; update the older program",
+                hello.version
+            );
+            return Err(refusal(RefusalCode::Version, text));
+        }
+        if hello.server.is_some_and(|server| server != core.config.key.public()) {
+            return Err(refusal(RefusalCode::WrongServer, "this is another server than the one that was meant"));
+        }
+        if !hello.lines.is_sorted_by(|a, b| a.collection < b.collection) {
+            return Err(malformed("the collections of the hello are not sorted"));
+        }
+        let subscriptions = hello.lines.iter().map(|line| CollectionState {
+            collection: line.collection,
+            digest: line.digest,
+            count: line.count,
+            held: line.held,
+            cursor: line.cursor,
+        });
+        self.introduction = Introduction {
+            claimed_time: hello.time,
+            subscriptions: subscriptions.collect(),
+            ticket_secret: hello.ticket_secret,
+            certificate: None,
+            wants_server_certificate: hello.wants_server_certificate.unwrap_or(false),
+            plan_only: hello.plan_only.unwrap_or(false),
+            fetch: hello.fetch.unwrap_or_default(),
+        };
+        core.summary.skew_ms = Some(core.now.millis().saturating_sub(hello.time.millis()));
+        self.judge(core);
+        Ok(())
+    }
+
+    fn judge(&mut self, core: &mut Core) {
+        self.stage = Stage::Judging;
+        core.call(Call::Begin(Arc::new(self.introduction.clone())), Then::Begin);
+    }
+
+    fn judged(&mut self, core: &mut Core, files: &mut Files, verdict: Verdict) -> Step {
+        match verdict {
+            Verdict::Refused(refusal) => Err(refusal),
+            Verdict::NeedCertificate if self.introduction.certificate.is_none() => {
+                self.stage = Stage::AwaitCertificate;
+                core.send(&Frame::AskCertificate);
+                Ok(())
+            }
+            Verdict::NeedCertificate => {
+                Err(refusal(RefusalCode::UnknownMember, "this device is not a member here; enrol it with a new ticket"))
+            }
+            Verdict::Welcome(plan) => self.welcome(core, files, plan),
+        }
+    }
+
+    fn welcome(&mut self, core: &mut Core, files: &mut Files, plan: PeerPlan) -> Step {
+        let skew_ms = core.summary.skew_ms.unwrap_or_default();
+        core.event(Event::Welcomed { enrolled: plan.certificate.is_some(), skew_ms });
+        let feeds = plan.feeds.iter().map(|(collection, since)| FeedLine {
+            collection: *collection,
+            mode: match since {
+                Since::Start => FeedMode::Start,
+                Since::After(_) => FeedMode::Cursor,
+                Since::WithoutRuns => FeedMode::Void,
+            },
+        });
+        core.send(&Frame::HelloReply(HelloReply {
+            time: core.now,
+            feeds: feeds.collect(),
+            limits: Some(plan.limits).filter(|limits| *limits != super::replica::Limits::default()),
+            certificate: plan.certificate,
+            server_certificate: plan.server_certificate,
+            pending: self.introduction.plan_only.then_some(plan.pending),
+        }));
+        self.served.clone_from(&plan.feeds);
+        self.plan.feeds = plan.feeds;
+        files.set_limits(plan.limits, self.introduction.fetch);
+        self.stage = if self.introduction.plan_only { Stage::Planned } else { Stage::Open };
+        while let Some(frame) = self.early.pop_front() {
+            self.frame(core, files, frame)?;
+        }
+        Ok(())
+    }
+
+    fn pushed(&mut self, core: &mut Core, batch: &PackedBatch) -> Step {
+        if batch.number != self.pushed {
+            return Err(malformed("batches out of order"));
+        }
+        self.pushed += 1;
+        let number = batch.number;
+        let batch = unpack(&batch.packed).map_err(|error| malformed(error.to_string()))?;
+        if !batch.cursors.is_empty() {
+            return Err(malformed("a push moves no cursors"));
+        }
+        self.admitting += 1;
+        self.drained = false;
+        let changes = batch.items.len();
+        core.call(Call::Admit(Arc::new(batch)), Then::Admit { number, changes: u64::try_from(changes).unwrap_or(0) });
+        Ok(())
+    }
+
+    /// The batch is durable: now, and not before, the receipt leaves.
+    fn admitted(&mut self, core: &mut Core, number: u32, items: u64, admitted: Admitted) -> Step {
+        self.admitting = self.admitting.saturating_sub(1);
+        if u64::try_from(admitted.outcomes.len()).ok() != Some(items) {
+            return Err(internal("an admission of another batch"));
+        }
+        core.summary.received.changes += admitted.new_changes;
+        core.event(Event::Progress { phase: Phase::Push, done: core.summary.received.changes, total: None });
+        let mut exceptions = Vec::new();
+        for (index, outcome) in (0_u32..).zip(admitted.outcomes) {
+            match &outcome {
+                Outcome::Stored { in_ledger: true } => continue,
+                Outcome::Held { .. } => core.summary.held += 1,
+                Outcome::Waiting => core.summary.waiting += 1,
+                Outcome::Refused { .. } => core.summary.refused_items += 1,
+                Outcome::Stored { .. } => {}
+            }
+            exceptions.push((index, outcome));
+        }
+        let (receipts, new_changes) = (admitted.receipts, admitted.new_changes);
+        core.send(&Frame::Ack(Ack { number, receipts, exceptions, new_changes }));
+        Ok(())
+    }
+
+    /// Reads the feed while the push goes on, and once more after it.
+    fn pump_feed(&mut self, core: &mut Core) {
+        let pushing = self.read_once && !(self.push_ended && self.admitting == 0);
+        let busy = self.fetching || self.finishing || self.comparing() || !core.lane_free(Lane::Records);
+        if self.drained || busy || pushing {
+            return;
+        }
+        self.fetching = true;
+        let plan = Arc::new(self.plan.clone());
+        core.call(Call::Outgoing { plan, max_bytes: core.config.batch_bytes }, Then::Outgoing);
+    }
+
+    fn outgoing(&mut self, core: &mut Core, outgoing: Outgoing) -> Step {
+        self.fetching = false;
+        self.plan = outgoing.next;
+        // A push that came while this was read makes one more reading necessary.
+        self.drained = !outgoing.more && self.admitting == 0;
+        self.read_once |= !outgoing.more;
+        self.send_batch(core, &outgoing.batch)
+    }
+
+    fn send_batch(&mut self, core: &mut Core, batch: &Batch) -> Step {
+        if batch.items.is_empty() && batch.cursors.is_empty() {
+            return Ok(());
+        }
+        let changes = batch.items.iter().map(|item| match item {
+            FeedItem::Run(run) => run.changes.len(),
+            _ => 0,
+        });
+        core.summary.sent.changes += u64::try_from(changes.sum::<usize>()).unwrap_or(u64::MAX);
+        core.event(Event::Progress { phase: Phase::Pull, done: core.summary.sent.changes, total: None });
+        let number = self.next_number;
+        self.next_number += 1;
+        let packed = pack(batch).map_err(|error| internal(error.to_string()))?;
+        core.send(&Frame::Pull(PackedBatch { number, packed }));
+        Ok(())
+    }
+
+    fn pump_end(&mut self, core: &mut Core) {
+        let ready = self.push_ended && self.drained && self.admitting == 0 && !self.fetching && !self.comparing();
+        if ready && !self.finishing && self.end.is_none() {
+            self.finishing = true;
+            core.call(Call::States(self.served.keys().copied().collect()), Then::States);
+        }
+    }
+
+    /// The feed must have been sent up to exactly this state, or the digests could not agree.
+    fn states(&mut self, core: &mut Core, states: Vec<CollectionState>) -> Step {
+        let moved = states.iter().any(|state| {
+            let seq = state.cursor.map_or(0, |cursor| cursor.seq);
+            match self.plan.feeds.get(&state.collection) {
+                Some(Since::After(cursor)) => cursor.seq != seq,
+                Some(Since::Start) => seq != 0,
+                Some(Since::WithoutRuns) | None => false,
+            }
+        });
+        if moved && self.chases < MAX_CHASES {
+            self.chases += 1;
+            (self.finishing, self.drained) = (false, false);
+            return Ok(());
+        }
+        self.draft_end(core, &states)?;
+        let query = super::replica::BlobQuery {
+            max: 0,
+            originals: self.introduction.fetch == Fetch::Everything,
+            exclude: std::collections::BTreeSet::new(),
+        };
+        if self.introduction.fetch == Fetch::Nothing {
+            return self.send_end_now(core, false);
+        }
+        core.call(Call::BlobsToSend(query), Then::FilesKnown);
+        Ok(())
+    }
+
+    fn draft_end(&mut self, core: &mut Core, states: &[CollectionState]) -> Step {
+        let asked: BTreeMap<_, _> =
+            self.introduction.subscriptions.iter().map(|line| (line.collection, line)).collect();
+        let mut epoch = None;
+        let (mut lines, mut ends) = (Vec::new(), Vec::new());
+        for state in states {
+            let cursor = state.cursor.ok_or_else(|| internal("a server's state has no cursor"))?;
+            if *epoch.get_or_insert(cursor.epoch) != cursor.epoch {
+                return Err(internal("two epochs in one database"));
+            }
+            let before = asked.get(&state.collection);
+            let same_place = before.and_then(|line| line.cursor) == Some(cursor);
+            let (collection, count, held, seq) = (state.collection, state.count, state.held, cursor.seq);
+            lines.push(StatementLine { collection, digest: state.digest, count, held, seq });
+            let digest = Some(state.digest).filter(|digest| before.map(|line| line.digest) != Some(*digest));
+            ends.push(EndLine { collection, seq, count, held, digest, chain: (!same_place).then_some(cursor.chain) });
+        }
+        core.summary.digests = lines.iter().map(|line| (line.collection, line.digest)).collect();
+        let epoch = epoch.ok_or_else(|| refusal(RefusalCode::NotAllowed, "no collection to serve"))?;
+        let statement = Statement {
+            acceptor: core.config.key.public(),
+            initiator: core.config.peer,
+            session: core.config.session_id(),
+            epoch,
+            at: core.now,
+            lines,
+        };
+        let signature = statement.sign(&core.config.key);
+        self.end = Some(PullEndDraft { statement, signature, sent: false, lines: ends });
+        Ok(())
+    }
+
+    fn send_end(&mut self, core: &mut Core, files: &mut Files, offers: bool) -> Step {
+        if offers {
+            files.will_send();
+        }
+        self.send_end_now(core, offers)
+    }
+
+    fn send_end_now(&mut self, core: &mut Core, files: bool) -> Step {
+        let end = self.end.as_mut().ok_or_else(|| internal("an end without a draft"))?;
+        end.sent = true;
+        self.finishing = false;
+        let lines = end.lines.clone();
+        let (at, epoch, signature) = (end.statement.at, end.statement.epoch, end.signature);
+        core.send(&Frame::PullEnd(PullEnd { at, epoch, lines, signature, files }));
+        Ok(())
+    }
+
+    fn proof(&mut self, core: &mut Core, files: &mut Files, signature: Option<Signature>) -> Step {
+        let draft = self.end.take().filter(|end| end.sent).ok_or_else(|| malformed("a proof of nothing"))?;
+        if let Some(by_initiator) = signature {
+            let verified = draft.statement.verify(&core.config.peer, &by_initiator);
+            verified.map_err(|error| malformed(format!("the proof: {error}")))?;
+            core.summary.outcome = SyncOutcome::Converged;
+            core.summary.statement = Some(draft.statement.clone());
+            let signed = SignedStatement { statement: draft.statement, by_acceptor: draft.signature, by_initiator };
+            core.call(Call::KeepStatement(Arc::new(signed)), Then::Kept);
+        } else {
+            let text = "the digests still differ after a comparison";
+            core.summary.why = Some(Refusal { code: RefusalCode::Internal, text: text.into() });
+        }
+        self.stage = Stage::Files;
+        files.expect(self.peer_offers);
+        files.start_if_promised(core);
+        Ok(())
+    }
+
+    fn comparing(&self) -> bool {
+        self.comparison.as_ref().is_some_and(|comparison| !comparison.answered)
+    }
+
+    /// After a comparison both sides push and pull once more, and state again.
+    fn reopen(&mut self) {
+        self.push_ended = false;
+        self.drained = false;
+        self.end = None;
+    }
+
+    fn compare(&mut self, compare: Compare) -> Step {
+        let served = self.served.contains_key(&compare.collection);
+        let sorted = compare.entries.is_sorted_by(|a, b| a.doc < b.doc);
+        let inside = compare.entries.iter().all(|entry| {
+            entry.doc.collection == compare.collection
+                && compare.after.is_none_or(|after| entry.doc.to_bytes() > after.to_bytes())
+                && compare.upto.is_none_or(|upto| entry.doc.to_bytes() <= upto.to_bytes())
+        });
+        let open = self.end.as_ref().is_some_and(|end| end.sent) || self.comparing();
+        let comparison = self.comparison.get_or_insert_default();
+        if !served || !sorted || !inside || !open || comparison.ended {
+            return Err(malformed("a comparison of what is not served, out of order, or not now"));
+        }
+        comparison.ranges.push_back(compare);
+        Ok(())
+    }
+
+    fn pump_comparison(&mut self, core: &mut Core) {
+        let Some(comparison) = self.comparison.as_mut().filter(|comparison| !comparison.answered) else { return };
+        if !core.lane_free(Lane::Records) {
+            return;
+        }
+        if comparison.range.as_ref().is_some_and(Range::is_done) {
+            comparison.range = None;
+        }
+        if comparison.range.is_none() {
+            comparison.range = comparison.ranges.pop_front().map(Range::new);
+        }
+        match &mut comparison.range {
+            Some(range) if !range.loading => {
+                range.loading = true;
+                if let Some(docs) = range.next_differing() {
+                    core.call(Call::RunsFor(Arc::new(docs)), Then::RunsFor);
+                } else {
+                    let (collection, after, upto) = (range.collection, range.after, range.upto);
+                    core.call(Call::Heads { collection, after, upto, max: COMPARE_DOCS }, Then::Heads);
+                }
+            }
+            None if comparison.ended => {
+                comparison.answered = true;
+                core.send(&Frame::Wanted(Wanted { docs: Vec::new(), last: true }));
+            }
+            _ => {}
+        }
+    }
+
+    fn range(&mut self) -> Result<&mut Range, Refusal> {
+        let range = self.comparison.as_mut().and_then(|comparison| comparison.range.as_mut());
+        range.ok_or_else(|| internal("an answer for no range"))
+    }
+
+    fn differences(&mut self, ours: Vec<DocHeads>) -> Step {
+        self.range()?.merge(ours);
+        Ok(())
+    }
+
+    /// Sends what the initiator lacks, and asks for what is missing here.
+    fn send_missing(&mut self, core: &mut Core, missing: Vec<Missing>) -> Step {
+        let range = self.range()?;
+        range.loading = false;
+        let asked = std::mem::take(&mut range.asked);
+        let (mut runs, mut docs): (Vec<SignedRun>, Vec<DocHeads>) = (Vec::new(), Vec::new());
+        for ((_, ours), missing) in asked.into_iter().zip(missing) {
+            runs.extend(missing.runs);
+            if !missing.unknown.is_empty() {
+                docs.push(ours);
+            }
+        }
+        for batch in batches(runs, core.config.batch_bytes) {
+            self.send_batch(core, &batch)?;
+        }
+        if !docs.is_empty() {
+            core.send(&Frame::Wanted(Wanted { docs, last: false }));
+        }
+        Ok(())
+    }
+}
+
+impl Range {
+    fn new(compare: Compare) -> Self {
+        Self {
+            collection: compare.collection,
+            after: compare.after,
+            upto: compare.upto,
+            theirs: compare.entries.into(),
+            read: false,
+            loading: false,
+            differing: VecDeque::new(),
+            asked: Vec::new(),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.read && !self.loading && self.differing.is_empty()
+    }
+
+    fn next_differing(&mut self) -> Option<Vec<DocHeads>> {
+        let count = self.differing.len().min(RUNS_DOCS);
+        self.asked = self.differing.drain(..count).collect();
+        (!self.asked.is_empty()).then(|| self.asked.iter().map(|(theirs, _)| theirs.clone()).collect())
+    }
+
+    /// Merges a page of own documents with theirs; both are sorted by key.
+    fn merge(&mut self, ours: Vec<DocHeads>) {
+        self.loading = false;
+        let page_end = if ours.len() < COMPARE_DOCS { None } else { ours.last().map(|last| last.doc.to_bytes()) };
+        let mut ours = ours.into_iter().peekable();
+        let within = |doc: &DocKey| page_end.is_none_or(|end| doc.to_bytes() <= end);
+        loop {
+            let theirs = self.theirs.front().filter(|theirs| within(&theirs.doc)).map(|theirs| theirs.doc.to_bytes());
+            let own = ours.peek().map(|own| own.doc.to_bytes());
+            let (take_theirs, take_own) = match (theirs, own) {
+                (None, None) => break,
+                (Some(theirs), Some(own)) => (theirs <= own, own <= theirs),
+                (theirs, own) => (theirs.is_some(), own.is_some()),
+            };
+            let theirs = if take_theirs { self.theirs.pop_front() } else { None };
+            let own = if take_own { ours.next() } else { None };
+            let Some(doc) = theirs.as_ref().or(own.as_ref()).map(|entry| entry.doc) else { break };
+            let theirs = theirs.unwrap_or_else(|| DocHeads { doc, heads: Vec::new() });
+            let own = own.unwrap_or_else(|| DocHeads { doc, heads: Vec::new() });
+            if theirs.heads != own.heads {
+                self.differing.push_back((theirs, own));
+            }
+        }
+        self.read = page_end.is_none();
+        if let Some(end) = page_end {
+            self.after = DocKey::from_bytes(&end);
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Photos and attachments, both ways: previews before originals, newest first, at most four in
+//! flight, from where the receiver stands; a file counts only when the receiver has verified and
+//! kept it. Records never wait for this.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::calls::{Answer, Call};
+use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Fetch, Limits};
+use super::session::{Core, Event, Phase, Step, Then, Transferred, internal, malformed};
+use super::wire::{Data, Frame, Lane, MAX_CHUNK_BYTES, Stored, Want};
+use crate::ids::BlobHash;
+use crate::time::Timestamp;
+
+/// Files whose bytes are on their way at the same time.
+const MAX_IN_FLIGHT: usize = 4;
+/// Offers without an answer: answers come while other files are under way.
+const OFFERS_AHEAD: usize = 16;
+/// Offers a peer may have open here.
+const MAX_OPEN: usize = 64;
+/// Chunks being written, beyond which reading pauses.
+const MAX_WRITING: usize = 8;
+/// Bytes kept free of a budget for the frames around the chunks.
+const MARGIN: u64 = 2048;
+
+/// What to do with the answer of a call about files.
+#[derive(Debug)]
+pub(super) enum FilesThen {
+    List,
+    Left,
+    Read { hash: BlobHash, offset: u64 },
+    Confirmed { hash: BlobHash },
+    Begin { hash: BlobHash },
+    Write,
+    Finish { hash: BlobHash },
+}
+
+/// Both directions of the files lane.
+#[derive(Debug)]
+pub(super) struct Files {
+    max_bytes: Option<u64>,
+    until: Option<Timestamp>,
+    limits: Limits,
+    out: Sender,
+    incoming: Receiver,
+}
+
+#[derive(Debug, Default)]
+struct Sender {
+    promised: bool,
+    originals: bool,
+    /// None before the start, then where it stands.
+    stage: SenderStage,
+    listing: bool,
+    exhausted: bool,
+    offered: BTreeMap<BlobHash, BlobOffer>,
+    wanted: VecDeque<(BlobOffer, u64)>,
+    active: BTreeMap<BlobHash, Upload>,
+    confirming: usize,
+    skip: BTreeSet<BlobHash>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum SenderStage {
+    #[default]
+    Idle,
+    Sending,
+    /// [`Frame::FilesEnd`] sent; what is left is being counted.
+    Counting,
+    Done,
+}
+
+#[derive(Debug)]
+struct Upload {
+    offer: BlobOffer,
+    offset: u64,
+    reading: bool,
+}
+
+#[derive(Debug, Default)]
+struct Receiver {
+    expected: bool,
+    ended: bool,
+    open: BTreeMap<BlobHash, Download>,
+    writing: usize,
+}
+
+#[derive(Debug)]
+struct Download {
+    offer: BlobOffer,
+    /// None until the replica said what it has.
+    at: Option<u64>,
+}
+
+impl Files {
+    pub(super) fn new(originals: bool, max_bytes: Option<u64>, until: Option<Timestamp>) -> Self {
+        let out = Sender { originals, ..Sender::default() };
+        Self { max_bytes, until, limits: Limits::default(), out, incoming: Receiver::default() }
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        self.incoming.writing < MAX_WRITING
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits, fetch: Fetch) {
+        self.limits = limits;
+        self.out.originals = fetch == Fetch::Everything;
+    }
+
+    /// The peer takes no files: they stay here, and are counted as pending.
+    pub(super) fn send_nothing(&mut self) {
+        self.max_bytes = Some(0);
+    }
+
+    /// The peer said that it will (or will not) offer files.
+    pub(super) fn expect(&mut self, offers: bool) {
+        self.incoming.expected |= offers;
+    }
+
+    pub(super) fn will_send(&mut self) {
+        self.out.promised = true;
+    }
+
+    pub(super) fn start_if_promised(&mut self, core: &mut Core) {
+        if self.out.promised {
+            self.start(core);
+        }
+    }
+
+    /// Records are done: files may go.
+    pub(super) fn start(&mut self, core: &mut Core) {
+        if self.out.stage == SenderStage::Idle {
+            self.out.stage = SenderStage::Sending;
+            self.pump(core);
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        let sent = matches!(self.out.stage, SenderStage::Idle | SenderStage::Done);
+        let received = !self.incoming.expected || (self.incoming.ended && self.incoming.writing == 0);
+        sent && received
+    }
+
+    pub(super) fn frame(&mut self, core: &mut Core, frame: Frame) -> Step {
+        match frame {
+            Frame::Offer(offer) => self.incoming.offer(core, offer, self.limits),
+            Frame::Data(data) => self.incoming.data(core, data),
+            Frame::FilesEnd => {
+                self.incoming.ended = true;
+                Ok(())
+            }
+            Frame::Want(want) => self.out.want(core, want),
+            Frame::Stored(stored) => self.out.stored(core, stored),
+            _ => Err(malformed("a frame that does not belong to files")),
+        }
+    }
+
+    pub(super) fn answer(&mut self, core: &mut Core, then: FilesThen, answer: Answer) -> Step {
+        match (then, answer) {
+            (FilesThen::List, Answer::Blobs(list)) => self.out.listed(core, list),
+            (FilesThen::Left, Answer::Blobs(list)) => {
+                self.out.stage = SenderStage::Done;
+                core.summary.pending_photos = list.pending;
+                core.summary.pending_photo_bytes = list.pending_bytes;
+            }
+            (FilesThen::Read { hash, offset }, Answer::Bytes(bytes)) => self.out.chunk(core, hash, offset, bytes)?,
+            (FilesThen::Confirmed { hash }, Answer::Done) => {
+                self.out.confirming = self.out.confirming.saturating_sub(1);
+                core.event(Event::FileSent(hash));
+            }
+            (FilesThen::Begin { hash }, Answer::Want(want)) => self.incoming.begun(core, hash, want),
+            (FilesThen::Write, Answer::Done) => self.incoming.written(),
+            (FilesThen::Finish { hash }, Answer::Finish(finish)) => self.incoming.finished(core, hash, finish),
+            _ => return Err(internal("an answer of another call")),
+        }
+        Ok(())
+    }
+
+    /// Sends whatever budget, lane and the receiver allow.
+    pub(super) fn pump(&mut self, core: &mut Core) {
+        if self.out.stage != SenderStage::Sending {
+            return;
+        }
+        let spent = self.max_bytes.is_some_and(|max| core.total_bytes().saturating_add(MARGIN) >= max);
+        if spent || self.until.is_some_and(|until| core.now >= until) {
+            self.out.stop();
+        }
+        let room = self.max_bytes.map(|max| max.saturating_sub(core.total_bytes().saturating_add(MARGIN)));
+        self.out.pump(core, room);
+    }
+}
+
+impl Sender {
+    /// The budget is spent: nothing new is begun, what the receiver has it keeps for the next time.
+    fn stop(&mut self) {
+        self.exhausted = true;
+        self.wanted.clear();
+        self.offered.clear();
+        self.active.retain(|_, upload| upload.reading || upload.offset >= upload.offer.bytes);
+    }
+
+    fn pump(&mut self, core: &mut Core, room: Option<u64>) {
+        if !self.exhausted && !self.listing && self.offered.len() + self.wanted.len() < OFFERS_AHEAD / 2 {
+            self.listing = true;
+            let exclude = self.under_way();
+            let query = BlobQuery { max: OFFERS_AHEAD, originals: self.originals, exclude };
+            core.call(Call::BlobsToSend(query), Then::Files(FilesThen::List));
+        }
+        while self.active.len() < MAX_IN_FLIGHT {
+            let Some((offer, offset)) = self.wanted.pop_front() else { break };
+            self.active.insert(offer.hash, Upload { offer, offset, reading: false });
+        }
+        let mut room = room.unwrap_or(u64::MAX);
+        // Previews first, whichever file was begun earlier.
+        let mut order: Vec<_> = self.active.values_mut().collect();
+        order.sort_by_key(|upload| upload.offer.class);
+        for upload in order {
+            let left = upload.offer.bytes.saturating_sub(upload.offset);
+            if upload.reading || left == 0 || !core.lane_free(Lane::Files) {
+                continue;
+            }
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_CHUNK_BYTES);
+            room = room.saturating_sub(u64::try_from(len).unwrap_or(u64::MAX));
+            if room == 0 {
+                break;
+            }
+            upload.reading = true;
+            let (hash, offset) = (upload.offer.hash, upload.offset);
+            core.call(Call::BlobRead { hash, offset, len }, Then::Files(FilesThen::Read { hash, offset }));
+        }
+        if room == 0 && !self.active.values().any(|upload| upload.reading) {
+            self.stop();
+        }
+        self.end_if_done(core);
+    }
+
+    fn end_if_done(&mut self, core: &mut Core) {
+        let idle = self.offered.is_empty() && self.wanted.is_empty() && self.active.is_empty();
+        if self.exhausted && idle && !self.listing && self.confirming == 0 {
+            self.stage = SenderStage::Counting;
+            core.send(&Frame::FilesEnd);
+            let query = BlobQuery { max: 0, originals: true, exclude: BTreeSet::new() };
+            core.call(Call::BlobsToSend(query), Then::Files(FilesThen::Left));
+        }
+    }
+
+    fn under_way(&self) -> BTreeSet<BlobHash> {
+        let wanted = self.wanted.iter().map(|(offer, _)| offer.hash);
+        self.offered.keys().chain(self.active.keys()).chain(&self.skip).copied().chain(wanted).collect()
+    }
+
+    fn listed(&mut self, core: &mut Core, list: BlobList) {
+        self.listing = false;
+        core.summary.pending_photos = list.pending;
+        core.summary.pending_photo_bytes = list.pending_bytes;
+        let known = self.under_way();
+        let fresh: Vec<_> = list.offers.into_iter().filter(|offer| !known.contains(&offer.hash)).collect();
+        self.exhausted |= fresh.is_empty();
+        if self.exhausted {
+            return;
+        }
+        for offer in fresh {
+            core.send(&Frame::Offer(offer.clone()));
+            self.offered.insert(offer.hash, offer);
+        }
+    }
+
+    fn want(&mut self, core: &mut Core, want: Want) -> Step {
+        let Some(offer) = self.offered.remove(&want.hash) else {
+            // Answered after the budget was spent.
+            return if self.exhausted { Ok(()) } else { Err(malformed("an answer to no offer")) };
+        };
+        match want.want {
+            BlobWant::From(offset) if offset <= offer.bytes => self.wanted.push_back((offer, offset)),
+            BlobWant::From(_) => return Err(malformed("more bytes of a file than it has")),
+            BlobWant::Have(receipt) => self.confirm(core, &offer, receipt),
+            BlobWant::Refused(code) => {
+                self.skip.insert(offer.hash);
+                core.event(Event::FileRefused { hash: offer.hash, code: super::wire::clip(&code) });
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, core: &mut Core, hash: BlobHash, offset: u64, bytes: Vec<u8>) -> Step {
+        let Some(upload) = self.active.get_mut(&hash) else { return Ok(()) };
+        upload.reading = false;
+        if bytes.is_empty() {
+            // Shorter than recorded: the file was cut behind the store's back. Leave it.
+            self.active.remove(&hash);
+            self.skip.insert(hash);
+            core.event(Event::FileRefused { hash, code: "unreadable".into() });
+            return Ok(());
+        }
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        upload.offset = offset.saturating_add(length);
+        if upload.offset > upload.offer.bytes {
+            return Err(internal("more bytes of a file than recorded"));
+        }
+        let (done, total) = (upload.offset, Some(upload.offer.bytes));
+        core.send(&Frame::Data(Data { hash, offset, bytes }));
+        core.event(Event::Progress { phase: Phase::FilesOut, done, total });
+        Ok(())
+    }
+
+    fn stored(&mut self, core: &mut Core, stored: Stored) -> Step {
+        let Some(upload) = self.active.remove(&stored.hash) else {
+            return Err(malformed("a receipt for a file that was not sent"));
+        };
+        if upload.reading || upload.offset < upload.offer.bytes {
+            return Err(malformed("a receipt before the last byte"));
+        }
+        self.skip.insert(stored.hash);
+        if stored.intact {
+            self.confirm(core, &upload.offer, stored.receipt);
+        } else {
+            core.event(Event::FileRefused { hash: stored.hash, code: "hash_mismatch".into() });
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, core: &mut Core, offer: &BlobOffer, receipt: Option<super::replica::Sealed>) {
+        let hash = offer.hash;
+        self.skip.insert(hash);
+        count(&mut core.summary.sent, offer.class);
+        self.confirming += 1;
+        core.call(Call::BlobStored { hash, receipt }, Then::Files(FilesThen::Confirmed { hash }));
+    }
+}
+
+impl Receiver {
+    fn offer(&mut self, core: &mut Core, offer: BlobOffer, limits: Limits) -> Step {
+        if self.ended || self.open.len() >= MAX_OPEN || self.open.contains_key(&offer.hash) {
+            return Err(malformed("an offer too many"));
+        }
+        let hash = offer.hash;
+        let refused = match (limits.photos, offer.bytes > limits.max_blob_bytes) {
+            (false, _) => Some("disk_full"),
+            (true, true) => Some("too_large"),
+            (true, false) => None,
+        };
+        if let Some(code) = refused {
+            core.send(&Frame::Want(Want { hash, want: BlobWant::Refused(code.into()) }));
+            return Ok(());
+        }
+        core.call(Call::BlobBegin(offer.clone()), Then::Files(FilesThen::Begin { hash }));
+        self.open.insert(hash, Download { offer, at: None });
+        Ok(())
+    }
+
+    fn begun(&mut self, core: &mut Core, hash: BlobHash, want: BlobWant) {
+        match (&want, self.open.get_mut(&hash)) {
+            (BlobWant::From(offset), Some(download)) => {
+                // More than announced cannot be a prefix of it: from the start, the hash decides.
+                let offset = (*offset).min(download.offer.bytes);
+                download.at = Some(offset);
+                let complete = offset == download.offer.bytes;
+                core.send(&Frame::Want(Want { hash, want: BlobWant::From(offset) }));
+                if complete {
+                    self.finish(core, hash);
+                }
+            }
+            _ => {
+                self.open.remove(&hash);
+                core.send(&Frame::Want(Want { hash, want }));
+            }
+        }
+    }
+
+    fn data(&mut self, core: &mut Core, data: Data) -> Step {
+        let download = self.open.get_mut(&data.hash).ok_or_else(|| malformed("bytes of no file"))?;
+        let length = u64::try_from(data.bytes.len()).unwrap_or(u64::MAX);
+        let end = data.offset.saturating_add(length);
+        if download.at != Some(data.offset) || length == 0 || end > download.offer.bytes {
+            return Err(malformed("bytes of a file out of place"));
+        }
+        download.at = Some(end);
+        self.writing += 1;
+        let (done, total) = (end, Some(download.offer.bytes));
+        let (hash, offset, bytes) = (data.hash, data.offset, Arc::new(data.bytes));
+        core.call(Call::BlobWrite { hash, offset, bytes }, Then::Files(FilesThen::Write));
+        core.event(Event::Progress { phase: Phase::FilesIn, done, total });
+        if done == download.offer.bytes {
+            self.finish(core, hash);
+        }
+        Ok(())
+    }
+
+    fn written(&mut self) {
+        self.writing = self.writing.saturating_sub(1);
+    }
+
+    /// Calls are executed in order, so the last bytes are written before this.
+    fn finish(&mut self, core: &mut Core, hash: BlobHash) {
+        self.writing += 1;
+        core.call(Call::BlobFinish(hash), Then::Files(FilesThen::Finish { hash }));
+    }
+
+    fn finished(&mut self, core: &mut Core, hash: BlobHash, finish: BlobFinish) {
+        self.writing = self.writing.saturating_sub(1);
+        let Some(download) = self.open.remove(&hash) else { return };
+        let (intact, receipt) = match finish {
+            BlobFinish::Stored(receipt) => (true, receipt),
+            BlobFinish::HashMismatch => (false, None),
+        };
+        core.send(&Frame::Stored(Stored { hash, intact, receipt }));
+        if intact {
+            count(&mut core.summary.received, download.offer.class);
+            core.event(Event::FileReceived(hash));
+        } else {
+            core.event(Event::FileRefused { hash, code: "hash_mismatch".into() });
+        }
+    }
+}
+
+fn count(transferred: &mut Transferred, class: BlobClass) {
+    match class {
+        BlobClass::Preview => transferred.previews += 1,
+        BlobClass::Original | BlobClass::Attachment => transferred.photos += 1,
+    }
+}
