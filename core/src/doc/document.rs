@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, Change, ChangeHash as AmHash, ObjId, ROOT, ReadDoc, ScalarValue, Value, ValueRef};
+use automerge::{Automerge, Change, ChangeHash as AmHash, ObjId, ROOT, ReadDoc, Value, ValueRef};
 
 use super::entry::{Entry, Origin};
 use super::error::DocError;
 use super::facts::hidden_conflict;
 use super::genesis::{Constants, ENTRIES, REGISTERS, RESERVED};
+use crate::admission::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
 
@@ -98,7 +98,7 @@ pub const MAX_ACT_BYTES: usize = 200 * 1024;
 /// Admission refuses clocks further from 1970 than this; a broken clock must not cost a record.
 const MAX_SECONDS: i64 = 1 << 40;
 /// Most entries and registers of one change.
-pub const MAX_ACT_ITEMS: usize = 2_000;
+pub const MAX_ACT_ITEMS: usize = 1_000;
 
 impl Document {
     /// An empty document of the kind: its genesis and the upgrades that this version writes.
@@ -176,7 +176,7 @@ impl Document {
                 registers: Vec::new(),
             }));
         }
-        changes.sort_unstable_by(|a, b| (a.start_op, a.hash).cmp(&(b.start_op, b.hash)));
+        changes.sort_unstable_by_key(|change| (change.start_op, change.hash));
         self.by_hash = changes.iter().map(|change| (change.hash, Arc::clone(change))).collect();
         self.changes = changes;
         Ok(())
@@ -303,7 +303,7 @@ impl Document {
                 }
             }
         }
-        found.sort_unstable_by(|a, b| (a.0, a.1.hash).cmp(&(b.0, b.1.hash)));
+        found.sort_unstable_by_key(|(counter, change, ..)| (change.start_op, change.hash, *counter));
         found.into_iter().map(|(_, change, id, json)| Entry { id, json, origin: change.origin() }).collect()
     }
 
@@ -335,7 +335,7 @@ impl Document {
                 let Ok(id) = item.key.parse::<EntryId>() else { continue };
                 let all = self.inner.get_all(&container, item.key.as_ref()).unwrap_or_default();
                 let mut changes: Vec<_> = all.iter().filter_map(|(_, op)| locate.find(op)).map(|(_, c)| c).collect();
-                changes.sort_unstable_by(|a, b| (a.start_op, a.hash).cmp(&(b.start_op, b.hash)));
+                changes.sort_unstable_by_key(|change| (change.start_op, change.hash));
                 echoes.extend(changes.iter().skip(1).map(|change| (id, change.origin())));
             }
         }
@@ -362,7 +362,7 @@ impl Document {
                 })
                 .collect();
             let Some((_, last)) = values.pop() else { continue };
-            values.sort_by(|a, b| (a.0, a.1.origin.change).cmp(&(b.0, b.1.origin.change)));
+            values.sort_by_key(|(start_op, value)| (*start_op, value.origin.change));
             let others = values.into_iter().map(|(_, value)| value).collect();
             registers.insert(key, Register { value: last.value, origin: last.origin, others });
         }
@@ -425,7 +425,7 @@ impl Document {
             return Err(DocError::TooLarge("more than 200 KiB of text"));
         }
         if ids.len() + registers.len() > MAX_ACT_ITEMS {
-            return Err(DocError::TooLarge("more than 2000 entries and registers"));
+            return Err(DocError::TooLarge("more than 1000 entries and registers"));
         }
         let change = self.commit(actor, now, &ids, entries, &registers)?;
         self.index()?;
@@ -483,28 +483,78 @@ impl Document {
         entries: &[String],
         registers: &[(String, String)],
     ) -> Result<Change, DocError> {
-        let entry_map = self.object(ENTRIES).ok_or(DocError::NotOurs("no map of entries"))?;
-        let register_map = self.object(REGISTERS).ok_or(DocError::NotOurs("no map of registers"))?;
-        let seconds = now.millis().div_euclid(1000).clamp(-MAX_SECONDS, MAX_SECONDS);
-        let options = CommitOptions::default().with_time(seconds);
+        let head = self.next_change(actor, now, ids, entries, registers)?;
+        let raw = encode_change(&head);
+        // Never write what every other replica would refuse.
+        read_change(&raw, &Limits::ADMISSION).map_err(DocError::Inadmissible)?;
         // A panic inside the library must not leave half a change behind: work on a copy.
         let mut scratch = self.inner.clone();
-        scratch.set_actor(ActorId::from(&actor.0[..]));
-        let hash = catch_unwind(AssertUnwindSafe(|| {
-            let mut transaction = scratch.transaction();
-            for (id, json) in ids.iter().zip(entries) {
-                transaction.put(&entry_map, id.to_string(), scalar(json)).map_err(DocError::automerge)?;
-            }
-            for (name, text) in registers {
-                transaction.put(&register_map, name.as_str(), scalar(text)).map_err(DocError::automerge)?;
-            }
-            Ok(transaction.commit_with(options).0)
-        }))
-        .unwrap_or(Err(DocError::Panicked))?
-        .ok_or(DocError::Empty)?;
-        let change = scratch.get_change_by_hash(&hash).ok_or(DocError::NotOurs("the new change is missing"))?;
+        let work = || {
+            let change = Change::from_bytes(raw).map_err(DocError::automerge)?;
+            scratch.apply_changes([change.clone()]).map_err(DocError::automerge)?;
+            Ok(change)
+        };
+        let change = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(DocError::Panicked))?;
+        if scratch.get_heads() != [change.hash()] {
+            return Err(DocError::NotOurs("the new change is not the only head"));
+        }
         self.inner = scratch;
         Ok(change)
+    }
+
+    /// The change as admission reads it. Written by our own encoder and not by an automerge
+    /// transaction: assigning the value that already won among concurrent ones makes a transaction
+    /// write a *delete* of the losers, which is not among the operations of this program.
+    fn next_change(
+        &self,
+        actor: &Actor,
+        now: Timestamp,
+        ids: &[EntryId],
+        entries: &[String],
+        registers: &[(String, String)],
+    ) -> Result<ChangeHead, DocError> {
+        let mut ops = Vec::with_capacity(ids.len() + registers.len());
+        let object = self.container(ENTRIES)?;
+        for (id, json) in ids.iter().zip(entries) {
+            ops.push(Op { object, key: id.to_string(), value: json.clone(), pred: Vec::new() });
+        }
+        let object = self.container(REGISTERS)?;
+        for (name, text) in registers {
+            let pred = self.overwritten(name)?;
+            ops.push(Op { object, key: name.clone(), value: text.clone(), pred });
+        }
+        let last = self.changes().filter(|change| change.actor == *actor).max_by_key(|change| change.seq);
+        let mut deps = self.heads();
+        deps.extend(last.map(|change| change.hash));
+        deps.sort_unstable();
+        deps.dedup();
+        let start_op = self.changes().map(|change| change.max_op).max().unwrap_or(0) + 1;
+        Ok(ChangeHead {
+            hash: ChangeHash([0; 32]),
+            actor: *actor,
+            seq: last.map_or(0, |change| change.seq) + 1,
+            start_op,
+            max_op: start_op + ops.len() as u64 - 1,
+            time: now.millis().div_euclid(1000).clamp(-MAX_SECONDS, MAX_SECONDS),
+            deps,
+            ops,
+        })
+    }
+
+    fn container(&self, name: &str) -> Result<OpRef, DocError> {
+        match self.object(name).as_ref().and_then(op_ref) {
+            Some(object) => Ok(object),
+            None => Err(DocError::NotOurs("a container is missing")),
+        }
+    }
+
+    /// The values of a register that a new one overwrites: all that are visible.
+    fn overwritten(&self, name: &str) -> Result<Vec<OpRef>, DocError> {
+        let Some(container) = self.object(REGISTERS) else { return Ok(Vec::new()) };
+        let all = self.inner.get_all(&container, name).map_err(DocError::automerge)?;
+        let mut pred: Vec<OpRef> = all.iter().filter_map(|(_, id)| op_ref(id)).collect();
+        pred.sort_unstable();
+        Ok(pred)
     }
 
     /// Adds the upgrades that the table knows and the document lacks. Byte-identical wherever it
@@ -567,8 +617,9 @@ pub(crate) fn is_register_name(name: &str) -> bool {
     (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
-fn scalar(text: &str) -> ScalarValue {
-    ScalarValue::Str(text.into())
+fn op_ref(id: &ObjId) -> Option<OpRef> {
+    let ObjId::Id(counter, actor, _) = id else { return None };
+    Some(OpRef { counter: *counter, actor: Actor::from_slice(actor.to_bytes())? })
 }
 
 /// The shipped constants, shared.

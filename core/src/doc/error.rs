@@ -1,5 +1,6 @@
 //! What can go wrong with a document.
 
+use crate::admission::Malformed;
 use crate::ids::{ChangeHash, DocKind, EntryId};
 
 /// Why a document cannot be opened, read or written.
@@ -41,6 +42,9 @@ pub enum DocError {
     /// The act does not fit into one change.
     #[error("too large for one change: {0}; split it into several acts")]
     TooLarge(&'static str),
+    /// The change would be refused by every replica.
+    #[error("the change would be refused everywhere: {0}")]
+    Inadmissible(Malformed),
     /// A register is named by 1 to 64 characters.
     #[error("{0:?} cannot name a register (1 to 64 characters, no control characters)")]
     RegisterName(String),
