@@ -10,6 +10,7 @@
 mod connection;
 pub mod dial;
 mod error;
+mod drive;
 pub mod frame;
 mod link;
 pub mod quic;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use connection::{Connection, LaneStreams, Lanes, WireBytes};
 pub use dial::dial;
+pub use drive::{Driven, Hooks, drive};
 pub use error::{FrameError, TransportError};
 pub use link::{LaneEnds, Link, Meter};
 pub use quic::Congestion;
