@@ -9,8 +9,8 @@
 
 mod connection;
 pub mod dial;
-mod error;
 mod drive;
+mod error;
 pub mod frame;
 mod link;
 pub mod quic;
