@@ -102,7 +102,8 @@ impl OutletCode {
             found.push(CodeFinding::Extension(self.extension));
         }
         let basins = record.dictionaries.get("code_basin_letters");
-        let known = basins.is_some_and(|known| known.enabled().any(|term| term.code.eq_ignore_ascii_case(self.basin())));
+        let known =
+            basins.is_some_and(|known| known.enabled().any(|term| term.code.eq_ignore_ascii_case(self.basin())));
         if !known {
             found.push(CodeFinding::UnusualBasin(self.basin().to_owned()));
         }
@@ -303,7 +304,11 @@ impl FromStr for ProvincialCode {
         let code = text.trim();
         let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '.'));
         let some = code.chars().any(|c| c.is_ascii_alphanumeric());
-        if plain && some && code.len() <= 40 { Ok(Self(code.to_owned())) } else { Err(CodeError::Provincial(shorten(text))) }
+        if plain && some && code.len() <= 40 {
+            Ok(Self(code.to_owned()))
+        } else {
+            Err(CodeError::Provincial(shorten(text)))
+        }
     }
 }
 
@@ -400,7 +405,8 @@ impl FromStr for TemporaryNumber {
         let year = part(0..2).map(|year| 2000 + i16::from(year));
         let day = year.zip(part(2..4)).zip(part(4..6)).and_then(|((year, month), day)| Day::new(year, month, day));
         let number: u16 = serial.parse().map_err(|_| error())?;
-        let canonical = (3..=4).contains(&serial.len()) && (1..=9999).contains(&number) && format!("{number:03}") == serial;
+        let canonical =
+            (3..=4).contains(&serial.len()) && (1..=9999).contains(&number) && format!("{number:03}") == serial;
         let Some(day) = day.filter(|_| canonical) else { return Err(error()) };
         Ok(Self { device: [device[1], device[2], device[3], device[4], device[5]], day, serial: number })
     }
@@ -522,7 +528,9 @@ mod tests {
         assert!(number.is_from(&actor) && !number.is_from(&copy));
         assert_eq!(number.next().unwrap().to_string()[14..], *"005");
         assert!(TemporaryNumber::new(&actor, day, 0).is_none() && TemporaryNumber::new(&actor, day, 10_000).is_none());
-        for text in ["", "T-211231-004", "T00000-211331-004", "T00000-211231-0", "T00000-211231-0004", "TILOU0-211231-004"] {
+        for text in
+            ["", "T-211231-004", "T00000-211331-004", "T00000-211231-0", "T00000-211231-0004", "TILOU0-211231-004"]
+        {
             assert!(text.parse::<TemporaryNumber>().is_err(), "{text}");
         }
     }

@@ -121,7 +121,12 @@ pub fn lint_name(name: &str, context: &NameContext<'_>) -> Vec<NameFinding> {
     }
     let mut found = lint_characters(name);
     let plain = tidy(name);
-    found.extend(OLD_TYPE_WORDS.iter().find(|word| plain.contains(*word)).map(|word| NameFinding::OldTypeWord((*word).to_owned())));
+    found.extend(
+        OLD_TYPE_WORDS
+            .iter()
+            .find(|word| plain.contains(*word))
+            .map(|word| NameFinding::OldTypeWord((*word).to_owned())),
+    );
     let lacks = |part: Option<&str>| part.filter(|part| !plain.contains(part)).map(str::to_owned);
     if let Some(city) = context.city.filter(|city| !plain.starts_with(city)) {
         found.push(NameFinding::CityMissing(city.to_owned()));
@@ -147,7 +152,9 @@ pub fn lint_name(name: &str, context: &NameContext<'_>) -> Vec<NameFinding> {
 fn lint_characters(name: &str) -> Vec<NameFinding> {
     let metres = name.contains('米') && {
         // `m` after a digit is the unit; elsewhere it is part of a word.
-        name.chars().zip(name.chars().skip(1)).any(|(before, c)| before.is_ascii_digit() && matches!(c, 'm' | 'M' | 'ｍ'))
+        name.chars()
+            .zip(name.chars().skip(1))
+            .any(|(before, c)| before.is_ascii_digit() && matches!(c, 'm' | 'M' | 'ｍ'))
     };
     let blanks = name.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c));
     let full_width = name.chars().any(|c| narrow(c) != c);
@@ -167,7 +174,8 @@ fn lint_characters(name: &str) -> Vec<NameFinding> {
 #[must_use]
 pub fn tidy(name: &str) -> String {
     let mut tidied = String::with_capacity(name.len());
-    let mut characters = name.chars().map(narrow).filter(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(*c)).peekable();
+    let mut characters =
+        name.chars().map(narrow).filter(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(*c)).peekable();
     while let Some(c) = characters.next() {
         let after_digit = tidied.ends_with(|last: char| last.is_ascii_digit());
         let before_letter = characters.peek().is_some_and(char::is_ascii_alphabetic);

@@ -20,7 +20,9 @@ pub enum PartyError {
         length: usize,
     },
     /// A character that does not occur.
-    #[error("{character:?} at position {position} cannot occur in a unified social credit code (I, O, S, V, Z are not used)")]
+    #[error(
+        "{character:?} at position {position} cannot occur in a unified social credit code (I, O, S, V, Z are not used)"
+    )]
     Character {
         /// The character.
         character: char,
@@ -36,7 +38,9 @@ pub enum PartyError {
         expected: char,
     },
     /// Not of the shape of a permit number.
-    #[error("{0:?} is not a discharge permit number: 18 characters of the credit code, three digits and P, such as 91130200699229617X001P")]
+    #[error(
+        "{0:?} is not a discharge permit number: 18 characters of the credit code, three digits and P, such as 91130200699229617X001P"
+    )]
     Permit(String),
 }
 
@@ -176,7 +180,9 @@ mod tests {
         assert_eq!((permit.serial(), permit.is_permit(), permit.holder().as_str()), (1, true, "91130200699229617X"));
         assert_eq!(permit.to_string(), "91130200699229617X001P");
         assert!(!"91130200699229617X001W".parse::<PermitNumber>().unwrap().is_permit());
-        for text in ["", "91130200699229617X", "91130200699229617X01P", "91130200699229617X0001P", "91130200699229617X0O1P"] {
+        for text in
+            ["", "91130200699229617X", "91130200699229617X01P", "91130200699229617X0001P", "91130200699229617X0O1P"]
+        {
             assert!(matches!(text.parse::<PermitNumber>(), Err(PartyError::Permit(_))), "{text}");
         }
         assert!(matches!("91130200699229618X001P".parse::<PermitNumber>(), Err(PartyError::Check { .. })));

@@ -13,7 +13,9 @@ use crate::ids::{DocKind, PersonId};
 #[non_exhaustive]
 pub enum Denied {
     /// The role is too low.
-    #[error("this needs the role {needed:?}, this device is enrolled as {held:?}: ask an admin for a ticket with that role")]
+    #[error(
+        "this needs the role {needed:?}, this device is enrolled as {held:?}: ask an admin for a ticket with that role"
+    )]
     Role {
         /// What it takes.
         needed: Role,
@@ -93,7 +95,10 @@ mod tests {
             assert_eq!(inspector, Err(Denied::Role { needed: Role::Supervisor, held: Role::Inspector }), "{text}");
         }
         let known = Decision::KnownFrom(crate::domain::case::KnownFrom { entries: Vec::new() });
-        assert!(matches!(may_decide(&known, Role::Supervisor, Some(City)), Err(Denied::Role { needed: Role::Admin, .. })));
+        assert!(matches!(
+            may_decide(&known, Role::Supervisor, Some(City)),
+            Err(Denied::Role { needed: Role::Admin, .. })
+        ));
         assert_eq!(DocKind::ALL.map(role_for), [Role::Inspector, Role::Supervisor, Role::Admin]);
     }
 

@@ -220,8 +220,12 @@ impl Flows {
     /// The first line (no day) is what undated evidence alone says.
     #[must_use]
     pub fn history(&self, limits: Thresholds) -> Vec<(Option<Day>, Derived)> {
-        let mut days: Vec<Day> =
-            self.volumes.iter().filter_map(|volume| volume.on).chain(self.measurements.iter().filter_map(|one| one.on)).collect();
+        let mut days: Vec<Day> = self
+            .volumes
+            .iter()
+            .filter_map(|volume| volume.on)
+            .chain(self.measurements.iter().filter_map(|one| one.on))
+            .collect();
         days.sort_unstable();
         days.dedup();
         let undated = Self {
@@ -241,7 +245,13 @@ impl Flows {
 }
 
 /// "Or", and both limits inclusive. Without any volume it is not reached.
-fn compared(limits: Thresholds, basis: Basis, m3_per_day: Option<f64>, m3_per_year: Option<f64>, on: Option<Day>) -> Derived {
+fn compared(
+    limits: Thresholds,
+    basis: Basis,
+    m3_per_day: Option<f64>,
+    m3_per_year: Option<f64>,
+    on: Option<Day>,
+) -> Derived {
     let above = m3_per_day.is_some_and(|volume| volume >= limits.m3_per_day)
         || m3_per_year.is_some_and(|volume| volume >= limits.m3_per_year);
     let scale = if above { Scale::Above } else { Scale::Below };
@@ -372,14 +382,18 @@ mod tests {
     #[test]
     fn history_tells_each_change_once() {
         let flows = Flows {
-            volumes: vec![volume(Basis::Permit, 200.0, day("2022-03-01")), volume(Basis::Permit, 210.0, day("2022-09-01"))],
+            volumes: vec![
+                volume(Basis::Permit, 200.0, day("2022-03-01")),
+                volume(Basis::Permit, 210.0, day("2022-09-01")),
+            ],
             measurements: vec![
                 measured(400.0, true, "2021-05-01"),
                 measured(420.0, true, "2021-06-01"),
                 measured(430.0, true, "2021-07-01"),
             ],
         };
-        let lines: Vec<(Option<Day>, &str)> = flows.history(LIMITS).iter().map(|(on, one)| (*on, one.scale.code())).collect();
+        let lines: Vec<(Option<Day>, &str)> =
+            flows.history(LIMITS).iter().map(|(on, one)| (*on, one.scale.code())).collect();
         assert_eq!(lines, [(None, "undetermined"), (day("2021-06-01"), "above"), (day("2022-03-01"), "below")]);
     }
 
@@ -403,13 +417,16 @@ mod tests {
             unit: unit.to_owned(),
             qualifier: qualifier.map(str::to_owned),
         };
-        let sample = |results, dry_weather| Sample { results, dry_weather, sampled_on: day("2021-06-01"), ..Sample::default() };
+        let sample =
+            |results, dry_weather| Sample { results, dry_weather, sampled_on: day("2021-06-01"), ..Sample::default() };
         let one = measurement_of(&sample(vec![result(Some(0.01), "m3/s", None)], Answer::Value(true)), &all).unwrap();
         assert_eq!((one.m3_per_day, one.dry_weather, one.on), (864.0, true, day("2021-06-01")));
         let two = vec![result(Some(100.0), "m³/d", None), result(Some(300.0), "t/d", None)];
         let mean = measurement_of(&sample(two, Answer::CannotDetermine), &all).unwrap();
         assert_eq!((mean.m3_per_day, mean.dry_weather), (200.0, false));
-        for none in [result(None, "m3/d", None), result(Some(1.0), "bucket", None), result(Some(1.0), "m3/d", Some("<"))] {
+        for none in
+            [result(None, "m3/d", None), result(Some(1.0), "bucket", None), result(Some(1.0), "m3/d", Some("<"))]
+        {
             assert!(measurement_of(&sample(vec![none], Answer::Value(true)), &all).is_none());
         }
     }
