@@ -18,10 +18,19 @@ const FIRST_CHUNK: usize = 16 * 1024;
 /// # Errors
 /// [`FrameError::TooLarge`], [`FrameError::Io`].
 pub async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> Result<(), FrameError> {
+    write_tagged(stream, &[], frame).await
+}
+
+/// Writes a tag and a frame in one piece: a header by itself would travel in a packet by itself.
+pub(crate) async fn write_tagged(
+    stream: &mut (impl AsyncWrite + Unpin),
+    tag: &[u8],
+    frame: &[u8],
+) -> Result<(), FrameError> {
     let too_large = || FrameError::TooLarge { max: MAX_FRAME, announced: frame.len() };
     let length = u32::try_from(frame.len()).ok().filter(|_| frame.len() <= MAX_FRAME).ok_or_else(too_large)?;
-    stream.write_all(&length.to_be_bytes()).await.map_err(FrameError::Io)?;
-    stream.write_all(frame).await.map_err(FrameError::Io)
+    let bytes = [tag, &length.to_be_bytes(), frame].concat();
+    stream.write_all(&bytes).await.map_err(FrameError::Io)
 }
 
 /// Reads a frame; `None` when the stream ended between two. Memory follows what has arrived, not

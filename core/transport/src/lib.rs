@@ -18,6 +18,8 @@ pub mod tcp;
 pub mod tls;
 
 #[cfg(test)]
+mod drive_tests;
+#[cfg(test)]
 mod tests;
 
 pub use connection::{Connection, LaneStreams, Lanes, WireBytes};

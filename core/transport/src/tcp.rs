@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
-use crate::frame::{FRAME_HEADER, read_frame, write_frame};
+use crate::frame::{FRAME_HEADER, read_frame, write_tagged};
 use crate::link::{Facts, Link, Meter, Pumps, lane};
 use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
 use crate::tls::{self, SeenKey};
@@ -165,8 +165,7 @@ async fn write_both(
             else => break,
         };
         let written = async {
-            stream.write_all(&[lane]).await.map_err(FrameError::Io)?;
-            write_frame(&mut stream, &frame).await?;
+            write_tagged(&mut stream, &[lane], &frame).await?;
             stream.flush().await.map_err(FrameError::Io)
         };
         if written.await.is_err() {

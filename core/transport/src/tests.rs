@@ -12,7 +12,7 @@ use crate::frame::{MAX_FRAME, read_frame, write_frame};
 use crate::tcp::{self, TcpServer};
 use crate::{Congestion, Connection, FrameError, LaneEnds, Link, TransportError, dial, quic, tls};
 
-fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_bytes([seed; 32])
 }
 
@@ -155,7 +155,7 @@ impl rustls::client::ResolvesClientCert for NoKey {
 }
 
 /// Both ends of a link between device 2 and server 1, over QUIC or over TLS on TCP.
-async fn links(kind: TransportKind) -> (Link, Link) {
+pub(crate) async fn links(kind: TransportKind) -> (Link, Link) {
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let (pins, device) = (BTreeSet::from([key(1).public()]), key(2));
     match kind {
@@ -174,7 +174,7 @@ async fn links(kind: TransportKind) -> (Link, Link) {
     }
 }
 
-const BOTH: [TransportKind; 2] = [TransportKind::Quic, TransportKind::Tls];
+pub(crate) const BOTH: [TransportKind; 2] = [TransportKind::Quic, TransportKind::Tls];
 
 async fn next(lane: &mut LaneEnds) -> Option<Vec<u8>> {
     lane.incoming.recv().await.map(|frame| frame.unwrap())
