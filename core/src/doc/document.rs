@@ -572,6 +572,54 @@ impl Document {
         Ok(missing.into_iter().map(|constant| constant.hash).collect())
     }
 
+    /// Adds changes that were admitted before and are read back from where they were kept: in any
+    /// order, known ones skipped, those whose dependencies are missing left out. Answers how many
+    /// were added. Nothing about rights or form is checked here: that was admission.
+    ///
+    /// # Errors
+    /// When the bytes are not changes or automerge refuses; the document is then as before.
+    pub fn replay<'a>(&mut self, raws: impl IntoIterator<Item = &'a [u8]>) -> Result<usize, DocError> {
+        let raws: Vec<&[u8]> = raws.into_iter().collect();
+        let mut scratch = self.inner.clone();
+        let known = |hash: &AmHash| self.by_hash.contains_key(&ChangeHash(hash.0));
+        let added = catch_unwind(AssertUnwindSafe(|| {
+            let mut open = Vec::with_capacity(raws.len());
+            for raw in raws {
+                let change = Change::from_bytes(raw.to_vec()).map_err(DocError::automerge)?;
+                if !known(&change.hash()) {
+                    open.push(change);
+                }
+            }
+            let (mut ready, mut taken) = (Vec::with_capacity(open.len()), BTreeSet::new());
+            loop {
+                let before = ready.len();
+                let mut rest = Vec::new();
+                for change in open {
+                    if change.deps().iter().all(|hash| known(hash) || taken.contains(hash)) {
+                        if taken.insert(change.hash()) {
+                            ready.push(change);
+                        }
+                    } else {
+                        rest.push(change);
+                    }
+                }
+                open = rest;
+                if ready.len() == before || open.is_empty() {
+                    break;
+                }
+            }
+            let added = ready.len();
+            scratch.apply_changes(ready).map_err(DocError::automerge)?;
+            Ok::<_, DocError>(added)
+        }))
+        .unwrap_or(Err(DocError::Panicked))?;
+        if added > 0 {
+            self.inner = scratch;
+            self.index()?;
+        }
+        Ok(added)
+    }
+
     pub(super) fn entry_containers(&self) -> Vec<ObjId> {
         let here = self.constants.of(self.kind).iter().filter(|constant| self.has(&constant.hash));
         let names = here.flat_map(|constant| constant.containers.iter().map(|(name, _)| name.as_str()));

@@ -67,6 +67,12 @@ pub enum StoreError {
         #[source]
         fault: FrameFault,
     },
+    /// The journal ends before a frame that the index has seen.
+    #[error("the journal ends before frame {sequence}, which was saved; run `outlet doctor`")]
+    Shortened {
+        /// The frame.
+        sequence: u64,
+    },
     /// A commit larger than a frame may be.
     #[error("a commit of {bytes} bytes is larger than the {limit} that a journal frame holds; split it")]
     TooLarge {
@@ -167,6 +173,35 @@ pub enum StoreError {
         "saved, but the index could not follow ({0}); close and open the store again, do not enter the record twice"
     )]
     SavedButIndexFailed(String),
+    /// A document cannot be opened or written.
+    #[error("document {doc}: {source}")]
+    Document {
+        /// Which.
+        doc: DocKey,
+        /// Why.
+        #[source]
+        source: crate::doc::DocError,
+    },
+    /// The identity of the store is unreadable. Never replaced by a new one silently.
+    #[error("the identity of this store cannot be read: {0}; restore {1} from a backup, or enrol in a new directory")]
+    Identity(String, PathBuf),
+    /// An act that is part of its document, or was issued again already, or is not known.
+    #[error("change {0} was not rejected, or was issued again already")]
+    NotRejected(crate::ids::ChangeHash),
+    /// There is no store where one was asked for.
+    #[error("there is no store in {0}; enrol with `outlet enroll TICKET` first")]
+    NoStore(PathBuf),
+    /// A backup or export cannot be read.
+    #[error("{path} is not a backup of this program: {reason}", path = path.display())]
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A store is already there.
+    #[error("{0} holds a store already; restore into an empty directory")]
+    StoreExists(PathBuf),
     /// A document that does not exist.
     #[error("there is no document {0} in this store")]
     NoDocument(DocKey),

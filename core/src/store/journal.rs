@@ -83,6 +83,13 @@ impl Journal {
         Ok((journal, walked))
     }
 
+    /// One that only reads frames whose place is known: nothing is walked.
+    #[must_use]
+    pub fn reader(vfs: Arc<dyn Vfs>, directory: &Path) -> Self {
+        let (directory, end) = (directory.to_owned(), Mark::START);
+        Self { vfs, directory, end, sealed: false, state: State::ReadOnly, tail: None, reader: None }
+    }
+
     /// Place after the last frame.
     #[must_use]
     pub fn end(&self) -> Mark {
@@ -146,6 +153,12 @@ impl Journal {
             bytes = reading(MAX_SEGMENT)?;
         }
         frame::parse(&bytes).map(|frame| frame.payload.to_vec()).map_err(damaged)
+    }
+
+    /// Where the segments are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn footer(&self) -> Vec<u8> {

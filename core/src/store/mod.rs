@@ -1,20 +1,49 @@
 //! The edge store: an append-only journal that is the truth, an index over it that can always be
 //! rebuilt, and files named by hash. The only module of `core` that touches files.
+//!
+//! ```text
+//! HOME/lock            one process at a time: who, and since when
+//! HOME/key             secret key of the device, 0600
+//! HOME/incarnation     with the device and inode number of the journal's directory
+//! HOME/journal/*.seg   segments of frames: every commit, in order          (the truth)
+//! HOME/torn/           what crashes left behind the last good frame
+//! HOME/index-N/        sled, derived from the journal
+//! HOME/opened, closed  which index, under which boot; the mark of a clean close
+//! HOME/blobs/ab/…      photos, previews, attachments by SHA-256            (the truth, too)
+//! HOME/reserve         space that is given back when the disk is full
+//! ```
+//!
+//! A commit is written, `fdatasync`ed, brought into the index, and only then called saved.
 
+mod api;
 pub mod blobs;
+mod edge;
 pub mod error;
 pub mod frame;
+mod home;
+mod index;
 pub mod journal;
 pub mod lock;
+mod open;
+pub mod record;
+mod rows;
 pub mod segment;
 pub mod space;
+mod stage;
+pub mod summary;
 pub mod testing;
 pub mod vfs;
 
 #[cfg(test)]
 mod journal_tests;
 
+pub use api::{BlobState, KeptReceipt, Proof, RejectedAct, Saved, StateCounts, Store, StoreStatus};
 pub use blobs::{Blobs, StoredBlob};
+pub use edge::{EdgeStore, OpenStore, boot_id};
 pub use error::StoreError;
+pub use home::{Entropy, Identity, Renewed};
 pub use journal::Journal;
 pub use lock::StoreLock;
+pub use open::{FULL_CHECK_EVERY, IndexUse, OnProgress, OpenReport, Progress};
+pub use record::Enrolment;
+pub use summary::{Filter, OutletSummary, RecordState, summarise};

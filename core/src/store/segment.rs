@@ -109,6 +109,19 @@ pub(super) fn path_of(directory: &Path, segment: u32) -> PathBuf {
     directory.join(format!("{segment:08}.seg"))
 }
 
+/// Bytes of all segments: what a walk from the start reads.
+pub(super) fn total_bytes_if_there(vfs: &dyn Vfs, directory: &Path) -> Result<u64, StoreError> {
+    let mut total = 0;
+    if !vfs.exists(directory).map_err(StoreError::io("looking for", directory))? {
+        return Ok(0);
+    }
+    for number in numbers(vfs, directory)? {
+        let path = path_of(directory, number);
+        total += vfs.open(&path).and_then(|file| file.len()).map_err(StoreError::io("measuring", &path))?;
+    }
+    Ok(total)
+}
+
 /// Numbers of the segments in a directory, ascending. Other names are ignored.
 pub(super) fn numbers(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<u32>, StoreError> {
     let names = vfs.list(directory).map_err(StoreError::io("listing", directory))?;
@@ -123,13 +136,20 @@ pub(super) type Visit<'a> = dyn FnMut(FramePosition, &Frame<'_>) -> Result<(), S
 pub(super) fn walk(vfs: &dyn Vfs, directory: &Path, from: Mark, visit: &mut Visit<'_>) -> Result<Walked, StoreError> {
     let walked = Walked { end: from, commits: 0, sealed: false, last: None, damage: Vec::new(), torn: None };
     let mut walk = Walk { walked, pending: None };
-    for segment in numbers(vfs, directory)?.into_iter().filter(|segment| *segment >= from.segment) {
+    let segments = numbers(vfs, directory)?;
+    if from.sequence > 0 && !segments.contains(&from.segment) {
+        return Err(StoreError::Shortened { sequence: from.sequence });
+    }
+    for segment in segments.into_iter().filter(|segment| *segment >= from.segment) {
         let path = path_of(directory, segment);
         let file = vfs.open(&path).map_err(StoreError::io("opening", &path))?;
         let length = file.len().map_err(StoreError::io("measuring", &path))?;
         // No segment is written longer than this; what lies beyond can only be a torn tail.
         let bytes = read_up_to(file.as_ref(), 0, MAX_SEGMENT).map_err(StoreError::io("reading", &path))?;
         let start = if segment == from.segment { from.offset } else { 0 };
+        if start > length {
+            return Err(StoreError::Shortened { sequence: from.sequence });
+        }
         walk.segment(segment, &bytes, usize::try_from(start).unwrap_or(usize::MAX), length, visit)?;
     }
     Ok(walk.finish())
@@ -174,7 +194,7 @@ impl Walk {
             self.accept(segment, begin as u64, &frame, visit)?;
             at = begin + frame.len();
         }
-        if length > bytes.len() as u64 || start > bytes.len() {
+        if length > bytes.len() as u64 {
             self.note(segment, at as u64, length.saturating_sub(at as u64), FrameFault::Magic);
         }
         Ok(())

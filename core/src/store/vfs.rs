@@ -279,7 +279,6 @@ pub(super) fn read_up_to(file: &dyn VfsFile, mut offset: u64, length: usize) -> 
 }
 
 /// Replaces a small file: temporary name, sync, rename, sync of the directory.
-#[expect(dead_code, reason = "first used by the identity file, next commit")]
 pub(super) fn replace(vfs: &dyn Vfs, path: &Path, bytes: &[u8], privacy: Privacy) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let temporary = path.with_extension("new");
@@ -293,8 +292,15 @@ pub(super) fn replace(vfs: &dyn Vfs, path: &Path, bytes: &[u8], privacy: Privacy
     vfs.sync_dir(directory)
 }
 
+/// Writes a small file whose loss costs nothing but time: no sync.
+pub(super) fn jot(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if vfs.exists(path)? {
+        vfs.remove(path)?;
+    }
+    write_all_at(vfs.create(path, Privacy::Default)?.as_ref(), 0, bytes)
+}
+
 /// A small file in whole, or nothing when it is not there.
-#[expect(dead_code, reason = "first used by the identity file, next commit")]
 pub(super) fn read_small(vfs: &dyn Vfs, path: &Path) -> io::Result<Option<Vec<u8>>> {
     const LIMIT: usize = 4 << 20;
     match vfs.open(path) {
