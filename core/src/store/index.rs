@@ -110,7 +110,7 @@ impl Index {
         if let Some(mark) = mark {
             batch.insert(rows::MARK, rows::encode(&mark));
         }
-        self.guard(|database| database.apply_batch(batch.clone()))
+        self.guard(|database| database.apply_batch(batch))
     }
 
     /// Up to where the index stands for the journal. `None` for one that was never completed.
@@ -132,7 +132,7 @@ impl Index {
         std::mem::forget(self.database.take());
     }
 
-    fn guard<T>(&self, work: impl Fn(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
+    fn guard<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
         let Some(database) = &self.database else {
             return Err(StoreError::Index("the engine was given up after a failure".to_owned()));
         };
@@ -168,7 +168,8 @@ fn move_unfinished_snapshots(directory: &Path) -> Result<(), StoreError> {
     for entry in entries.flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "generating") {
-            let aside = path.with_extension("abandoned");
+            // sled takes every name that begins with `snap.` for a snapshot.
+            let aside = directory.join(format!("abandoned-{}", entry.file_name().to_string_lossy()));
             fs::rename(&path, &aside).map_err(StoreError::io("moving away", &path))?;
         }
     }
@@ -192,7 +193,7 @@ pub(super) fn numbers(home: &Path) -> Result<Vec<u64>, StoreError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(home).map_err(StoreError::io("listing", home))?.flatten() {
         let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("index-")).and_then(|rest| rest.parse().ok());
+        let number: Option<u64> = name.to_str().and_then(|name| name.strip_prefix("index-")).and_then(|rest| rest.parse().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();

@@ -36,6 +36,8 @@ pub mod vfs;
 
 #[cfg(test)]
 mod journal_tests;
+#[cfg(test)]
+mod store_tests;
 
 pub use api::{BlobState, KeptReceipt, Proof, RejectedAct, Saved, StateCounts, Store, StoreStatus};
 pub use blobs::{Blobs, StoredBlob};
