@@ -13,7 +13,7 @@ use super::journal::{Journal, create_durably};
 use super::lock::{StoreLock, unwritable};
 use super::open::{self, OnProgress, OpenReport, Opening};
 use super::record::{Enrolment, OwnAct, Record};
-use super::rows::{self, BlobRow, Believed, DocRow, RunRow, SummaryRow};
+use super::rows::{self, Believed, BlobRow, DocRow, RunRow, SummaryRow};
 use super::space::Space;
 use super::stage::{DigestRow, Place, Stage, Staged};
 use super::summary::OutletSummary;

@@ -99,8 +99,8 @@ pub(super) fn open(
         replace(vfs, &path, &file, Privacy::Owner).map_err(StoreError::io("writing", &path))?;
         return Ok((identity, None));
     };
-    let key = read_key_file(&bytes, KeyUse::Device)
-        .map_err(|error| StoreError::Identity(error.to_string(), path.clone()))?;
+    let key =
+        read_key_file(&bytes, KeyUse::Device).map_err(|error| StoreError::Identity(error.to_string(), path.clone()))?;
     let path = incarnation_path(home);
     let kept = read_small(vfs, &path).map_err(StoreError::io("reading", &path))?;
     let here = vfs.directory_id(journal).map_err(StoreError::io("looking at", journal))?;

@@ -63,11 +63,7 @@ impl Index {
     }
 
     /// Visits the rows whose keys begin with `prefix`, in order, until `visit` says false.
-    pub(super) fn scan(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StoreError> {
+    pub(super) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
         self.guard(|database| {
             for row in database.scan_prefix(prefix) {
                 let (key, value) = row?;
@@ -193,7 +189,8 @@ pub(super) fn numbers(home: &Path) -> Result<Vec<u64>, StoreError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(home).map_err(StoreError::io("listing", home))?.flatten() {
         let name = entry.file_name();
-        let number: Option<u64> = name.to_str().and_then(|name| name.strip_prefix("index-")).and_then(|rest| rest.parse().ok());
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_prefix("index-")).and_then(|rest| rest.parse().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();

@@ -447,13 +447,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn doc_row(
-        &self,
-        document: &Document,
-        runs: &[(Vec<u8>, RunRow)],
-        admitted: Vec<ChangeHash>,
-        held: u64,
-    ) -> DocRow {
+    fn doc_row(&self, document: &Document, runs: &[(Vec<u8>, RunRow)], admitted: Vec<ChangeHash>, held: u64) -> DocRow {
         let own = runs.iter().filter(|(_, row)| self.is_own(&row.actor));
         let state = |row: &RunRow| match row.state {
             RunState::Unsent => OwnState::Unsent,
@@ -484,12 +478,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn settle_blobs(
-        &mut self,
-        doc: &DocKey,
-        runs: &[(Vec<u8>, RunRow)],
-        entries: &[Entry],
-    ) -> Result<(), StoreError> {
+    fn settle_blobs(&mut self, doc: &DocKey, runs: &[(Vec<u8>, RunRow)], entries: &[Entry]) -> Result<(), StoreError> {
         let frames: BTreeMap<ChangeHash, u64> = runs
             .iter()
             .flat_map(|(key, row)| row.changes.iter().map(|change| (*change, rows::run_sequence(key))))
@@ -616,7 +605,8 @@ fn admitted_heads(document: &Document, held: &BTreeSet<ChangeHash>) -> Vec<Chang
         return document.heads();
     }
     let inner: BTreeSet<ChangeHash> = admitted().flat_map(|change| change.deps.iter().copied()).collect();
-    let mut heads: Vec<ChangeHash> = admitted().map(|change| change.hash).filter(|hash| !inner.contains(hash)).collect();
+    let mut heads: Vec<ChangeHash> =
+        admitted().map(|change| change.hash).filter(|hash| !inner.contains(hash)).collect();
     heads.sort_unstable();
     heads
 }

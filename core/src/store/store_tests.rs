@@ -52,9 +52,7 @@ fn location(lon: f64, lat: f64) -> String {
 }
 
 pub(super) fn photo(hash: &BlobHash, bytes: u64) -> String {
-    format!(
-        r#"{{"type":"photo","sha256":"{hash}","bytes":{bytes},"mime":"image/jpeg","slot":"near","at":7}}"#
-    )
+    format!(r#"{{"type":"photo","sha256":"{hash}","bytes":{bytes},"mime":"image/jpeg","slot":"near","at":7}}"#)
 }
 
 /// Everything the index says, but for the hint of what was sent.
