@@ -48,13 +48,32 @@ pub fn is_gated(field: &str) -> bool {
 /// So an ordinary save never ends a conflict, it can only add to it.
 #[must_use]
 pub fn facts(entries: &[Entry]) -> BTreeMap<String, Vec<CurrentFact>> {
-    let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+    let mut by_field: BTreeMap<String, Vec<(&Entry, Fact)>> = BTreeMap::new();
     for entry in entries {
         if let Ok(FieldEntry::Fact(fact)) = entry.parse::<FieldEntry>() {
-            tables.entry(fact.field.clone()).or_default().add(entry, fact);
+            by_field.entry(fact.field.clone()).or_default().push((entry, fact));
         }
     }
-    tables.into_iter().map(|(field, table)| (field, table.current())).collect()
+    let current = |(field, all): (String, Vec<(&Entry, Fact)>)| {
+        let positions = current_positions(all.iter().map(|(entry, fact)| (entry.id, fact)));
+        let facts = positions.into_iter().map(|position| {
+            let (entry, fact) = &all[position];
+            CurrentFact { entry: entry.id, value: fact.value.clone(), fact: fact.clone(), origin: entry.origin.clone() }
+        });
+        (field, facts.collect())
+    };
+    by_field.into_iter().map(current).collect()
+}
+
+/// Positions of the current assertions among those of *one* fact, given in document order: the rule
+/// of [`facts`] for whoever has the assertions at hand already.
+#[must_use]
+pub fn current_positions<'a>(assertions: impl IntoIterator<Item = (EntryId, &'a Fact)>) -> Vec<usize> {
+    let mut table = Table::default();
+    for (id, fact) in assertions {
+        table.add(id, fact);
+    }
+    (0..table.rows.len()).filter(|row| !table.replaced.contains(row)).collect()
 }
 
 /// The gated facts that are in conflict, by name. Decisions are not considered here: see
@@ -125,33 +144,28 @@ pub(crate) fn hidden_conflict<'a>(
 
 /// The assertions of one fact.
 #[derive(Default)]
-struct Table {
-    rows: Vec<CurrentFact>,
+struct Table<'a> {
+    rows: Vec<&'a Value>,
     position: BTreeMap<EntryId, usize>,
     /// For each row the rows that it replaces, directly or through others.
     covers: Vec<BTreeSet<usize>>,
     replaced: BTreeSet<usize>,
 }
 
-impl Table {
-    fn add(&mut self, entry: &Entry, fact: Fact) {
+impl<'a> Table<'a> {
+    fn add(&mut self, id: EntryId, fact: &'a Fact) {
         let named: BTreeSet<usize> = fact.replaces.iter().filter_map(|id| self.position.get(id)).copied().collect();
         let mut covers: BTreeSet<usize> = named.iter().flat_map(|row| self.covers[*row].iter().copied()).collect();
-        let frontier = named.iter().filter(|row| !covers.contains(row)).map(|row| &self.rows[*row].value);
+        let frontier = named.iter().filter(|row| !covers.contains(row)).map(|row| self.rows[*row]);
         if is_gated(&fact.field) && differ(frontier) {
             covers.clear();
         } else {
             self.replaced.extend(&named);
             covers.extend(&named);
         }
-        self.position.insert(entry.id, self.rows.len());
+        self.position.insert(id, self.rows.len());
         self.covers.push(covers);
-        self.rows.push(CurrentFact { entry: entry.id, value: fact.value.clone(), fact, origin: entry.origin.clone() });
-    }
-
-    fn current(self) -> Vec<CurrentFact> {
-        let Self { rows, replaced, .. } = self;
-        rows.into_iter().enumerate().filter(|(row, _)| !replaced.contains(row)).map(|(_, fact)| fact).collect()
+        self.rows.push(&fact.value);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Documents: writing, merging, history, conflicts, upgrades.
 
 use super::*;
-use crate::domain::field::{FieldEntry, Note, fact};
-use crate::ids::{Actor, DocKind, PublicKey};
+use crate::domain::case::{CaseEntry, Decision, Extend, Settle};
+use crate::domain::field::{Fact, FieldEntry, Note, fact};
+use crate::ids::{Actor, DocKind, EntryId, PublicKey};
 use crate::time::Timestamp;
 
 pub(crate) fn actor(byte: u8) -> Actor {
@@ -119,4 +120,119 @@ fn an_entry_written_twice_at_the_same_time_is_listed_once_and_its_echo_shown() {
     assert_eq!(one.history().iter().map(|change| change.entries.len()).sum::<usize>(), 2);
     // As of one of the two it is that one's.
     assert_eq!(one.entries_at(&[b.hash])[0].origin.change, b.hash);
+}
+
+fn assertion(value: &str, seen: &[EntryId], salt: i64) -> (Fact, Vec<EntryId>) {
+    let fact = Fact {
+        field: fact::CLASSIFICATION.to_owned(),
+        value: value.into(),
+        basis: None,
+        reason: None,
+        on: None,
+        replaces: Vec::new(),
+        at: NOW.plus_millis(salt),
+    };
+    (fact, seen.to_vec())
+}
+
+fn assert_fact(document: &mut Document, who: u8, value: &str, seen: &[EntryId], salt: i64) -> NewChange {
+    let mut act = Act::new(DocKind::Field);
+    let (fact, seen) = assertion(value, seen, salt);
+    act.assert_fact(fact, &seen).unwrap();
+    act.write(document, &actor(who), NOW).unwrap()
+}
+
+fn values(facts: &[CurrentFact]) -> Vec<&str> {
+    facts.iter().filter_map(|fact| fact.value.as_str()).collect()
+}
+
+fn settle(value: &str, overrules: &[EntryId], salt: i64) -> CaseEntry {
+    CaseEntry {
+        on: None,
+        at: NOW.plus_millis(salt),
+        document: None,
+        field_heads: Vec::new(),
+        overrules: overrules.to_vec(),
+        note: None,
+        decision: Decision::Settle(Settle {
+            field: fact::CLASSIFICATION.to_owned(),
+            value: value.into(),
+            reason: None,
+        }),
+    }
+}
+
+#[test]
+fn a_decision_ends_a_conflict_and_a_later_assertion_reopens_it_as_a_finding() {
+    let mut record = Document::new(DocKind::Field);
+    let mut other = record.clone();
+    let ban = assert_fact(&mut record, 1, "ban", &[], 0);
+    let merge = assert_fact(&mut other, 2, "merge", &[], 1);
+    let mut record = admit(&record, &merge);
+    let mut case = Document::new(DocKind::Case);
+    let now = |record: &Document, case: &Document| resolve(&record.entries(), &case.entries());
+    assert_eq!(open_conflicts(&record.entries(), &case.entries())[0].candidates.len(), 2);
+    let decide = |case: &mut Document, entry: &CaseEntry| {
+        let mut act = Act::new(DocKind::Case);
+        let id = act.case(entry).unwrap();
+        act.write(case, &actor(3), NOW).unwrap();
+        id
+    };
+    // A decision that names only one of three leaves the others in conflict.
+    assert_fact(&mut record, 1, "regulate", &[], 2);
+    let first = decide(&mut case, &settle("ban", &ban.entries, 3));
+    let state = &now(&record, &case)[fact::CLASSIFICATION];
+    assert!(state.in_conflict());
+    assert_eq!(values(&state.open).len(), 2);
+    // One that names all ends it.
+    let all: Vec<_> = facts(&record.entries())[fact::CLASSIFICATION].iter().map(|fact| fact.entry).collect();
+    let second = decide(&mut case, &settle("merge", &[all.clone(), vec![first]].concat(), 4));
+    let state = &now(&record, &case)[fact::CLASSIFICATION];
+    assert_eq!((state.in_conflict(), state.open.len()), (false, 0));
+    assert_eq!(state.decided.as_ref().map(|decided| decided.entry), Some(second));
+    // What is asserted later is open again, beside the decision.
+    assert_fact(&mut record, 2, "merge", &all, 5);
+    assert!(now(&record, &case)[fact::CLASSIFICATION].reopened_by().is_empty(), "it says the same");
+    let all: Vec<_> = facts(&record.entries())[fact::CLASSIFICATION].iter().map(|fact| fact.entry).collect();
+    assert_fact(&mut record, 2, "none_needed", &all, 6);
+    let state = &now(&record, &case)[fact::CLASSIFICATION];
+    assert_eq!(state.reopened_by().len(), 1);
+    // A decision that is revoked leaves the conflict as it was.
+    let revoking = CaseEntry {
+        decision: Decision::Extend(Extend { milestone: None, until: None, authority: String::new(), reason: None }),
+        ..settle("", &[second], 7)
+    };
+    decide(&mut case, &revoking);
+    assert!(now(&record, &case)[fact::CLASSIFICATION].in_conflict());
+}
+
+#[test]
+fn one_author_may_correct_and_equal_values_are_no_conflict() {
+    let mut record = Document::new(DocKind::Field);
+    let mut other = record.clone();
+    let first = assert_fact(&mut record, 1, "ban", &[], 0);
+    let second = assert_fact(&mut record, 1, "merge", &first.entries, 1);
+    // Naming also what was replaced long ago is harmless.
+    let seen = [first.entries.clone(), second.entries].concat();
+    assert_fact(&mut record, 1, "regulate", &seen, 2);
+    let current = facts(&record.entries());
+    assert_eq!(values(&current[fact::CLASSIFICATION]), ["regulate"]);
+    let same = assert_fact(&mut other, 2, "regulate", &[], 3);
+    let record = admit(&record, &same);
+    let current = facts(&record.entries());
+    assert_eq!(values(&current[fact::CLASSIFICATION]), ["regulate", "regulate"]);
+    assert_eq!(conflicts(&current), []);
+    assert!(facts::same(&serde_json::json!({"lon": 1}), &serde_json::json!({"lon": 1.0})));
+    assert!(!facts::same(&serde_json::json!(null), &serde_json::json!("")), "blank is not empty");
+}
+
+#[test]
+fn an_act_belongs_to_its_kind() {
+    let mut act = Act::new(DocKind::Case);
+    assert!(act.is_empty());
+    let (fact, _) = assertion("ban", &[], 0);
+    assert_eq!(act.assert_fact(fact, &[]), Err(DocError::WrongKind { wanted: DocKind::Field }));
+    act.register("r", "v");
+    let refused = act.write(&mut Document::new(DocKind::Field), &actor(1), NOW);
+    assert_eq!(refused, Err(DocError::WrongKind { wanted: DocKind::Case }));
 }
