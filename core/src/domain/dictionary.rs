@@ -508,7 +508,7 @@ mod tests {
             ("classification", "none", "none_needed"),
             ("classification", "依法取缔", "ban"),
             ("measure", "截污纳管", "intercept_to_sewer"),
-            ("outlet_type_hj1312_2023", "城镇污水处理厂排污口", "urban_wwtp_outlet"),
+            ("outlet_type_hj1312_2023", "城镇污水处理厂排污口", "urban_wwtp"),
             ("parameter", "ＣＯＤ", "cod"),
             ("non_outlet_reason", "现场未发现入河(海)排污口", "not_found"),
         ] {
@@ -558,13 +558,44 @@ mod tests {
         assert!(all.construction_items("undetermined").is_empty());
         assert_eq!(all.current_types("port_wharf"), ["port_wharf"]);
         assert_eq!(all.current_types("urban_domestic").len(), 2);
-        let line = all.ancestry("outlet_type_hj1312_2023", "tailings_pond");
+        let line = all.ancestry("outlet_type_hj1312_2023", "tailings");
         assert_eq!(
             line.iter().map(|term| term.code.as_str()).collect::<Vec<_>>(),
-            ["tailings_pond", "industrial_mining", "industrial"]
+            ["tailings", "industrial_mining", "industrial"]
         );
         for measure in &all.get("measure").unwrap().terms {
             assert!(!all.acceptance_items(&measure.code).is_empty(), "{}", measure.code);
+        }
+    }
+
+    #[test]
+    fn milestone_sets_name_types_and_exemptions_that_exist() {
+        let all = Dictionaries::embedded();
+        let types = all.get("outlet_type_hj1312_2023").unwrap();
+        for text in [
+            include_str!("../../../fixtures/milestones/bazhong-14fyp.toml"),
+            include_str!("../../../fixtures/milestones/national-2022.toml"),
+        ] {
+            let set: toml::Table = text.parse().unwrap();
+            let list = |value: &toml::Value, key: &str| -> Vec<String> {
+                let named = value.get(key).and_then(toml::Value::as_array);
+                named.into_iter().flatten().filter_map(|code| code.as_str()).map(str::to_owned).collect()
+            };
+            let each = |key: &str| set.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+            let storm = list(&set["sample"], "dry_weather_types");
+            let constructed = each("construction").flat_map(|rule| list(rule, "types"));
+            for code in storm.iter().cloned().chain(constructed).filter(|code| code != "*") {
+                assert!(all.lookup(&types.name, &code).is_ok(), "{code}");
+            }
+            for term in types.enabled().filter(|term| term.attribute("storm").is_some()) {
+                assert!(storm.contains(&term.code), "{} is missing from dry_weather_types", term.code);
+            }
+            for item in each("construction").flat_map(|rule| list(rule, "items")) {
+                assert!(all.lookup("construction_item", &item).is_ok(), "{item}");
+            }
+            for exemption in each("exemption") {
+                assert!(all.lookup("exemption", exemption["code"].as_str().unwrap()).is_ok(), "{exemption}");
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod lint;
 pub mod party;
 pub mod permission;
 pub mod reference;
+pub mod region;
 pub mod scale;
 
 pub use answer::Answer;

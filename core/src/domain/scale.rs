@@ -83,7 +83,7 @@ impl Basis {
             Self::Permit => "permit",
             Self::Metered => "metered",
             Self::Statement => "statement",
-            Self::Measurements => "two_measurements",
+            Self::Measurements => "dry_weather_mean",
         }
     }
 
