@@ -237,7 +237,8 @@ impl Regions {
             return Ok(township);
         }
         let here = |township: &&Township| county.is_none_or(|county| county == township.county);
-        let named: Vec<&Township> = self.townships.iter().filter(here).filter(|township| township.name == wanted).collect();
+        let named: Vec<&Township> =
+            self.townships.iter().filter(here).filter(|township| township.name == wanted).collect();
         match named[..] {
             [only] => Ok(only),
             [] => {
@@ -246,8 +247,10 @@ impl Regions {
             }
             _ => {
                 let county_name = |code: &str| self.county(code).map_or(code.to_owned(), |county| county.name.clone());
-                let choices =
-                    named.iter().map(|township| format!("{} ({})", township.code, county_name(&township.county))).collect();
+                let choices = named
+                    .iter()
+                    .map(|township| format!("{} ({})", township.code, county_name(&township.county)))
+                    .collect();
                 Err(UnknownPlace::Ambiguous { given: shorten(wanted), choices })
             }
         }
@@ -413,7 +416,11 @@ fn unknown<'a>(what: &'static str, given: &str, names: impl Iterator<Item = &'a 
     let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(name), name)).collect();
     ranked.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
     ranked.dedup_by_key(|(_, name)| *name);
-    UnknownPlace::Unknown { what, nearest: ranked.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect(), given }
+    UnknownPlace::Unknown {
+        what,
+        nearest: ranked.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect(),
+        given,
+    }
 }
 
 #[cfg(test)]
@@ -427,7 +434,9 @@ mod tests {
         let counted: Vec<(&str, usize)> = regions
             .counties
             .iter()
-            .map(|county| (county.code.as_str(), regions.townships.iter().filter(|one| one.county == county.code).count()))
+            .map(|county| {
+                (county.code.as_str(), regions.townships.iter().filter(|one| one.county == county.code).count())
+            })
             .collect();
         assert_eq!(counted, [("511902", 25), ("511903", 18), ("511921", 33), ("511922", 32), ("511923", 31)]);
         for county in &regions.counties {
