@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use outlet_core::identity::{SecretKey, ServerAddress, TransportKind};
+use outlet_core::identity::{Roster, SecretKey, ServerAddress, TransportKind};
 use outlet_core::ids::PublicKey;
 
+use crate::introduce::introduce;
 use crate::quic::{Congestion, HANDSHAKE_TIMEOUT, io_error};
 use crate::{Link, TransportError, quic, tcp};
 
@@ -21,6 +22,32 @@ pub async fn dial(
     pins: &BTreeSet<PublicKey>,
     congestion: Congestion,
 ) -> Result<(ServerAddress, Link), TransportError> {
+    search(addresses, key, pins, None, congestion).await
+}
+
+/// As [`dial`], for a device that has pinned a root: a server whose key has been replaced is asked
+/// for its certificate by that root, and called again when it has one. The link then carries the
+/// certificate, for the device to keep.
+///
+/// # Errors
+/// As [`dial`].
+pub async fn dial_by_roster(
+    addresses: &[ServerAddress],
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    roster: &Roster,
+    congestion: Congestion,
+) -> Result<(ServerAddress, Link), TransportError> {
+    search(addresses, key, pins, Some(roster), congestion).await
+}
+
+async fn search(
+    addresses: &[ServerAddress],
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    roster: Option<&Roster>,
+    congestion: Congestion,
+) -> Result<(ServerAddress, Link), TransportError> {
     let mut failures = Vec::new();
     for address in addresses {
         let resolved = match resolve(address).await {
@@ -31,7 +58,21 @@ pub async fn dial(
             }
         };
         for socket in resolved {
-            match call(address.transport, socket, key, pins, congestion).await {
+            let called = call(address.transport, socket, key, pins, congestion).await;
+            let called = match (called, roster) {
+                (Err(TransportError::WrongServerKey { expected, got }), Some(roster)) => {
+                    let cert = introduce(address.transport, socket, key, got, roster).await;
+                    // Failed or not vouched for: what a person needs to know is the strange key.
+                    let Ok(Some(cert)) = cert else { return Err(TransportError::WrongServerKey { expected, got }) };
+                    let link = call(address.transport, socket, key, &BTreeSet::from([got]), congestion).await;
+                    link.map(|mut link| {
+                        link.introduced = Some(cert);
+                        link
+                    })
+                }
+                (called, _) => called,
+            };
+            match called {
                 Ok(link) => return Ok((address.clone(), link)),
                 Err(error @ TransportError::WrongServerKey { .. }) => return Err(error),
                 Err(error) => failures.push(describe(address, &error)),

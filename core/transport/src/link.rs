@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use outlet_core::identity::ServerCert;
 use outlet_core::ids::PublicKey;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -65,6 +66,8 @@ pub struct Link {
     pub remote: SocketAddr,
     /// Whether this side called.
     pub initiator: bool,
+    /// The server's certificate, where its key was not known before: to be kept.
+    pub introduced: Option<ServerCert>,
     /// Hello, records, receipts, proof.
     pub records: LaneEnds,
     /// Photos and attachments.
@@ -139,7 +142,7 @@ impl Link {
     pub(crate) fn new(facts: Facts, records: LaneEnds, files: LaneEnds, pumps: Pumps) -> Self {
         let Facts { peer, binding, remote, initiator } = facts;
         let Pumps { meter, readers, writers } = pumps;
-        Self { peer, binding, remote, initiator, records, files, meter, readers, writers, quic: None }
+        Self { peer, binding, remote, initiator, introduced: None, records, files, meter, readers, writers, quic: None }
     }
 
     /// Counts the bytes of frames.

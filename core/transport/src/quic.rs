@@ -5,14 +5,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlet_core::identity::SecretKey;
+use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
-use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{Endpoint, TransportConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 
+use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
 use crate::tls::{self, SeenKey};
-use crate::{Connection, TransportError};
+use crate::{Connection, Link, TransportError};
 
 /// A connection on which nothing moves, not even keep-alives, ends after this.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,14 +66,74 @@ pub fn listen(address: SocketAddr, key: &SecretKey, congestion: Congestion) -> R
     Endpoint::server(config, address).map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
 }
 
+/// Accepts links over QUIC.
+pub struct QuicServer {
+    endpoint: Endpoint,
+    certificate: Arc<[u8]>,
+}
+
+impl QuicServer {
+    /// Opens the socket. It is bound when this returns; port 0 takes a free one. `certificate` is
+    /// the server's by the root, for devices that do not know its key yet.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] when the address is in use or not allowed.
+    pub fn listen(
+        address: SocketAddr,
+        key: &SecretKey,
+        certificate: &ServerCert,
+        congestion: Congestion,
+    ) -> Result<Self, TransportError> {
+        let endpoint = listen(address, key, congestion)?;
+        Ok(Self { endpoint, certificate: certificate.to_bytes().into() })
+    }
+
+    /// The endpoint below: its address, its statistics.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Waits for a caller; None when the endpoint is closed. The handshake is a future of its own,
+    /// so that a slow caller does not keep others out: spawn it. It resolves to None when the
+    /// caller only wanted to see the certificate.
+    pub async fn accept(&self) -> Option<impl Future<Output = Result<Option<Link>, TransportError>> + Send + use<>> {
+        let incoming = self.endpoint.accept().await?;
+        let certificate = Arc::clone(&self.certificate);
+        Some(async move {
+            let connection = handshake(incoming).await?;
+            if protocol(&connection).as_deref() != Some(CERT_ALPN) {
+                return Link::accept(with_peer(connection, None)?).await.map(Some);
+            }
+            let address = connection.remote_address();
+            within(address, HANDSHAKE_TIMEOUT, async {
+                let (mut send, _receive) = connection.open_bi().await?;
+                send_certificate(&mut send, &certificate).await?;
+                let _received = send.stopped().await;
+                Ok(None)
+            })
+            .await
+        })
+    }
+
+    /// Closes every connection with a reason, and waits until the peers were told.
+    pub async fn close(&self, reason: &str) {
+        self.endpoint.close(VarInt::from_u32(5), reason.as_bytes());
+        let _in_time = tokio::time::timeout(Duration::from_secs(3), self.endpoint.wait_idle()).await.is_ok();
+    }
+}
+
 /// Finishes a handshake on the accepting side.
 ///
 /// # Errors
-/// [`TransportError::Timeout`], [`TransportError::Connection`], [`TransportError::NoPeerKey`].
+/// [`TransportError::Timeout`], [`TransportError::Connection`], [`TransportError::NoPeerKey`],
+/// [`TransportError::OtherProtocol`].
 pub async fn accept(incoming: quinn::Incoming) -> Result<Connection, TransportError> {
-    let address = incoming.remote_address();
-    let connection = within(address, HANDSHAKE_TIMEOUT, async { Ok(incoming.accept()?.await?) }).await?;
-    with_peer(connection, None)
+    let connection = handshake(incoming).await?;
+    match protocol(&connection).as_deref() {
+        Some(tls::ALPN) => with_peer(connection, None),
+        _ => Err(TransportError::OtherProtocol),
+    }
 }
 
 /// Calls a server that must have one of the pinned keys.
@@ -86,8 +147,31 @@ pub async fn connect(
     pins: &BTreeSet<PublicKey>,
     congestion: Congestion,
 ) -> Result<Connection, TransportError> {
+    let (connection, endpoint) = call(address, key, pins, congestion, tls::ALPN).await?;
+    with_peer(connection, Some(endpoint))
+}
+
+pub(crate) async fn fetch_certificate(
+    address: SocketAddr,
+    key: &SecretKey,
+    got: PublicKey,
+) -> Result<Vec<u8>, TransportError> {
+    let pins = BTreeSet::from([got]);
+    let (connection, _endpoint) = call(address, key, &pins, Congestion::default(), CERT_ALPN).await?;
+    let (_send, mut receive) = connection.accept_bi().await?;
+    read_certificate(&mut receive).await
+}
+
+async fn call(
+    address: SocketAddr,
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    congestion: Congestion,
+    protocol: &[u8],
+) -> Result<(quinn::Connection, Endpoint), TransportError> {
     let seen = SeenKey::default();
-    let tls = tls::client_config(key, pins.clone(), seen.clone())?;
+    let mut tls = tls::client_config(key, pins.clone(), seen.clone())?;
+    tls.alpn_protocols = vec![protocol.to_vec()];
     let crypto = QuicClientConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport_config(congestion)));
@@ -98,11 +182,18 @@ pub async fn connect(
     let endpoint = Endpoint::client(any).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
     // The name is not sent: keys, not names, say who a server is.
     let connecting = endpoint.connect_with(config, address, "outlet")?;
-    let connected = within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await;
-    match connected {
-        Ok(connection) => with_peer(connection, Some(endpoint)),
+    match within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await {
+        Ok(connection) => Ok((connection, endpoint)),
         Err(error) => Err(seen.blame(pins, error)),
     }
+}
+
+async fn handshake(incoming: quinn::Incoming) -> Result<quinn::Connection, TransportError> {
+    within(incoming.remote_address(), HANDSHAKE_TIMEOUT, async { Ok(incoming.accept()?.await?) }).await
+}
+
+fn protocol(connection: &quinn::Connection) -> Option<Vec<u8>> {
+    connection.handshake_data()?.downcast::<HandshakeData>().ok()?.protocol
 }
 
 pub(crate) fn io_error(operation: String, source: std::io::Error) -> TransportError {

@@ -8,17 +8,19 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use outlet_core::identity::SecretKey;
+use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
 use rustls::CommonState;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
 use crate::frame::{FRAME_HEADER, read_frame, write_tagged};
+use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
 use crate::link::{Facts, Link, Meter, Pumps, lane};
 use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
 use crate::tls::{self, SeenKey};
@@ -28,18 +30,24 @@ use crate::{FrameError, TransportError};
 pub struct TcpServer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
+    certificate: Arc<[u8]>,
 }
 
 impl TcpServer {
-    /// Opens the socket. It is bound when this returns; port 0 takes a free one.
+    /// Opens the socket. It is bound when this returns; port 0 takes a free one. `certificate` is
+    /// the server's by the root, for devices that do not know its key yet.
     ///
     /// # Errors
     /// [`TransportError::Io`] when the address is in use or not allowed.
-    pub async fn listen(address: SocketAddr, key: &SecretKey) -> Result<Self, TransportError> {
+    pub async fn listen(
+        address: SocketAddr,
+        key: &SecretKey,
+        certificate: &ServerCert,
+    ) -> Result<Self, TransportError> {
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(key)?));
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| io_error(format!("listening on {address} (TCP)"), source))?;
-        Ok(Self { listener, acceptor })
+        Ok(Self { listener, acceptor, certificate: certificate.to_bytes().into() })
     }
 
     /// Where it listens.
@@ -51,24 +59,29 @@ impl TcpServer {
     }
 
     /// Waits for a caller. The handshake is a future of its own, so that a slow caller does not
-    /// keep others out: spawn it.
+    /// keep others out: spawn it. It resolves to None when the caller only wanted to see the
+    /// certificate.
     ///
     /// # Errors
     /// [`TransportError::Io`] when the system has no sockets left: wait a little, go on.
     pub async fn accept(
         &self,
-    ) -> Result<impl Future<Output = Result<Link, TransportError>> + Send + 'static, TransportError> {
+    ) -> Result<impl Future<Output = Result<Option<Link>, TransportError>> + Send + use<>, TransportError> {
         let (stream, remote) =
             self.listener.accept().await.map_err(|source| io_error("accepting a caller (TCP)".to_owned(), source))?;
-        let acceptor = self.acceptor.clone();
+        let (acceptor, certificate) = (self.acceptor.clone(), Arc::clone(&self.certificate));
         Ok(within(remote, HANDSHAKE_TIMEOUT, async move {
             let failed = |source| io_error(format!("the TLS handshake with {remote}"), source);
             let _failure_costs_latency_only = stream.set_nodelay(true);
-            let stream = acceptor.accept(stream).await.map_err(failed)?;
+            let mut stream = acceptor.accept(stream).await.map_err(failed)?;
+            if stream.get_ref().1.alpn_protocol() == Some(CERT_ALPN) {
+                send_certificate(&mut stream, &certificate).await?;
+                return Ok(None);
+            }
             let (_, tls) = stream.get_ref();
             let binding = tls.export_keying_material([0; 32], EXPORTER_LABEL, None)?;
             let peer = peer(tls)?;
-            Ok(link(stream, Facts { peer, binding, remote, initiator: false }))
+            Ok(Some(link(stream, Facts { peer, binding, remote, initiator: false })))
         }))
     }
 }
@@ -79,8 +92,32 @@ impl TcpServer {
 /// [`TransportError::WrongServerKey`] names the key that answered; [`TransportError::Timeout`];
 /// [`TransportError::Io`].
 pub async fn connect(remote: SocketAddr, key: &SecretKey, pins: &BTreeSet<PublicKey>) -> Result<Link, TransportError> {
+    let stream = call(remote, key, pins, tls::ALPN).await?;
+    let (_, tls) = stream.get_ref();
+    let binding = tls.export_keying_material([0; 32], EXPORTER_LABEL, None)?;
+    let peer = peer(tls)?;
+    Ok(link(stream, Facts { peer, binding, remote, initiator: true }))
+}
+
+pub(crate) async fn fetch_certificate(
+    remote: SocketAddr,
+    key: &SecretKey,
+    got: PublicKey,
+) -> Result<Vec<u8>, TransportError> {
+    let mut stream = call(remote, key, &BTreeSet::from([got]), CERT_ALPN).await?;
+    read_certificate(&mut stream).await
+}
+
+async fn call(
+    remote: SocketAddr,
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    protocol: &[u8],
+) -> Result<TlsStream<TcpStream>, TransportError> {
     let seen = SeenKey::default();
-    let connector = TlsConnector::from(Arc::new(tls::client_config(key, pins.clone(), seen.clone())?));
+    let mut config = tls::client_config(key, pins.clone(), seen.clone())?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
     let connected = within(remote, HANDSHAKE_TIMEOUT, async {
         let failed = |source| io_error(format!("connecting to {remote} (TCP)"), source);
         let stream = TcpStream::connect(remote).await.map_err(failed)?;
@@ -89,15 +126,7 @@ pub async fn connect(remote: SocketAddr, key: &SecretKey, pins: &BTreeSet<Public
         let name = ServerName::IpAddress(remote.ip().into());
         connector.connect(name, stream).await.map_err(failed)
     });
-    match connected.await {
-        Ok(stream) => {
-            let (_, tls) = stream.get_ref();
-            let binding = tls.export_keying_material([0; 32], EXPORTER_LABEL, None)?;
-            let peer = peer(tls)?;
-            Ok(link(stream, Facts { peer, binding, remote, initiator: true }))
-        }
-        Err(error) => Err(seen.blame(pins, error)),
-    }
+    connected.await.map_err(|error| seen.blame(pins, error))
 }
 
 fn peer(state: &CommonState) -> Result<PublicKey, TransportError> {

@@ -4,16 +4,28 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use outlet_core::identity::{SecretKey, ServerAddress, TransportKind};
+use outlet_core::identity::{Roster, SecretKey, ServerAddress, ServerCert, ServerGrant, ServerStanding, TransportKind};
 use outlet_core::ids::PublicKey;
 use quinn::Endpoint;
 
 use crate::frame::{MAX_FRAME, read_frame, write_frame};
-use crate::tcp::{self, TcpServer};
-use crate::{Congestion, Connection, FrameError, LaneEnds, Link, TransportError, dial, quic, tls};
+use crate::{
+    Congestion, Connection, FrameError, LaneEnds, Link, QuicServer, TcpServer, TransportError, dial, dial_by_roster,
+    quic, tcp, tls,
+};
 
 pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_bytes([seed; 32])
+}
+
+fn root() -> SecretKey {
+    key(200)
+}
+
+fn cert(of: u8, standing: ServerStanding) -> ServerCert {
+    let serial = if standing == ServerStanding::Active { 1 } else { 2 };
+    let (key, issued_at) = (key(of).public(), outlet_core::time::Timestamp::default());
+    ServerCert::sign(&root(), ServerGrant { key, name: "测试".to_owned(), issued_at, serial, standing })
 }
 
 fn server(key: &SecretKey) -> (Endpoint, SocketAddr) {
@@ -165,11 +177,11 @@ pub(crate) async fn links(kind: TransportKind) -> (Link, Link) {
             (ours.unwrap(), theirs.unwrap())
         }
         TransportKind::Tls => {
-            let server = TcpServer::listen(any, &key(1)).await.unwrap();
+            let server = TcpServer::listen(any, &key(1), &cert(1, ServerStanding::Active)).await.unwrap();
             let address = server.local_address().unwrap();
             let (ours, theirs) =
                 tokio::join!(tcp::connect(address, &device, &pins), async { server.accept().await.unwrap().await });
-            (ours.unwrap(), theirs.unwrap())
+            (ours.unwrap(), theirs.unwrap().unwrap())
         }
     }
 }
@@ -262,7 +274,7 @@ async fn a_link_that_is_dropped_tells_the_other_side() {
 #[tokio::test]
 async fn dialling_goes_on_to_the_next_address_and_names_every_failure() {
     let any = (Ipv4Addr::LOCALHOST, 0).into();
-    let server = TcpServer::listen(any, &key(1)).await.unwrap();
+    let server = TcpServer::listen(any, &key(1), &cert(1, ServerStanding::Active)).await.unwrap();
     let port = server.local_address().unwrap().port();
     // A port that was just closed: nobody answers there.
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
@@ -275,7 +287,7 @@ async fn dialling_goes_on_to_the_next_address_and_names_every_failure() {
         server.accept().await.unwrap().await
     });
     assert_eq!(dialled.unwrap().0, live);
-    assert_eq!(accepted.unwrap().peer, device.public());
+    assert_eq!(accepted.unwrap().unwrap().peer, device.public());
 
     let error = dial(&[dead.clone(), dead], &device, &pins, Congestion::Cubic).await.unwrap_err();
     let TransportError::Unreachable(failures) = &error else { panic!("{error:?}") };
@@ -288,4 +300,78 @@ async fn dialling_goes_on_to_the_next_address_and_names_every_failure() {
         server.accept().await.unwrap().await
     });
     assert!(matches!(dialled, Err(TransportError::WrongServerKey { .. })));
+}
+
+/// A server with key 3 and this certificate, over both carriers; answers so many callers.
+async fn rotated(
+    kind: TransportKind,
+    shown: ServerCert,
+    callers: usize,
+) -> (ServerAddress, tokio::task::JoinHandle<Option<Link>>) {
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    match kind {
+        TransportKind::Quic => {
+            let server = QuicServer::listen(any, &key(3), &shown, Congestion::Cubic).unwrap();
+            let port = server.endpoint().local_addr().unwrap().port();
+            let serving = tokio::spawn(async move {
+                let mut last = None;
+                for _ in 0..callers {
+                    // The first call ends in the caller's refusal.
+                    last = server.accept().await.unwrap().await.ok().flatten();
+                }
+                last
+            });
+            (format!("quic://127.0.0.1:{port}").parse().unwrap(), serving)
+        }
+        TransportKind::Tls => {
+            let server = TcpServer::listen(any, &key(3), &shown).await.unwrap();
+            let port = server.local_address().unwrap().port();
+            let serving = tokio::spawn(async move {
+                let mut last = None;
+                for _ in 0..callers {
+                    last = server.accept().await.unwrap().await.ok().flatten();
+                }
+                last
+            });
+            (format!("tls://127.0.0.1:{port}").parse().unwrap(), serving)
+        }
+    }
+}
+
+async fn call_rotated(address: &ServerAddress, roster: &Roster) -> Result<(ServerAddress, Link), TransportError> {
+    let (addresses, pins, device) = ([address.clone()], BTreeSet::from([key(1).public()]), key(2));
+    dial_by_roster(&addresses, &device, &pins, roster, Congestion::Cubic).await
+}
+
+#[tokio::test]
+async fn a_server_key_replaced_by_the_root_is_found_and_believed() {
+    for kind in BOTH {
+        let (address, serving) = rotated(kind, cert(3, ServerStanding::Active), 3).await;
+        let (_, link) = call_rotated(&address, &Roster::new(root().public())).await.unwrap();
+        assert_eq!(link.peer, key(3).public());
+        assert_eq!(link.introduced, Some(cert(3, ServerStanding::Active)), "{kind:?}");
+        assert_eq!(serving.await.unwrap().unwrap().peer, key(2).public());
+    }
+}
+
+#[tokio::test]
+async fn a_strange_server_is_not_believed_whatever_certificate_it_shows() {
+    let mut knows_more = Roster::new(root().public());
+    knows_more.add_server(&cert(3, ServerStanding::Distrusted)).unwrap();
+    let by_root = Roster::new(root().public());
+    let by_another = Roster::new(key(201).public());
+    let cases = [
+        (cert(1, ServerStanding::Active), &by_root, "another server's certificate"),
+        (cert(3, ServerStanding::Retired), &by_root, "a retired key"),
+        (cert(3, ServerStanding::Active), &by_another, "another root's"),
+        (cert(3, ServerStanding::Active), &knows_more, "a key that lost trust, with its old certificate"),
+    ];
+    for kind in BOTH {
+        for (shown, roster, what) in &cases {
+            let (address, serving) = rotated(kind, shown.clone(), 2).await;
+            let error = call_rotated(&address, roster).await.unwrap_err();
+            assert!(matches!(error, TransportError::WrongServerKey { got, .. } if got == key(3).public()), "{what}");
+            assert!(serving.await.unwrap().is_none(), "{what}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use rustls::{
 };
 
 use crate::TransportError;
+use crate::introduce::CERT_ALPN;
 
 /// Names the protocol and, with it, the format of changes. A new one is a new name.
 pub const ALPN: &[u8] = b"outlet/1";
@@ -83,7 +84,7 @@ pub fn server_config(key: &SecretKey) -> Result<ServerConfig, Error> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(raw_key(key, &provider)?)));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec(), CERT_ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
