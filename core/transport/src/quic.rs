@@ -100,20 +100,7 @@ impl QuicServer {
     pub async fn accept(&self) -> Option<impl Future<Output = Result<Option<Link>, TransportError>> + Send + use<>> {
         let incoming = self.endpoint.accept().await?;
         let certificate = Arc::clone(&self.certificate);
-        Some(async move {
-            let connection = handshake(incoming).await?;
-            if protocol(&connection).as_deref() != Some(CERT_ALPN) {
-                return Link::accept(with_peer(connection, None)?).await.map(Some);
-            }
-            let address = connection.remote_address();
-            within(address, HANDSHAKE_TIMEOUT, async {
-                let (mut send, _receive) = connection.open_bi().await?;
-                send_certificate(&mut send, &certificate).await?;
-                let _received = send.stopped().await;
-                Ok(None)
-            })
-            .await
-        })
+        Some(async move { accept_link(incoming, &certificate).await })
     }
 
     /// Closes every connection with a reason, and waits until the peers were told.
@@ -121,6 +108,26 @@ impl QuicServer {
         self.endpoint.close(VarInt::from_u32(5), reason.as_bytes());
         let _in_time = tokio::time::timeout(Duration::from_secs(3), self.endpoint.wait_idle()).await.is_ok();
     }
+}
+
+/// Finishes a handshake on the accepting side and takes the lanes. `certificate` is the server's by
+/// the root ([`ServerCert`] as bytes): a caller that only wants to see it is served here, and the
+/// answer is None.
+///
+/// # Errors
+/// As [`accept`] and [`Link::accept`].
+pub async fn accept_link(incoming: quinn::Incoming, certificate: &[u8]) -> Result<Option<Link>, TransportError> {
+    let connection = handshake(incoming).await?;
+    if protocol(&connection).as_deref() != Some(CERT_ALPN) {
+        return Link::accept(with_peer(connection, None)?).await.map(Some);
+    }
+    within(connection.remote_address(), HANDSHAKE_TIMEOUT, async {
+        let (mut send, _receive) = connection.open_bi().await?;
+        send_certificate(&mut send, certificate).await?;
+        let _received = send.stopped().await;
+        Ok(None)
+    })
+    .await
 }
 
 /// Finishes a handshake on the accepting side.
