@@ -1,8 +1,10 @@
 //! What the end-to-end tests, the demo and the benchmarks share: the two binaries as processes, a
 //! bad link, and generated inventories.
 
+pub mod authority;
 pub mod bare;
 pub mod figures;
 pub mod process;
 pub mod relay;
+pub mod scenario;
 pub mod workload;
