@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+pub mod backup;
 pub mod cli;
 mod commands;
 pub mod config;
@@ -19,6 +20,8 @@ mod enrol;
 pub mod env;
 pub mod error;
 pub mod folder;
+pub mod photos;
+mod tar;
 pub mod ui;
 
 pub use env::Env;

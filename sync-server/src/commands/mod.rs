@@ -9,6 +9,7 @@ use crate::error::{CommandError, Exit, IoContext};
 use crate::folder::Folder;
 use crate::ui::Ui;
 
+mod archive;
 mod device;
 mod init;
 mod ticket;
@@ -23,6 +24,8 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
+        Command::Backup(args) => archive::backup(&args, &data.open(ui)?, ui),
+        Command::Restore(args) => archive::restore(&args, &data.path(ui)?, ui),
         Command::Config(ConfigCommand::Default) => {
             ui.data(crate::config::DEFAULT.as_bytes())?;
             Ok(Exit::Ok)

@@ -179,6 +179,15 @@ impl Database {
         DURABILITY.iter().map(|(setting, _)| Ok((*setting, pragma(&writer, setting)?))).collect()
     }
 
+    /// Moves everything from the log into the one file.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn checkpoint(&self) -> Result<(), DbError> {
+        lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
     /// Copies the database to a new file while others write (SQLite's online backup).
     ///
     /// # Errors
