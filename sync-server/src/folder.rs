@@ -286,6 +286,37 @@ pub(crate) fn issue(
     Ok(cert)
 }
 
+/// Takes back a membership that this server signed before its database was restored.
+///
+/// # Errors
+/// When SQLite refuses.
+pub(crate) fn take_back(connection: &Connection, cert: &Certificate, now: Timestamp) -> Result<(), DbError> {
+    let membership = cert.value();
+    let member = devices::StoredMember {
+        key: membership.key,
+        grant: devices::Grant {
+            role: membership.role,
+            level: membership.level,
+            collections: membership.collections.iter().copied().collect(),
+            name: membership.name.clone(),
+            person: membership.person,
+        },
+        serial: membership.serial,
+        not_after: membership.not_after,
+        enrolled_at: now,
+        last_seen: None,
+        revoked_at: None,
+    };
+    // Numbers given after this one must be larger, or an older certificate would win.
+    if meta::get::<i64>(connection, SERIAL)?.map_or(0, db::uint) < membership.serial {
+        meta::set(connection, SERIAL, db::int(membership.serial))?;
+    }
+    devices::put_member(connection, &member, None)?;
+    feed::append_sealed(connection, Collection::REFERENCE, feed::ItemKind::Certificate, &member.key.0, &cert.to_bytes())?;
+    meta::next(connection, meta::ROSTER)?;
+    Ok(())
+}
+
 /// Makes a server key and its file.
 ///
 /// # Errors

@@ -16,11 +16,13 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod db;
+pub mod engine;
 mod enrol;
 pub mod env;
 pub mod error;
 pub mod folder;
 pub mod photos;
+mod space;
 mod tar;
 pub mod ui;
 

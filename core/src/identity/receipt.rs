@@ -150,6 +150,8 @@ pub enum RulingReason {
     Equivocation,
     /// A person looked at them.
     Reviewed,
+    /// A decision on a record that the decider is an author of.
+    OwnRecord,
     /// A reason a newer version gives.
     Other(u16),
 }
@@ -165,6 +167,7 @@ impl RulingReason {
             Self::RightEnded => 4,
             Self::Equivocation => 5,
             Self::Reviewed => 6,
+            Self::OwnRecord => 7,
             Self::Other(code) => code,
         }
     }
@@ -172,7 +175,7 @@ impl RulingReason {
     /// Inverse of [`RulingReason::code`].
     #[must_use]
     pub fn from_code(code: u16) -> Self {
-        let known = [Self::Revoked, Self::Quota, Self::Waiting, Self::RightEnded, Self::Equivocation, Self::Reviewed];
+        let known = [Self::Revoked, Self::Quota, Self::Waiting, Self::RightEnded, Self::Equivocation, Self::Reviewed, Self::OwnRecord];
         known.into_iter().find(|reason| reason.code() == code).unwrap_or(Self::Other(code))
     }
 }

@@ -37,7 +37,7 @@ CREATE TABLE members (
     role TEXT NOT NULL,
     level TEXT,
     collections TEXT NOT NULL,
-    serial INTEGER NOT NULL UNIQUE,        -- of the newest certificate
+    serial INTEGER NOT NULL,               -- of the newest certificate
     not_after INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
     ticket INTEGER REFERENCES tickets(id),
@@ -124,10 +124,22 @@ CREATE TABLE usage (
 CREATE TABLE blobs (
     hash BLOB PRIMARY KEY NOT NULL,
     bytes INTEGER NOT NULL,
+    class INTEGER NOT NULL,                -- 0 preview, 1 original, 2 attachment
+    doc BLOB NOT NULL,
+    original BLOB,                         -- of a preview
     collection INTEGER NOT NULL,
     carrier BLOB NOT NULL,
     received_at INTEGER NOT NULL,
+    receipt BLOB NOT NULL,                 -- as signed
     withdrawn_at INTEGER                   -- the bytes are gone, the hash stays
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blobs_by_collection ON blobs (collection, received_at);
+
+-- Which device confirmed which file that it fetched.
+CREATE TABLE blobs_sent (
+    device BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (device, hash)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE statements (

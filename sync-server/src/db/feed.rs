@@ -3,6 +3,7 @@
 //! The number comes from an `UPDATE … RETURNING` inside the batch's own transaction, so commit
 //! order is sequence order, and the chain makes a cursor of a foreign or restored database visible.
 
+use outlet_core::identity::Receipt;
 use outlet_core::ids::{Collection, PublicKey};
 use rusqlite::{Connection, params};
 
@@ -170,11 +171,36 @@ pub fn append_sealed(
     about: &[u8],
     bytes: &[u8],
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO sealed (kind, about, bytes) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute(params![kind as i64, about, bytes])?;
-    let reference = connection.last_insert_rowid();
+    let reference = keep_sealed(connection, kind, about, bytes)?;
     let hash = blake3::hash(bytes);
     append(connection, collection, &[Item { kind, reference, hash: hash.as_bytes(), carrier: None }])?;
+    Ok(())
+}
+
+/// Keeps something signed; returns its row.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn keep_sealed(connection: &Connection, kind: ItemKind, about: &[u8], bytes: &[u8]) -> Result<i64, DbError> {
+    let sql = "INSERT INTO sealed (kind, about, bytes) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![kind as i64, about, bytes])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Keeps a receipt as signed.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn keep_receipt(connection: &Connection, device: &PublicKey, receipt: &Receipt, bytes: &[u8]) -> Result<(), DbError> {
+    let sql = "INSERT INTO receipts (device, collection, from_seq, to_seq, at, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute(params![
+        &device.0[..],
+        receipt.collection.code(),
+        int(receipt.from_seq),
+        int(receipt.to_seq),
+        receipt.at.millis(),
+        bytes
+    ])?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, Trans
 
 pub mod devices;
 pub mod feed;
+pub mod files;
 pub mod ledger;
 pub mod meta;
 pub mod records;

@@ -1,0 +1,262 @@
+//! What the server does with changes: admission, quarantine, and the ledger rows that follow.
+//!
+//! One batch is one transaction: runs, documents, digest, feed, receipts, ledger rows. Signatures
+//! are checked before it begins, on two threads; inside it documents are loaded, extended and
+//! projected on the same threads, so that nobody else's batch can come between reading a document
+//! and writing it.
+
+use std::sync::Arc;
+
+use outlet_core::admission::{CheckedRun, Refusal, check_run};
+use outlet_core::identity::{Certificate, Roster, SignedRun};
+use outlet_core::ids::PublicKey;
+use outlet_core::sync::replica::{Admitted, FeedItem, Outcome, Sealed};
+use outlet_core::time::Timestamp;
+use rayon::prelude::*;
+use rusqlite::Transaction;
+
+use crate::db::{self, Database, DbError, feed, meta};
+use crate::error::CommandError;
+use crate::folder::Folder;
+use crate::photos::Photos;
+
+mod authored;
+mod policy;
+pub(crate) mod projector;
+mod quarantine;
+mod work;
+mod write;
+
+pub use quarantine::{Decided, HeldRun, Hold};
+
+/// Threads for signatures, documents and projection. The machine of a county has two cores.
+const THREADS: usize = 2;
+
+/// Everything that is open while changes are taken.
+pub struct Engine {
+    /// The data folder.
+    pub folder: Folder,
+    /// Photos and attachments.
+    pub photos: Arc<Photos>,
+    pool: rayon::ThreadPool,
+    projector: projector::Projector,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Why the engine stopped. Nothing of the batch is kept then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// The server's clock went back: a receipt would lie about the time.
+    #[error("the server's clock shows {now}, before its last receipt of {last}: it takes nothing until the clock is right")]
+    Clock {
+        /// What the clock shows.
+        now: Timestamp,
+        /// The newest receipt.
+        last: Timestamp,
+    },
+    /// A document that cannot be loaded.
+    #[error("document {0} cannot be loaded; rebuild it with `outlet-server ledger rebuild`")]
+    Document(outlet_core::ids::DocKey, #[source] outlet_core::doc::DocError),
+    /// A photo could not be removed.
+    #[error(transparent)]
+    Photo(#[from] crate::photos::PhotoError),
+    /// The peer sent what it may not send.
+    #[error("{0}")]
+    Peer(String),
+    /// The disk is nearly full.
+    #[error("the disk is nearly full: nothing new is taken until space is freed")]
+    Full,
+}
+
+impl From<rusqlite::Error> for EngineError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<EngineError> for CommandError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Database(error) => error.into(),
+            EngineError::Clock { .. } => Self::user(error.to_string()).hint("set the clock of this machine"),
+            EngineError::Full => Self::user(error.to_string()).hint("free space on the data folder's file system"),
+            EngineError::Document(..) | EngineError::Photo(_) => Self::internal(error.to_string()),
+            EngineError::Peer(_) => Self::user(error.to_string()),
+        }
+    }
+}
+
+impl Engine {
+    /// For an open folder.
+    ///
+    /// # Errors
+    /// When the photo folder cannot be used.
+    pub fn new(folder: Folder) -> Result<Self, CommandError> {
+        let photos = Arc::new(Photos::open(&folder.photos(), &folder.path().join("incoming"))?);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(THREADS)
+            .thread_name(|index| format!("admission-{index}"))
+            .build()
+            .map_err(|error| CommandError::internal(format!("no threads: {error}")))?;
+        let engine = Self { folder, photos, pool, projector: projector::Projector::default() };
+        engine.remove_withdrawn()?;
+        Ok(engine)
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.folder.database
+    }
+
+    /// Admits what a member brings, in one transaction that is durable when this returns.
+    ///
+    /// # Errors
+    /// [`EngineError`]; then nothing of the batch is kept.
+    pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem], now: Timestamp) -> Result<Admitted, EngineError> {
+        let space = self.free_percent();
+        if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
+            return Err(EngineError::Full);
+        }
+        self.keep_known_certificates(items, now)?;
+        let roster = self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))?;
+        let checked = self.check(items, &roster);
+        let (admitted, withdrawn) = self.database().write::<_, EngineError>(|tx| {
+            require_clock(tx, now)?;
+            // Again, inside: another process may have revoked the author in between.
+            let roster = self.folder.roster(tx)?;
+            let mut batch = work::Batch::new(self, tx, &roster, *carrier, now);
+            let mut outcomes = Vec::with_capacity(items.len());
+            for (index, result) in checked.into_iter().enumerate() {
+                outcomes.push(match result {
+                    Checked::Run(run) => {
+                        batch.take(index, run);
+                        None
+                    }
+                    Checked::Refused(refusal) => Some(refused(&refusal)),
+                    Checked::Other => Some(Outcome::Stored { in_ledger: false }),
+                });
+            }
+            batch.run(policy::Rules::Ordinary)?;
+            let written = write::write(&mut batch, &mut outcomes)?;
+            let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Waiting)).collect();
+            let receipts = written.receipts.into_iter().map(Sealed).collect();
+            Ok((Admitted { outcomes, receipts, new_changes: written.new_changes }, written.withdrawn))
+        })?;
+        // The rows say so durably; should this fail, the next start removes the bytes.
+        self.remove_files(&withdrawn);
+        Ok(admitted)
+    }
+
+    fn check(&self, items: &[FeedItem], roster: &Roster) -> Vec<Checked> {
+        let check = |item: &FeedItem| match item {
+            FeedItem::Run(run) => check_one(run, roster),
+            _ => Checked::Other,
+        };
+        self.pool.install(|| items.par_iter().map(check).collect())
+    }
+
+    /// A device of a server that was restored from an old backup may carry certificates that the
+    /// backup does not have. They are this server's own signature.
+    fn keep_known_certificates(&self, items: &[FeedItem], now: Timestamp) -> Result<(), EngineError> {
+        let certificates = items.iter().filter_map(|item| match item {
+            FeedItem::Certificate(sealed) => Certificate::from_bytes(&sealed.0).ok(),
+            _ => None,
+        });
+        for certificate in certificates {
+            self.recognise(&certificate, now)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back a membership that this server signed and lost. True when the key is a member now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn recognise(&self, certificate: &Certificate, now: Timestamp) -> Result<bool, EngineError> {
+        let key = certificate.value().key;
+        let known = self.database().read::<_, EngineError>(|tx| {
+            let roster = self.folder.roster(tx)?;
+            Ok(roster.membership(&key).is_some() || roster.check_signer(certificate).is_err())
+        })?;
+        if known {
+            return self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?.membership(&key).is_some()));
+        }
+        self.database().write::<_, EngineError>(|tx| {
+            crate::folder::take_back(tx, certificate, now)?;
+            Ok(())
+        })?;
+        tracing::info!(key = %key.short(), "recognised a member by the certificate it carries");
+        Ok(true)
+    }
+
+    /// Free space of the data folder's file system, in percent of its size.
+    #[must_use]
+    pub fn free_percent(&self) -> Option<u64> {
+        let (free, total) = crate::space::of(self.folder.path())?;
+        (total > 0).then(|| free.saturating_mul(100) / total)
+    }
+
+    /// Removes the bytes of files that were withdrawn, should a crash have come between.
+    fn remove_withdrawn(&self) -> Result<(), EngineError> {
+        let hashes = self.database().read::<_, EngineError>(|tx| Ok(db::files::withdrawn(tx)?))?;
+        self.remove_files(&hashes);
+        Ok(())
+    }
+
+    fn remove_files(&self, hashes: &[outlet_core::ids::BlobHash]) {
+        for hash in hashes {
+            if let Err(error) = self.photos.remove(hash) {
+                tracing::error!(hash = %hash.short(), %error, "withdrawn bytes could not be removed; the next start tries again");
+            }
+        }
+    }
+}
+
+/// What the checks before the transaction said of an item.
+enum Checked {
+    Run(CheckedRun),
+    Refused(Refusal),
+    /// Certificates, receipts: nothing to admit.
+    Other,
+}
+
+fn check_one(run: &SignedRun, roster: &Roster) -> Checked {
+    match check_run(run, roster) {
+        Ok(run) => Checked::Run(run),
+        Err(refusal) => Checked::Refused(refusal),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    Outcome::Refused { code: refusal.code().to_owned(), text: refusal.to_string() }
+}
+
+/// No receipt is older than one already given.
+fn require_clock(tx: &Transaction<'_>, now: Timestamp) -> Result<(), EngineError> {
+    match meta::last_receipt(tx)? {
+        Some(last) if now < last => Err(EngineError::Clock { now, last }),
+        _ => Ok(()),
+    }
+}
+
+/// Number of the next ruling or certificate.
+fn serial(tx: &Transaction<'_>) -> Result<u64, DbError> {
+    meta::next(tx, crate::folder::SERIAL)
+}
+
+/// An item of a collection's feed, kept until the batch appends them together.
+struct Pending {
+    kind: feed::ItemKind,
+    reference: i64,
+    hash: [u8; 32],
+    carrier: Option<PublicKey>,
+}

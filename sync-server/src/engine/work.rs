@@ -1,0 +1,353 @@
+//! A batch at work: the documents it touches, what becomes of each run, and the new documents.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use outlet_core::admission::{Applied, CheckedRun, Context, Refusal, apply_each, check_form};
+use outlet_core::doc::Document;
+use outlet_core::identity::{Roster, RulingReason, SignedRun};
+use outlet_core::ids::{Actor, ChangeHash, DocKey, DocKind, PublicKey};
+use outlet_core::time::Timestamp;
+use rayon::prelude::*;
+use rusqlite::Transaction;
+
+use super::policy::{self, Rules};
+use super::{Engine, EngineError, projector};
+use crate::db::records::{self, RunState, StoredDocument, StoredRun};
+use crate::db::DbError;
+
+/// What becomes of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fate {
+    /// To be admitted, unless something speaks against it.
+    New,
+    /// It was here before.
+    Known(RunState, Option<String>),
+    /// In its document now.
+    Admitted,
+    /// Kept aside for a decision.
+    Held(RulingReason, Vec<ChangeHash>),
+    /// Kept until what it depends on is here.
+    Waiting,
+    /// Kept, never admitted.
+    Rejected(RulingReason),
+    /// Not kept.
+    Refused(Refusal),
+}
+
+/// A run with its fate.
+pub(super) struct Incoming {
+    /// Place in the batch.
+    pub index: Option<usize>,
+    /// Row, if it waited here before.
+    pub row: Option<i64>,
+    /// When the server got it.
+    pub received_at: Timestamp,
+    /// Who brought it.
+    pub carrier: PublicKey,
+    pub fate: Fate,
+    /// Changes of it that the document does not have.
+    pub fresh: u64,
+}
+
+/// A run that was kept without being admitted.
+pub(super) struct Aside {
+    pub row: StoredRun,
+    pub run: CheckedRun,
+}
+
+/// One document of the batch.
+pub(super) struct DocWork {
+    pub key: DocKey,
+    pub stored: Option<StoredDocument>,
+    pub document: Option<Document>,
+    pub aside: Vec<Aside>,
+    pub runs: Vec<CheckedRun>,
+    pub fates: Vec<Incoming>,
+    pub applied: Option<Applied>,
+    /// Receipt times of the changes it had before.
+    pub times: HashMap<ChangeHash, Timestamp>,
+    failure: Option<EngineError>,
+}
+
+/// A batch inside its transaction.
+pub(super) struct Batch<'a> {
+    pub engine: &'a Engine,
+    pub tx: &'a Transaction<'a>,
+    pub roster: &'a Arc<Roster>,
+    pub carrier: PublicKey,
+    pub now: Timestamp,
+    pub docs: Vec<DocWork>,
+    places: BTreeMap<DocKey, usize>,
+    /// Ledger rows to write, by field key.
+    pub rows: Vec<(DocKey, projector::Row)>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        tx: &'a Transaction<'a>,
+        roster: &'a Arc<Roster>,
+        carrier: PublicKey,
+        now: Timestamp,
+    ) -> Self {
+        Self { engine, tx, roster, carrier, now, docs: Vec::new(), places: BTreeMap::new(), rows: Vec::new() }
+    }
+
+    /// Adds a run.
+    pub(super) fn take(&mut self, index: usize, run: CheckedRun) {
+        let incoming = Incoming {
+            index: Some(index),
+            row: None,
+            received_at: self.now,
+            carrier: self.carrier,
+            fate: Fate::New,
+            fresh: 0,
+        };
+        let place = self.place(run.doc());
+        self.docs[place].runs.push(run);
+        self.docs[place].fates.push(incoming);
+    }
+
+    /// The document's place in the batch; it is added if it was not there.
+    pub(super) fn place(&mut self, key: DocKey) -> usize {
+        *self.places.entry(key).or_insert_with(|| {
+            self.docs.push(DocWork {
+                key,
+                stored: None,
+                document: None,
+                aside: Vec::new(),
+                runs: Vec::new(),
+                fates: Vec::new(),
+                applied: None,
+                times: HashMap::new(),
+                failure: None,
+            });
+            self.docs.len() - 1
+        })
+    }
+
+    /// The document, if the batch touches it.
+    pub(super) fn doc(&self, key: &DocKey) -> Option<&DocWork> {
+        self.places.get(key).map(|place| &self.docs[*place])
+    }
+
+    /// Decides every run's fate and makes the new documents and ledger rows.
+    pub(super) fn run(&mut self, rules: Rules) -> Result<(), EngineError> {
+        self.add_partners();
+        self.read()?;
+        self.parallel(DocWork::open)?;
+        policy::judge(self, rules)?;
+        self.parallel(DocWork::extend)?;
+        if self.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
+            // Every row may read differently: written after the documents are.
+            return Ok(());
+        }
+        self.project()
+    }
+
+    /// Field record and case file of one outlet make one ledger row: both are read, whichever
+    /// changes.
+    fn add_partners(&mut self) {
+        let keys: Vec<DocKey> = self.places.keys().copied().collect();
+        for key in keys {
+            match key.kind {
+                DocKind::Field => self.place(key.with_kind(DocKind::Case)),
+                DocKind::Case => self.place(key.with_kind(DocKind::Field)),
+                DocKind::Reference => continue,
+            };
+        }
+    }
+
+    fn read(&mut self) -> Result<(), EngineError> {
+        let quarantine = records::any_not_admitted(self.tx)?;
+        for doc in &mut self.docs {
+            doc.stored = records::document(self.tx, &doc.key)?;
+            if doc.stored.is_some() && doc.key.kind != DocKind::Reference {
+                doc.times = records::receipt_times(self.tx, &doc.key)?.into_iter().collect();
+            }
+            if quarantine {
+                for row in records::not_admitted_of(self.tx, &doc.key)? {
+                    doc.aside.push(Aside::read(row)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn parallel(&mut self, step: impl Fn(&mut DocWork) + Sync) -> Result<(), EngineError> {
+        let docs = &mut self.docs;
+        self.engine.pool.install(|| docs.par_iter_mut().for_each(step));
+        docs.iter_mut().find_map(|doc| doc.failure.take()).map_or(Ok(()), Err)
+    }
+
+    fn project(&mut self) -> Result<(), EngineError> {
+        let reference = self.engine.projector.reference(self.tx)?;
+        let changed = |key: &DocKey| self.doc(key).is_some_and(|doc| doc.applied.is_some());
+        let outlets: BTreeSet<DocKey> = self
+            .places
+            .keys()
+            .filter(|key| key.kind != DocKind::Reference)
+            .map(|key| key.with_kind(DocKind::Field))
+            .filter(|key| changed(key) || changed(&key.with_kind(DocKind::Case)))
+            .collect();
+        let outlets: Vec<DocKey> = outlets.into_iter().collect();
+        let row = |key: &DocKey| {
+            let field = self.doc(key)?.source()?;
+            let case = self.doc(&key.with_kind(DocKind::Case)).and_then(DocWork::source);
+            Some((*key, projector::row(*key, &field, case.as_ref(), self.roster, &reference, self.now)))
+        };
+        self.rows = self.engine.pool.install(|| outlets.par_iter().filter_map(row).collect());
+        Ok(())
+    }
+}
+
+impl Aside {
+    pub(super) fn read(row: StoredRun) -> Result<Self, DbError> {
+        let run = SignedRun::from_bytes(&row.run).map_err(|error| DbError::Damaged(format!("run {}: {error}", row.id)))?;
+        let run = check_form(&run).map_err(|error| DbError::Damaged(format!("run {}: {error}", row.id)))?;
+        Ok(Self { row, run })
+    }
+}
+
+impl DocWork {
+    /// The document as it will be, with the receipt times of its changes.
+    pub(super) fn source(&self) -> Option<projector::Source<'_>> {
+        let document = self.applied.as_ref().map(|applied| &applied.document).or(self.document.as_ref())?;
+        let admitted = self.runs.iter().zip(&self.fates).filter(|(_, incoming)| incoming.fate == Fate::Admitted);
+        let fresh = admitted.flat_map(|(run, incoming)| run.heads().iter().map(|head| (head.hash, incoming.received_at)));
+        Some(projector::Source { document, times: &self.times, fresh: fresh.collect() })
+    }
+
+    /// Loads the document and finds what was here before.
+    fn open(&mut self) {
+        if let Some(stored) = &self.stored {
+            match Document::load(self.key.kind, &stored.saved) {
+                Ok(document) => self.document = Some(document),
+                Err(error) => {
+                    self.failure = Some(EngineError::Document(self.key, error));
+                    return;
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for (run, incoming) in self.runs.iter().zip(&mut self.fates) {
+            let has = |hash: &ChangeHash| self.document.as_ref().is_some_and(|document| document.has(hash));
+            incoming.fresh = run.heads().iter().filter(|head| !has(&head.hash)).count() as u64;
+            if incoming.row.is_some() {
+                continue;
+            }
+            let aside = self.aside.iter().find(|aside| aside.row.hashes.contains(&run.last()));
+            if incoming.fresh == 0 || !seen.insert(run.last()) {
+                incoming.fate = Fate::Known(RunState::Admitted, None);
+            } else if let Some(aside) = aside {
+                incoming.fate = Fate::Known(aside.row.state, aside.row.hold.clone());
+            }
+        }
+    }
+
+    /// Settles what depends on held changes, then applies the rest in one go.
+    fn extend(&mut self) {
+        if self.runs.is_empty() {
+            return;
+        }
+        self.add_waiting();
+        self.hold_descendants();
+        let candidates: Vec<usize> = (0..self.runs.len()).filter(|place| self.fates[*place].fate == Fate::New).collect();
+        if candidates.is_empty() {
+            return;
+        }
+        let held = self.held_numbers();
+        let context = Context { held: &held, ..Context::default() };
+        // Nearly always all of them: then nothing is copied.
+        let subset: Vec<CheckedRun>;
+        let runs: &[CheckedRun] = if candidates.len() == self.runs.len() {
+            &self.runs
+        } else {
+            subset = candidates.iter().map(|place| self.runs[*place].clone()).collect();
+            &subset
+        };
+        let outcome = apply_each(self.document.as_ref(), self.key.kind, runs, &context);
+        for (place, result) in candidates.into_iter().zip(outcome.runs) {
+            self.fates[place].fate = match result {
+                Ok(()) => Fate::Admitted,
+                Err(Refusal::MissingDeps { .. }) => Fate::Waiting,
+                Err(Refusal::Equivocation { .. }) => Fate::Rejected(RulingReason::Equivocation),
+                Err(refusal) => Fate::Refused(refusal),
+            };
+        }
+        self.applied = outcome.applied;
+    }
+
+    /// Runs that waited here join: what they wait for may be in this batch.
+    fn add_waiting(&mut self) {
+        let listed: BTreeSet<i64> = self.fates.iter().filter_map(|incoming| incoming.row).collect();
+        for aside in &self.aside {
+            if aside.row.state == RunState::Waiting && !listed.contains(&aside.row.id) {
+                self.runs.push(aside.run.clone());
+                self.fates.push(Incoming {
+                    index: None,
+                    row: Some(aside.row.id),
+                    received_at: aside.row.received_at,
+                    carrier: aside.row.carrier,
+                    fate: Fate::New,
+                    fresh: aside.run.heads().len() as u64,
+                });
+            }
+        }
+    }
+
+    fn hold_descendants(&mut self) {
+        let mut held: BTreeSet<ChangeHash> = BTreeSet::new();
+        let mut rejected: BTreeSet<ChangeHash> = BTreeSet::new();
+        let decided: BTreeSet<i64> = self.fates.iter().filter_map(|incoming| incoming.row).collect();
+        for aside in self.aside.iter().filter(|aside| !decided.contains(&aside.row.id)) {
+            match aside.row.state {
+                RunState::Held => held.extend(&aside.row.hashes),
+                RunState::Rejected => rejected.extend(&aside.row.hashes),
+                RunState::Admitted | RunState::Waiting => {}
+            }
+        }
+        loop {
+            for (run, incoming) in self.runs.iter().zip(&self.fates) {
+                let hashes = run.heads().iter().map(|head| head.hash);
+                match incoming.fate {
+                    Fate::Held(..) => held.extend(hashes),
+                    Fate::Rejected(_) => rejected.extend(hashes),
+                    _ => {}
+                }
+            }
+            // What the document has, it has: a held run may contain changes that came before.
+            if let Some(document) = &self.document {
+                held.retain(|hash| !document.has(hash));
+                rejected.retain(|hash| !document.has(hash));
+            }
+            let mut changed = false;
+            for (run, incoming) in self.runs.iter().zip(&mut self.fates) {
+                if incoming.fate != Fate::New {
+                    continue;
+                }
+                let deps = || run.heads().iter().flat_map(|head| &head.deps);
+                let waits: BTreeSet<ChangeHash> = deps().filter(|dep| held.contains(dep)).copied().collect();
+                if deps().any(|dep| rejected.contains(dep)) {
+                    incoming.fate = Fate::Rejected(RulingReason::Waiting);
+                    changed = true;
+                } else if !waits.is_empty() {
+                    incoming.fate = Fate::Held(RulingReason::Waiting, waits.into_iter().collect());
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn held_numbers(&self) -> Vec<(Actor, u64, ChangeHash)> {
+        let decided: BTreeSet<i64> = self.fates.iter().filter_map(|incoming| incoming.row).collect();
+        let aside = self.aside.iter().filter(|aside| aside.row.state == RunState::Held && !decided.contains(&aside.row.id));
+        let now = self.runs.iter().zip(&self.fates).filter(|(_, incoming)| matches!(incoming.fate, Fate::Held(..)));
+        let runs = aside.map(|aside| &aside.run).chain(now.map(|(run, _)| run));
+        runs.flat_map(|run| run.heads().iter().map(|head| (head.actor, head.seq, head.hash))).collect()
+    }
+}
