@@ -175,7 +175,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn parallel(&mut self, step: impl Fn(&mut DocWork) + Sync) -> Result<(), EngineError> {
+    fn parallel(&mut self, step: impl Fn(&mut DocWork) + Send + Sync) -> Result<(), EngineError> {
         let docs = &mut self.docs;
         self.engine.pool.install(|| docs.par_iter_mut().for_each(step));
         docs.iter_mut().find_map(|doc| doc.failure.take()).map_or(Ok(()), Err)
@@ -192,10 +192,12 @@ impl<'a> Batch<'a> {
             .filter(|key| changed(key) || changed(&key.with_kind(DocKind::Case)))
             .collect();
         let outlets: Vec<DocKey> = outlets.into_iter().collect();
+        // Not `self`: a database connection stays on its thread.
+        let (docs, places, roster) = (&self.docs, &self.places, self.roster);
+        let source = |key: &DocKey| places.get(key).and_then(|place| docs[*place].source());
         let row = |key: &DocKey| {
-            let field = self.doc(key)?.source()?;
-            let case = self.doc(&key.with_kind(DocKind::Case)).and_then(DocWork::source);
-            Some((*key, projector::row(*key, &field, case.as_ref(), self.roster, &reference, self.now)))
+            let case = source(&key.with_kind(DocKind::Case));
+            Some((*key, projector::row(*key, &source(key)?, case.as_ref(), roster, &reference)))
         };
         self.rows = self.engine.pool.install(|| outlets.par_iter().filter_map(row).collect());
         Ok(())

@@ -47,7 +47,7 @@ pub(super) fn write(batch: &mut Batch<'_>, outcomes: &mut [Option<Outcome>]) -> 
         ledger::put(batch.tx, key, &row.row, &row.findings)?;
     }
     if batch.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
-        projector::rebuild(batch.engine, batch.tx, batch.roster, batch.now)?;
+        projector::rebuild(batch.engine, batch.tx, batch.roster)?;
     }
     for (collection, work) in collections {
         finish_collection(batch, collection, &work, &mut written)?;
@@ -128,7 +128,7 @@ fn write_runs(
     for number in in_feed_order(doc) {
         let incoming = &doc.fates[number];
         let run = &doc.runs[number];
-        let in_ledger = doc.key.kind != DocKind::Reference && batch.rows.iter().any(|_| true) && has_row(batch, &doc.key);
+        let in_ledger = doc.key.kind != DocKind::Reference && has_row(batch, &doc.key);
         let (outcome, kept) = match &incoming.fate {
             Fate::Admitted => {
                 let id = keep(batch, doc, number, RunState::Admitted, None)?;
@@ -144,8 +144,8 @@ fn write_runs(
             Fate::Known(RunState::Rejected, _) => (rejected_before(), false),
             Fate::Held(reason, waits) => {
                 let hold = Hold { reason: reason_code(*reason).to_owned(), waits_for: waits.clone() };
-                let id = keep(batch, doc, number, RunState::Held, Some(&hold.to_json()))?;
-                rule(batch, doc, number, id, Verdict::Held, *reason, work)?;
+                keep(batch, doc, number, RunState::Held, Some(&hold.to_json()))?;
+                rule(batch, doc, number, Verdict::Held, *reason, work)?;
                 (Outcome::Held { code: hold.reason }, true)
             }
             Fate::Waiting | Fate::New => {
@@ -153,13 +153,13 @@ fn write_runs(
                 (Outcome::Waiting, true)
             }
             Fate::Rejected(reason) => {
-                let id = keep(batch, doc, number, RunState::Rejected, None)?;
+                keep(batch, doc, number, RunState::Rejected, None)?;
                 if *reason == RulingReason::Equivocation {
                     let raw = run.run().to_bytes();
                     records::keep_equivocation(batch.tx, &doc.key, &run.signer(), &incoming.carrier, batch.now, &raw)?;
                     tracing::warn!(author = %run.signer().short(), document = %doc.key, "a device made two changes under one number");
                 }
-                rule(batch, doc, number, id, Verdict::Rejected, *reason, work)?;
+                rule(batch, doc, number, Verdict::Rejected, *reason, work)?;
                 (Outcome::Refused { code: reason_code(*reason).into(), text: reason_text(*reason).into() }, false)
             }
             Fate::Refused(refusal) => (super::refused(refusal), false),
@@ -228,7 +228,6 @@ fn rule(
     batch: &Batch<'_>,
     doc: &DocWork,
     number: usize,
-    _run: i64,
     verdict: Verdict,
     reason: RulingReason,
     work: &mut CollectionWork,

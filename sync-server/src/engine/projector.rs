@@ -1,0 +1,255 @@
+//! From documents to ledger rows: fills in when the server received each entry and who wrote it,
+//! and hands both to the pure projection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outlet_core::doc::{Document, Entry};
+use outlet_core::domain::reference::ReferenceEntry;
+use outlet_core::identity::Roster;
+use outlet_core::ids::{ChangeHash, Collection, DocKey, DocKind, PublicKey};
+use outlet_core::ledger::{Author, History, OutletInput, Projection, Reference, project_all};
+use outlet_core::time::{Day, Timestamp};
+use rayon::prelude::*;
+use rusqlite::Connection;
+
+use super::{Engine, EngineError};
+use crate::db::{DbError, feed, ledger, records};
+
+/// Outlets loaded at a time when all of them are read: bounds the memory.
+const AT_ONCE: usize = 500;
+
+/// A document with the receipt times of its changes.
+pub(crate) struct Source<'a> {
+    pub document: &'a Document,
+    pub times: &'a HashMap<ChangeHash, Timestamp>,
+    /// Of changes that are being written right now.
+    pub fresh: HashMap<ChangeHash, Timestamp>,
+}
+
+impl Source<'_> {
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = self.document.entries();
+        for entry in &mut entries {
+            let change = &entry.origin.change;
+            entry.origin.received_at = self.times.get(change).or_else(|| self.fresh.get(change)).copied();
+        }
+        entries
+    }
+}
+
+/// A row as the database holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub row: String,
+    pub findings: String,
+}
+
+/// Reference data as parsed, kept until the reference feed moves on.
+#[derive(Default)]
+pub(crate) struct Projector {
+    cached: Mutex<Option<(u64, Arc<Reference>)>>,
+}
+
+impl Projector {
+    /// Reference data of this snapshot.
+    pub(crate) fn reference(&self, connection: &Connection) -> Result<Arc<Reference>, EngineError> {
+        let seq = feed::head(connection, Collection::REFERENCE)?.seq;
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, reference)) = cached.as_ref()
+            && *known == seq
+        {
+            return Ok(Arc::clone(reference));
+        }
+        let reference = Arc::new(load_reference(connection)?);
+        *cached = Some((seq, Arc::clone(&reference)));
+        Ok(reference)
+    }
+}
+
+/// All entries of the reference documents, in the order of documents and causes.
+pub(crate) fn reference_entries(connection: &Connection) -> Result<Vec<ReferenceEntry>, EngineError> {
+    let mut entries = Vec::new();
+    for key in records::keys(connection, Collection::REFERENCE)? {
+        if let Some(document) = load(connection, &key)? {
+            entries.extend(document.entries().iter().filter_map(|entry| entry.parse::<ReferenceEntry>().ok()));
+        }
+    }
+    Ok(entries)
+}
+
+fn load_reference(connection: &Connection) -> Result<Reference, EngineError> {
+    let (reference, errors) = Reference::from_entries(&reference_entries(connection)?);
+    for error in errors {
+        tracing::warn!(%error, "a reference data set cannot be used; the one before it stays");
+    }
+    Ok(reference)
+}
+
+/// A cached document.
+pub(crate) fn load(connection: &Connection, key: &DocKey) -> Result<Option<Document>, EngineError> {
+    let Some(stored) = records::document(connection, key)? else { return Ok(None) };
+    Document::load(key.kind, &stored.saved).map(Some).map_err(|error| EngineError::Document(*key, error))
+}
+
+/// Who is behind a key, as the roster says now.
+pub(crate) fn author(roster: &Roster, key: &PublicKey) -> Option<Author> {
+    roster.membership(key).map(|membership| Author {
+        person: membership.person,
+        name: membership.name.clone(),
+        role: membership.role,
+        level: membership.level,
+    })
+}
+
+/// Both documents of an outlet, owned.
+pub(crate) struct Outlet {
+    pub key: DocKey,
+    field: Vec<Entry>,
+    case: Vec<Entry>,
+    field_history: History,
+    case_history: History,
+}
+
+impl Outlet {
+    fn new(key: DocKey, field: &Source<'_>, case: Option<&Source<'_>>) -> Self {
+        Self {
+            key,
+            field: field.entries(),
+            case: case.map(Source::entries).unwrap_or_default(),
+            field_history: History::of(&field.document.history()),
+            case_history: case.map(|case| History::of(&case.document.history())).unwrap_or_default(),
+        }
+    }
+
+    /// Hands the outlet to a pure function of the ledger.
+    pub(crate) fn with<T>(&self, roster: &Roster, work: impl FnOnce(&OutletInput<'_>) -> T) -> T {
+        work(&OutletInput {
+            key: self.key,
+            field: &self.field,
+            case: &self.case,
+            field_history: &self.field_history,
+            case_history: &self.case_history,
+            authors: &|key| author(roster, key),
+        })
+    }
+
+    /// The projection.
+    pub(crate) fn project(
+        &self,
+        roster: &Roster,
+        reference: &Reference,
+        as_of: Option<Day>,
+        known_as_of: Option<Day>,
+    ) -> Projection {
+        self.with(roster, |input| project_all(input, reference, as_of, known_as_of))
+    }
+}
+
+/// The row of one outlet as the database keeps it.
+pub(crate) fn row(key: DocKey, field: &Source<'_>, case: Option<&Source<'_>>, roster: &Roster, reference: &Reference) -> Row {
+    to_row(&Outlet::new(key, field, case), roster, reference)
+}
+
+fn to_row(outlet: &Outlet, roster: &Roster, reference: &Reference) -> Row {
+    let projection = outlet.project(roster, reference, None, None);
+    Row {
+        row: serde_json::to_string(&projection.row).expect("a row has string keys only"),
+        findings: serde_json::to_string(&projection.findings).expect("a finding has string keys only"),
+    }
+}
+
+/// Keys of all field records, sorted.
+pub(crate) fn outlets(connection: &Connection) -> Result<Vec<DocKey>, DbError> {
+    let mut all = Vec::new();
+    for collection in feed::collections(connection)? {
+        all.extend(records::keys(connection, collection)?.into_iter().filter(|key| key.kind == DocKind::Field));
+    }
+    Ok(all)
+}
+
+/// Loads outlets in groups and hands each to `work` on the engine's threads; results in the order
+/// of the keys.
+pub(crate) fn each<T: Send>(
+    engine: &Engine,
+    connection: &Connection,
+    keys: &[DocKey],
+    work: impl Fn(&Outlet) -> T + Sync,
+) -> Result<Vec<T>, EngineError> {
+    let mut results = Vec::with_capacity(keys.len());
+    for group in keys.chunks(AT_ONCE) {
+        let mut raw = Vec::with_capacity(group.len());
+        for key in group {
+            raw.push((*key, read(connection, key)?, read(connection, &key.with_kind(DocKind::Case))?));
+        }
+        let one = |(key, field, case): &(DocKey, Raw, Raw)| {
+            let field = field.open(key)?;
+            let case = case.open(&key.with_kind(DocKind::Case))?;
+            let Some(field) = field.as_ref().map(Opened::source) else { return Ok(None) };
+            let case = case.as_ref().map(Opened::source);
+            Ok(Some(work(&Outlet::new(*key, &field, case.as_ref()))))
+        };
+        let part: Vec<Result<Option<T>, EngineError>> = engine.pool.install(|| raw.par_iter().map(one).collect());
+        for result in part {
+            results.extend(result?);
+        }
+    }
+    Ok(results)
+}
+
+/// A document as read, not yet loaded.
+struct Raw {
+    saved: Option<Vec<u8>>,
+    times: HashMap<ChangeHash, Timestamp>,
+}
+
+struct Opened<'a> {
+    document: Document,
+    times: &'a HashMap<ChangeHash, Timestamp>,
+}
+
+impl Opened<'_> {
+    fn source(&self) -> Source<'_> {
+        Source { document: &self.document, times: self.times, fresh: HashMap::new() }
+    }
+}
+
+impl Raw {
+    fn open(&self, key: &DocKey) -> Result<Option<Opened<'_>>, EngineError> {
+        let Some(saved) = &self.saved else { return Ok(None) };
+        let document = Document::load(key.kind, saved).map_err(|error| EngineError::Document(*key, error))?;
+        Ok(Some(Opened { document, times: &self.times }))
+    }
+}
+
+fn read(connection: &Connection, key: &DocKey) -> Result<Raw, DbError> {
+    let saved = records::document(connection, key)?.map(|stored| stored.saved);
+    let times = if saved.is_some() { records::receipt_times(connection, key)?.into_iter().collect() } else { HashMap::new() };
+    Ok(Raw { saved, times })
+}
+
+/// Drops all rows and makes them again from the documents.
+pub(crate) fn rebuild(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
+    // Not the cached one: inside a transaction that changes reference documents it is older.
+    let reference = load_reference(connection)?;
+    let keys = outlets(connection)?;
+    ledger::clear(connection)?;
+    let rows = each(engine, connection, &keys, |outlet| (outlet.key, to_row(outlet, roster, &reference)))?;
+    for (key, row) in &rows {
+        ledger::put(connection, key, &row.row, &row.findings)?;
+    }
+    Ok(rows.len() as u64)
+}
+
+impl Engine {
+    /// Drops all ledger rows and makes them again from the documents, in one transaction.
+    ///
+    /// # Errors
+    /// When a document cannot be loaded or the database refuses.
+    pub fn rebuild_ledger(&self) -> Result<u64, EngineError> {
+        self.database().write(|tx| {
+            let roster = self.folder.roster(tx)?;
+            rebuild(self, tx, &roster)
+        })
+    }
+}
