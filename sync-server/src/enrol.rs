@@ -1,6 +1,6 @@
 //! Tickets and sessions: who a peer is, and how a key becomes a member.
 
-use outlet_core::identity::{Certificate, Membership, TicketSecret};
+use outlet_core::identity::{Certificate, TicketSecret};
 use outlet_core::ids::PublicKey;
 use outlet_core::sync::replica::{Refusal, RefusalCode};
 use outlet_core::time::Timestamp;
@@ -54,21 +54,6 @@ pub(crate) fn redeem(
         None => devices::bind_ticket(connection, ticket.id, &key, now)?,
     }
     issue(connection, &folder.config, folder.key(), key, &ticket.grant, Some(ticket.id), now).map(Ok)
-}
-
-/// May this key have a session now?
-pub(crate) fn may_connect(
-    roster: &outlet_core::identity::Roster,
-    key: &PublicKey,
-    now: Timestamp,
-) -> Result<Membership, Refusal> {
-    let Some(membership) = roster.membership(key) else {
-        return Err(refusal(RefusalCode::UnknownMember, "this device is no member here: enrol it with a ticket"));
-    };
-    if !membership.is_valid_at(now) && now < membership.not_before {
-        return Err(refusal(RefusalCode::Expired, format!("the membership begins at {}", membership.not_before)));
-    }
-    Ok(membership.clone())
 }
 
 #[cfg(test)]

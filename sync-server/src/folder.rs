@@ -278,6 +278,7 @@ pub(crate) fn issue(
         not_after,
         enrolled_at: now,
         last_seen: None,
+        skew_ms: None,
         revoked_at: None,
     };
     devices::put_member(connection, &member, ticket)?;
@@ -305,6 +306,7 @@ pub(crate) fn take_back(connection: &Connection, cert: &Certificate, now: Timest
         not_after: membership.not_after,
         enrolled_at: now,
         last_seen: None,
+        skew_ms: None,
         revoked_at: None,
     };
     // Numbers given after this one must be larger, or an older certificate would win.

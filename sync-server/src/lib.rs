@@ -22,6 +22,7 @@ pub mod env;
 pub mod error;
 pub mod folder;
 pub mod photos;
+pub mod replica;
 mod space;
 mod tar;
 pub mod ui;

@@ -42,6 +42,7 @@ CREATE TABLE members (
     enrolled_at INTEGER NOT NULL,
     ticket INTEGER REFERENCES tickets(id),
     last_seen INTEGER,
+    skew_ms INTEGER,                       -- server's clock minus the device's, at the last session
     revoked_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
@@ -142,14 +143,12 @@ CREATE TABLE blobs_sent (
     PRIMARY KEY (device, hash)
 ) STRICT, WITHOUT ROWID;
 
+-- "We hold the same", signed by both sides: the newest of each device.
 CREATE TABLE statements (
-    id INTEGER PRIMARY KEY,
-    device BLOB NOT NULL,
-    collection INTEGER NOT NULL,
+    device BLOB PRIMARY KEY NOT NULL,
     at INTEGER NOT NULL,
     statement BLOB NOT NULL
-) STRICT;
-CREATE INDEX statements_by_device ON statements (device, collection, id);
+) STRICT, WITHOUT ROWID;
 
 -- Derived: one row per outlet, equal to what a rebuild gives.
 CREATE TABLE ledger (

@@ -26,6 +26,7 @@ struct Device {
     enrolled_at: String,
     valid_until: String,
     last_seen: Option<String>,
+    clock_skew_ms: Option<i64>,
     revoked_at: Option<String>,
     /// The server itself: it signs and writes reference documents.
     server: bool,
@@ -46,6 +47,7 @@ impl Device {
             enrolled_at: member.enrolled_at.to_string(),
             valid_until: member.not_after.to_string(),
             last_seen: member.last_seen.map(|at| at.to_string()),
+            clock_skew_ms: member.skew_ms,
             revoked_at: member.revoked_at.map(|at| at.to_string()),
         }
     }

@@ -51,6 +51,8 @@ pub struct StoredMember {
     pub enrolled_at: Timestamp,
     /// Newest session.
     pub last_seen: Option<Timestamp>,
+    /// How far the server's clock was ahead of the device's then, in milliseconds.
+    pub skew_ms: Option<i64>,
     /// Since when changes of this device are held.
     pub revoked_at: Option<Timestamp>,
 }
@@ -196,7 +198,7 @@ pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option
 /// # Errors
 /// When SQLite refuses.
 pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
-    let sql = "SELECT key, role, level, collections, name, person, serial, not_after, enrolled_at, last_seen, revoked_at \
+    let sql = "SELECT key, role, level, collections, name, person, serial, not_after, enrolled_at, last_seen, revoked_at, skew_ms \
                FROM members ORDER BY serial";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -210,6 +212,7 @@ pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
             enrolled_at: Timestamp::from_millis(row.get(8)?),
             last_seen: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
             revoked_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
+            skew_ms: row.get(11)?,
         });
     }
     Ok(members)
@@ -224,13 +227,23 @@ pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Resul
     Ok(connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis()])? == 1)
 }
 
-/// Notes a session.
+/// Notes a session and the skew of the device's clock.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
-    connection
-        .prepare_cached("UPDATE members SET last_seen = ?2 WHERE key = ?1")?
-        .execute(params![&key.0[..], now.millis()])?;
+pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp, skew_ms: i64) -> Result<(), DbError> {
+    let sql = "UPDATE members SET last_seen = ?2, skew_ms = ?3 WHERE key = ?1";
+    connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis(), skew_ms])?;
+    Ok(())
+}
+
+/// Keeps the statement that both sides signed, in place of the device's older one.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn keep_statement(connection: &Connection, key: &PublicKey, at: Timestamp, statement: &[u8]) -> Result<(), DbError> {
+    let sql = "INSERT INTO statements (device, at, statement) VALUES (?1, ?2, ?3) \
+               ON CONFLICT (device) DO UPDATE SET at = excluded.at, statement = excluded.statement";
+    connection.prepare_cached(sql)?.execute(params![&key.0[..], at.millis(), statement])?;
     Ok(())
 }

@@ -53,7 +53,7 @@ pub struct Head {
     /// Number of the last item, 0 when empty.
     pub seq: u64,
     /// Hash over all items.
-    pub chain: [u8; 32],
+    pub chain: [u8; 16],
 }
 
 /// End of the feed.
@@ -76,7 +76,7 @@ pub fn head(connection: &Connection, collection: Collection) -> Result<Head, DbE
 /// When SQLite refuses.
 pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>]) -> Result<(u64, u64), DbError> {
     let mut chain = head(connection, collection)?.chain;
-    let make = "INSERT INTO feed_head (collection, seq, chain) VALUES (?1, 0, zeroblob(32)) ON CONFLICT DO NOTHING";
+    let make = "INSERT INTO feed_head (collection, seq, chain) VALUES (?1, 0, zeroblob(16)) ON CONFLICT DO NOTHING";
     connection.prepare_cached(make)?.execute([collection.code()])?;
     let take = "UPDATE feed_head SET seq = seq + ?2 WHERE collection = ?1 RETURNING seq";
     let last: i64 = connection
@@ -97,10 +97,12 @@ pub fn append(connection: &Connection, collection: Collection, items: &[Item<'_>
     Ok((first, last))
 }
 
-fn link(chain: &[u8; 32], item: &Item<'_>) -> [u8; 32] {
+fn link(chain: &[u8; 16], item: &Item<'_>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("outlet 2026 feed chain v1");
-    hasher.update(chain).update(&[item.kind as i64 as u8]).update(item.hash);
-    *hasher.finalize().as_bytes()
+    hasher.update(chain).update(&(item.kind as i64).to_be_bytes()).update(item.hash);
+    let mut link = [0; 16];
+    hasher.finalize_xof().fill(&mut link);
+    link
 }
 
 /// Does this chain value stand at this number? Number 0 always has the zero chain.
@@ -111,10 +113,10 @@ pub fn cursor_holds(
     connection: &Connection,
     collection: Collection,
     seq: u64,
-    chain: &[u8; 32],
+    chain: &[u8; 16],
 ) -> Result<bool, DbError> {
     if seq == 0 {
-        return Ok(*chain == [0; 32]);
+        return Ok(*chain == [0; 16]);
     }
     let sql = "SELECT chain FROM feed WHERE collection = ?1 AND seq = ?2";
     let found = optional(
@@ -135,7 +137,7 @@ pub struct Stored {
     /// Who brought it.
     pub carrier: Option<Vec<u8>>,
     /// Chain up to and with it.
-    pub chain: [u8; 32],
+    pub chain: [u8; 16],
 }
 
 /// Items after a number, at most `limit`.
@@ -219,6 +221,20 @@ pub fn sealed(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>, DbErr
 pub fn all_sealed(connection: &Connection, kind: ItemKind) -> Result<Vec<Vec<u8>>, DbError> {
     let mut statement = connection.prepare_cached("SELECT bytes FROM sealed WHERE kind = ?1 ORDER BY id")?;
     Ok(statement.query_map([kind as i64], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Runs of a feed after a number that somebody else brought: documents, changes, bytes.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn pending(connection: &Connection, collection: Collection, seq: u64, peer: &PublicKey) -> Result<(u64, u64, u64), DbError> {
+    let sql = "SELECT count(DISTINCT runs.doc), coalesce(sum(length(hashes) / 32), 0), coalesce(sum(length(run)), 0) \
+               FROM feed JOIN runs ON runs.id = feed.ref WHERE feed.collection = ?1 AND seq > ?2 AND kind = 1 \
+               AND (feed.carrier IS NULL OR feed.carrier <> ?3)";
+    let row = connection.prepare_cached(sql)?.query_row(params![collection.code(), int(seq), &peer.0[..]], |row| {
+        Ok((uint(row.get(0)?), uint(row.get(1)?), uint(row.get(2)?)))
+    })?;
+    Ok(row)
 }
 
 /// Collections that have a feed or a digest, sorted.

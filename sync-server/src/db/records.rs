@@ -157,15 +157,25 @@ pub fn put_document(
     Ok(())
 }
 
-/// Heads of all documents of a collection, sorted by key.
+/// Heads of documents of a collection, sorted by key: after one key (excluded) up to another
+/// (included), at most `max`.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn heads(connection: &Connection, collection: Collection) -> Result<Vec<(DocKey, Vec<ChangeHash>)>, DbError> {
-    let (from, to) = key_range(collection);
-    let mut statement =
-        connection.prepare_cached("SELECT key, heads FROM documents WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
-    let mut rows = statement.query(params![&from[..], &to[..]])?;
+pub fn heads(
+    connection: &Connection,
+    collection: Collection,
+    after: Option<&DocKey>,
+    upto: Option<&DocKey>,
+    max: usize,
+) -> Result<Vec<(DocKey, Vec<ChangeHash>)>, DbError> {
+    let (first, end) = key_range(collection);
+    let after = after.map_or_else(|| first.to_vec(), |key| key.to_bytes().to_vec());
+    // A key is longer than its collection alone: nothing lies exactly on the bounds.
+    let upto = upto.map_or_else(|| end.to_vec(), |key| key.to_bytes().to_vec());
+    let sql = "SELECT key, heads FROM documents WHERE key > ?1 AND key <= ?2 AND key >= ?3 AND key < ?4 ORDER BY key LIMIT ?5";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after, upto, &first[..], &end[..], int(max as u64)])?;
     let mut list = Vec::new();
     while let Some(row) = rows.next()? {
         let key: Vec<u8> = row.get(0)?;

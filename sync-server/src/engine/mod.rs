@@ -27,6 +27,8 @@ mod quarantine;
 mod work;
 mod write;
 
+pub(crate) use write::load_digest;
+
 pub use quarantine::{Decided, HeldRun, Hold};
 
 /// Threads for signatures, documents and projection. The machine of a county has two cores.
@@ -241,7 +243,7 @@ fn refused(refusal: &Refusal) -> Outcome {
 }
 
 /// No receipt is older than one already given.
-fn require_clock(tx: &Transaction<'_>, now: Timestamp) -> Result<(), EngineError> {
+pub(crate) fn require_clock(tx: &Transaction<'_>, now: Timestamp) -> Result<(), EngineError> {
     match meta::last_receipt(tx)? {
         Some(last) if now < last => Err(EngineError::Clock { now, last }),
         _ => Ok(()),
