@@ -381,8 +381,8 @@ impl Replica for ServerReplica {
         Ok(Outgoing { batch: Batch { items, cursors }, next, more })
     }
 
-    fn admit(&mut self, peer: &PublicKey, batch: &Batch, now: Timestamp) -> Result<Admitted, ReplicaError> {
-        let admitted = self.engine.admit(peer, &batch.items, now).map_err(failed("admitting a batch"))?;
+    fn admit(&mut self, peer: &PublicKey, batch: &Batch, _now: Timestamp) -> Result<Admitted, ReplicaError> {
+        let admitted = self.engine.admit(peer, &batch.items).map_err(failed("admitting a batch"))?;
         tracing::debug!(device = %peer.short(), items = batch.items.len(), changes = admitted.new_changes, "admitted a batch");
         Ok(admitted)
     }
@@ -496,7 +496,7 @@ impl Replica for ServerReplica {
         incoming.write(offset, bytes).map_err(|error| ReplicaError::storage("writing a file", error))
     }
 
-    fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, now: Timestamp) -> Result<BlobFinish, ReplicaError> {
+    fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, _now: Timestamp) -> Result<BlobFinish, ReplicaError> {
         let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
         let (offer, incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
         let complete = incoming.length() == offer.bytes;
@@ -504,12 +504,11 @@ impl Replica for ServerReplica {
         if !complete || !incoming.finish().map_err(|error| ReplicaError::storage("storing a file", error))? {
             return Ok(BlobFinish::HashMismatch);
         }
-        let receipt: SignedBlobReceipt =
-            Signed::sign(self.engine.folder.key(), BlobReceipt { sha256: *hash, bytes: offer.bytes, at: now });
-        let bytes = receipt.to_bytes();
         let kept = self.write("noting a file", |tx| {
-            crate::engine::require_clock(tx, now)?;
-            files::insert(tx, &offer, peer, now, &bytes)?;
+            let now = self.engine.receipt_time(tx)?;
+            let receipt = BlobReceipt { sha256: *hash, bytes: offer.bytes, at: now };
+            let receipt: SignedBlobReceipt = Signed::sign(self.engine.folder.key(), receipt);
+            files::insert(tx, &offer, peer, now, &receipt.to_bytes())?;
             let add = meta::Usage { photo_bytes: offer.bytes, ..meta::Usage::default() };
             meta::add_usage(tx, &peer.0, now.day_in_shanghai().epoch_days(), add)?;
             meta::set(tx, meta::LAST_RECEIPT, now.millis())?;

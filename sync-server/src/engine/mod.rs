@@ -34,6 +34,9 @@ pub use quarantine::{Decided, HeldRun, Hold};
 /// Threads for signatures, documents and projection. The machine of a county has two cores.
 const THREADS: usize = 2;
 
+/// A clock that is being disciplined steps back by so much at times; a clock that is wrong, by more.
+const CLOCK_JITTER_MS: i64 = 2_000;
+
 /// Everything that is open while changes are taken.
 pub struct Engine {
     /// The data folder.
@@ -123,16 +126,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`]; then nothing of the batch is kept.
-    pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem], now: Timestamp) -> Result<Admitted, EngineError> {
+    pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem]) -> Result<Admitted, EngineError> {
         let space = self.free_percent();
         if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
             return Err(EngineError::Full);
         }
-        self.keep_known_certificates(items, now)?;
+        self.keep_known_certificates(items)?;
         let roster = self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))?;
         let checked = self.check(items, &roster);
         let (admitted, withdrawn) = self.database().write::<_, EngineError>(|tx| {
-            require_clock(tx, now)?;
+            let now = self.receipt_time(tx)?;
             // Again, inside: another process may have revoked the author in between.
             let roster = self.folder.roster(tx)?;
             let mut batch = work::Batch::new(self, tx, &roster, *carrier, now);
@@ -168,13 +171,13 @@ impl Engine {
 
     /// A device of a server that was restored from an old backup may carry certificates that the
     /// backup does not have. They are this server's own signature.
-    fn keep_known_certificates(&self, items: &[FeedItem], now: Timestamp) -> Result<(), EngineError> {
+    fn keep_known_certificates(&self, items: &[FeedItem]) -> Result<(), EngineError> {
         let certificates = items.iter().filter_map(|item| match item {
             FeedItem::Certificate(sealed) => Certificate::from_bytes(&sealed.0).ok(),
             _ => None,
         });
         for certificate in certificates {
-            self.recognise(&certificate, now)?;
+            self.recognise(&certificate, self.folder.now())?;
         }
         Ok(())
     }
@@ -198,6 +201,17 @@ impl Engine {
         })?;
         tracing::info!(key = %key.short(), "recognised a member by the certificate it carries");
         Ok(true)
+    }
+
+    /// The moment of receipt: the clock as it is once the database is ours, for a session may have
+    /// waited behind another one's batch. Never before a receipt already given.
+    pub(crate) fn receipt_time(&self, tx: &Transaction<'_>) -> Result<Timestamp, EngineError> {
+        let now = self.folder.now();
+        match meta::last_receipt(tx)? {
+            Some(last) if last > now.plus_millis(CLOCK_JITTER_MS) => Err(EngineError::Clock { now, last }),
+            Some(last) => Ok(now.max(last)),
+            None => Ok(now),
+        }
     }
 
     /// Free space of the data folder's file system, in percent of its size.
@@ -240,14 +254,6 @@ fn check_one(run: &SignedRun, roster: &Roster) -> Checked {
 
 fn refused(refusal: &Refusal) -> Outcome {
     Outcome::Refused { code: refusal.code().to_owned(), text: refusal.to_string() }
-}
-
-/// No receipt is older than one already given.
-pub(crate) fn require_clock(tx: &Transaction<'_>, now: Timestamp) -> Result<(), EngineError> {
-    match meta::last_receipt(tx)? {
-        Some(last) if now < last => Err(EngineError::Clock { now, last }),
-        _ => Ok(()),
-    }
 }
 
 /// Number of the next ruling or certificate.

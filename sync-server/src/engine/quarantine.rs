@@ -132,11 +132,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the database refuses; nothing is decided then.
-    pub fn release(&self, runs: &[HeldRun], who: &str, now: Timestamp) -> Result<Decided, EngineError> {
+    pub fn release(&self, runs: &[HeldRun], who: &str) -> Result<Decided, EngineError> {
         let docs: BTreeSet<DocKey> = runs.iter().map(|run| run.doc).collect();
         let named: BTreeSet<i64> = runs.iter().map(|run| run.stored.id).collect();
         let (decided, withdrawn) = self.database().write::<_, EngineError>(|tx| {
-            super::require_clock(tx, now)?;
+            let now = self.receipt_time(tx)?;
             let roster = self.folder.roster(tx)?;
             let mut batch = Batch::new(self, tx, &roster, self.folder.key().public(), now);
             for key in &docs {
@@ -172,8 +172,9 @@ impl Engine {
     ///
     /// # Errors
     /// When the database refuses; nothing is decided then.
-    pub fn reject(&self, runs: &[HeldRun], who: &str, now: Timestamp) -> Result<Decided, EngineError> {
+    pub fn reject(&self, runs: &[HeldRun], who: &str) -> Result<Decided, EngineError> {
         self.database().write(|tx| {
+            let now = self.receipt_time(tx)?;
             let mut decided = Decided::default();
             let mut gone: BTreeSet<ChangeHash> = BTreeSet::new();
             let mut items: Vec<(DocKey, Pending)> = Vec::new();
