@@ -23,11 +23,15 @@ pub mod error;
 pub mod folder;
 pub mod photos;
 pub mod replica;
+pub mod report;
+pub mod server;
 mod space;
 mod tar;
 pub mod ui;
+pub mod web;
 
 pub use env::Env;
+pub use server::Server;
 
 /// Runs one command and answers its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {

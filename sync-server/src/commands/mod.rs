@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, ConfigCommand};
+use crate::engine::Engine;
 use crate::error::{CommandError, Exit, IoContext};
 use crate::folder::Folder;
 use crate::ui::Ui;
@@ -12,6 +13,8 @@ use crate::ui::Ui;
 mod archive;
 mod device;
 mod init;
+mod quarantine;
+mod serve;
 mod ticket;
 
 type Outcome = Result<Exit, CommandError>;
@@ -19,8 +22,11 @@ type Outcome = Result<Exit, CommandError>;
 /// Runs the command.
 pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
     let data = Data { given: cli.data };
+    let log = cli.log;
     match cli.command {
         Command::Init => init::init(&data.path(ui)?, ui),
+        Command::Serve(args) => serve::serve(args, log, data.open(ui)?, ui),
+        Command::Quarantine(command) => quarantine::quarantine(&command, &data.engine(ui)?, ui),
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
@@ -55,6 +61,12 @@ impl Data {
             ui.note(format_args!("warning: {} has a setting nobody knows: {key}", crate::config::FILE));
         }
         Ok(folder)
+    }
+}
+
+impl Data {
+    fn engine(&self, ui: &mut Ui) -> Result<Engine, CommandError> {
+        Engine::new(self.open(ui)?)
     }
 }
 

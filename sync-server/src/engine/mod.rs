@@ -10,6 +10,7 @@ use std::sync::Arc;
 use outlet_core::admission::{CheckedRun, Refusal, check_run};
 use outlet_core::identity::{Certificate, Roster, SignedRun};
 use outlet_core::ids::PublicKey;
+use outlet_core::ledger::Reference;
 use outlet_core::sync::replica::{Admitted, FeedItem, Outcome, Sealed};
 use outlet_core::time::Timestamp;
 use rayon::prelude::*;
@@ -120,6 +121,14 @@ impl Engine {
     /// The database.
     pub fn database(&self) -> &Database {
         &self.folder.database
+    }
+
+    /// Reference data of a snapshot.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded.
+    pub fn reference(&self, connection: &rusqlite::Connection) -> Result<Arc<Reference>, EngineError> {
+        self.projector.reference(connection)
     }
 
     /// Admits what a member brings, in one transaction that is durable when this returns.

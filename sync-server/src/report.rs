@@ -1,0 +1,158 @@
+//! Questions to the ledger: rows of any day, the milestone table, explanations.
+
+use outlet_core::ids::{DocKey, OutletId};
+use outlet_core::ledger::{
+    GroupBy, LedgerRow, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb, profile_of, progress,
+};
+use outlet_core::time::Day;
+
+use crate::db::{DbError, feed, ledger};
+use crate::engine::{Engine, EngineError, projector};
+
+/// All rows as they stand, from the maintained table.
+///
+/// # Errors
+/// When the database refuses.
+pub fn current_rows(engine: &Engine) -> Result<Vec<LedgerRow>, EngineError> {
+    engine.database().read(|tx| {
+        let rows = ledger::page(tx, 0, u64::MAX)?;
+        rows.iter().map(|(_, row, _)| parse(row)).collect()
+    })
+}
+
+/// A stored row.
+pub(crate) fn parse(row: &str) -> Result<LedgerRow, EngineError> {
+    serde_json::from_str(row)
+        .map_err(|error| DbError::Damaged(format!("a ledger row ({error}); run `outlet-server ledger rebuild`")).into())
+}
+
+/// All rows as of a day, or as known on a day; the maintained ones when neither is asked for.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn rows(engine: &Engine, as_of: Option<Day>, known_as_of: Option<Day>) -> Result<Vec<LedgerRow>, EngineError> {
+    if as_of.is_none() && known_as_of.is_none() {
+        return current_rows(engine);
+    }
+    let projections = project_all(engine, as_of, known_as_of)?;
+    Ok(projections.into_iter().map(|projection| projection.row).collect())
+}
+
+fn project_all(engine: &Engine, as_of: Option<Day>, known_as_of: Option<Day>) -> Result<Vec<Projection>, EngineError> {
+    engine.database().read(|tx| {
+        let roster = engine.folder.roster(tx)?;
+        let reference = engine.reference(tx)?;
+        let keys = projector::outlets(tx)?;
+        projector::each(engine, tx, &keys, |outlet| outlet.project(&roster, &reference, as_of, known_as_of))
+    })
+}
+
+/// The set that is asked for: by name, or the enabled one.
+///
+/// # Errors
+/// The names there are, when none fits.
+pub fn set<'r>(reference: &'r Reference, name: Option<&str>) -> Result<&'r MilestoneSet, Vec<String>> {
+    match name {
+        None => Ok(reference.active_set()),
+        Some(name) => {
+            let known = || reference.sets().iter().map(|set| set.id.clone()).collect();
+            reference.sets().iter().find(|set| set.id == name).ok_or_else(known)
+        }
+    }
+}
+
+/// Profiles in both readings, duplicates absorbed.
+#[derive(Debug)]
+pub struct Readings {
+    /// As known now.
+    pub known_now: Vec<Profile>,
+    /// As known at the end of the day.
+    pub as_reported: Vec<Profile>,
+}
+
+/// Reads every outlet in both readings.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn readings(engine: &Engine, set: &MilestoneSet, as_of: Day) -> Result<Readings, EngineError> {
+    let both = engine.database().read::<_, EngineError>(|tx| {
+        let roster = engine.folder.roster(tx)?;
+        let keys = projector::outlets(tx)?;
+        projector::each(engine, tx, &keys, |outlet| {
+            outlet.with(&roster, |input| (profile_of(input, set, None), profile_of(input, set, Some(as_of))))
+        })
+    })?;
+    let (now, then): (Vec<Profile>, Vec<Profile>) = both.into_iter().unzip();
+    Ok(Readings { known_now: absorb(now).0, as_reported: absorb(then).0 })
+}
+
+/// The milestone table.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn table(
+    engine: &Engine,
+    reference: &Reference,
+    set: &MilestoneSet,
+    as_of: Day,
+    by: GroupBy,
+) -> Result<Vec<ProgressRow>, EngineError> {
+    let readings = readings(engine, set, as_of)?;
+    let input = TableInput {
+        set,
+        known_now: &readings.known_now,
+        as_reported: &readings.as_reported,
+        seals: &reference.seals,
+        as_of,
+    };
+    Ok(progress(input, by))
+}
+
+/// What moves when the ledger moves: the ends of all feeds.
+///
+/// # Errors
+/// When the database refuses.
+pub fn position(engine: &Engine) -> Result<u64, EngineError> {
+    engine.database().read(|tx| {
+        let mut sum = 0;
+        for collection in feed::collections(tx)? {
+            sum += feed::head(tx, collection)?.seq;
+        }
+        Ok(sum)
+    })
+}
+
+/// Why an id does not name one outlet.
+#[derive(Debug)]
+pub enum Find {
+    /// Nothing fits.
+    Nothing,
+    /// Several fit.
+    Several(Vec<OutletId>),
+}
+
+/// The outlet with this id (or its first digits), temporary number or official code.
+///
+/// # Errors
+/// [`Find`] inside, when not exactly one fits.
+pub fn find(engine: &Engine, text: &str) -> Result<Result<DocKey, Find>, EngineError> {
+    let wanted = text.trim().to_lowercase();
+    let mut found: Vec<LedgerRow> = Vec::new();
+    for row in current_rows(engine)? {
+        let id = row.id.to_string();
+        if id == wanted {
+            return Ok(Ok(row.key));
+        }
+        let numbers = [&row.temporary_number, &row.national_code, &row.provincial_code];
+        let numbered = numbers.into_iter().flatten().any(|number| number.to_lowercase() == wanted);
+        let begins = wanted.len() >= 4 && (id.starts_with(&wanted) || id.ends_with(&wanted));
+        if numbered || begins {
+            found.push(row);
+        }
+    }
+    Ok(match found.as_slice() {
+        [] => Err(Find::Nothing),
+        [only] => Ok(only.key),
+        several => Err(Find::Several(several.iter().map(|row| row.id).collect())),
+    })
+}

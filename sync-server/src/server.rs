@@ -1,0 +1,219 @@
+//! The running server: a QUIC endpoint for devices, an HTTP page for people, graceful shutdown.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use outlet_core::sync::session::{Config as SessionConfig, Session};
+use outlet_transport::quic::Congestion;
+use outlet_transport::{Hooks, Link, drive, quic};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::db::meta;
+use crate::engine::Engine;
+use crate::error::{CommandError, IoContext};
+use crate::folder::Folder;
+use crate::replica::ServerReplica;
+use crate::web;
+
+/// How long sessions may take to end after the signal.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// File that says which process serves the folder.
+const LOCK: &str = "serve.lock";
+
+/// A server that listens and does not run yet.
+pub struct Server {
+    engine: Arc<Engine>,
+    endpoint: quinn::Endpoint,
+    listener: TcpListener,
+    addresses: Addresses,
+    _lock: std::fs::File,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Devices.
+    pub quic: SocketAddr,
+    /// The page.
+    pub http: SocketAddr,
+}
+
+impl Server {
+    /// Opens both addresses. Tickets can name them from here on.
+    ///
+    /// # Errors
+    /// When an address is taken or another process serves the folder.
+    pub async fn bind(folder: Folder) -> Result<Self, CommandError> {
+        let lock = lock(&folder)?;
+        let quic = resolve(&folder.config.listen.quic)?;
+        let http = resolve(&folder.config.listen.http)?;
+        let endpoint = quic::listen(quic, folder.key(), Congestion::default()).map_err(|error| {
+            CommandError::user(format!("cannot listen on {quic} (UDP): {}", chain(&error))).hint("is another server running? choose another --quic address, or port 0")
+        })?;
+        let listener = TcpListener::bind(http).await.map_err(|error| {
+            CommandError::user(format!("cannot listen on {http} (TCP): {error}")).hint("choose another --http address, or port 0")
+        })?;
+        let addresses = Addresses {
+            quic: endpoint.local_addr().context("asking for the QUIC address")?,
+            http: listener.local_addr().context("asking for the HTTP address")?,
+        };
+        let engine = Arc::new(Engine::new(folder)?);
+        engine.database().write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
+        Ok(Self { engine, endpoint, listener, addresses, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addrs(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What is behind it: tests read the database of the running server.
+    #[must_use]
+    pub fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
+    /// Serves until `shutdown` resolves, then ends the sessions and closes.
+    ///
+    /// # Errors
+    /// When the page's listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), CommandError> {
+        let (stop, stopped) = watch::channel(false);
+        let page = tokio::spawn(serve_page(self.listener, web::router(Arc::clone(&self.engine)), stopped.clone()));
+        let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
+        let mut sessions = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                incoming = self.endpoint.accept() => {
+                    let Some(incoming) = incoming else { break };
+                    let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                        // Before the handshake: it costs nothing.
+                        tracing::warn!(remote = %incoming.remote_address(), "refused: too many connections");
+                        incoming.refuse();
+                        continue;
+                    };
+                    let (engine, stopped) = (Arc::clone(&self.engine), stopped.clone());
+                    sessions.spawn(async move {
+                        serve_device(incoming, engine, stopped).await;
+                        drop(permit);
+                    });
+                }
+                Some(ended) = sessions.join_next(), if !sessions.is_empty() => {
+                    if let Err(error) = ended {
+                        // A panic ends its session, not the server.
+                        tracing::error!(%error, "a session failed");
+                    }
+                }
+            }
+        }
+        tracing::info!(sessions = sessions.len(), "shutting down");
+        let _ = stop.send(true);
+        let ended = async { while sessions.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("sessions did not end in time and were cut; what was acknowledged is stored");
+            sessions.shutdown().await;
+        }
+        self.endpoint.close(0_u32.into(), b"shutting down");
+        let _ = tokio::time::timeout(GRACE, self.endpoint.wait_idle()).await;
+        page.await.map_err(|error| CommandError::internal(format!("the page's task failed: {error}")))?
+    }
+}
+
+/// One process serves a folder: two would hold two rosters and two clocks.
+fn lock(folder: &Folder) -> Result<std::fs::File, CommandError> {
+    let path = folder.path().join(LOCK);
+    let what = format!("opening {}", path.display());
+    let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).context(&what)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let message = format!("another outlet-server serves {}", folder.path().display());
+            Err(CommandError::user(message).hint("stop it first; tickets and all other commands work while it runs"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context(what),
+    }
+}
+
+fn resolve(text: &str) -> Result<SocketAddr, CommandError> {
+    let wrong = |why: String| {
+        CommandError::usage(format!("{text:?} is no address to listen on: {why}")).hint("write HOST:PORT such as 127.0.0.1:4433; port 0 takes a free one")
+    };
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+    found.next().ok_or_else(|| wrong("the name has no address".into()))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+async fn serve_page(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> Result<(), CommandError> {
+    let stop = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving the page")
+}
+
+async fn serve_device(incoming: quinn::Incoming, engine: Arc<Engine>, mut stopped: watch::Receiver<bool>) {
+    let remote = incoming.remote_address();
+    let connection = match quic::accept(incoming).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::info!(%remote, error = chain(&error), "no handshake");
+            return;
+        }
+    };
+    let (peer, binding) = (connection.peer(), connection.binding());
+    let link = match Link::accept(connection).await {
+        Ok(link) => link,
+        Err(error) => {
+            tracing::info!(%remote, device = %peer.short(), error = chain(&error), "no session");
+            return;
+        }
+    };
+    let session = Session::acceptor(SessionConfig::new(engine.folder.key().clone(), peer, binding));
+    let replica = Arc::new(Mutex::new(ServerReplica::new(Arc::clone(&engine))));
+    let longest = engine.folder.config.limits.session;
+    let stop = async move {
+        let stopped = stopped.wait_for(|stopped| *stopped);
+        let _ = tokio::time::timeout(longest, stopped).await;
+    };
+    let hooks = Hooks::new(engine.folder.now(), |_| {}).stop_when(stop);
+    let driven = drive(link, session, replica, hooks).await;
+    let summary = driven.summary;
+    tracing::info!(
+        %remote,
+        device = %peer.short(),
+        outcome = summary.outcome.as_str(),
+        changes_in = summary.received.changes,
+        changes_out = summary.sent.changes,
+        photos_in = summary.received.photos,
+        bytes_in = summary.received.bytes,
+        bytes_out = summary.sent.bytes,
+        held = summary.held,
+        refused = summary.refused_items,
+        why = summary.why.as_ref().map(|why| why.code.as_str()),
+        reason = ?driven.reason,
+        "session ended"
+    );
+}
