@@ -23,7 +23,13 @@ const PAGE: u64 = 50;
 struct Shared {
     engine: Arc<Engine>,
     /// The milestone table, until the ledger moves or the day ends.
-    table: Mutex<Option<((u64, Day), Arc<Vec<ProgressRow>>)>>,
+    table: Mutex<Option<Cached>>,
+}
+
+/// A milestone table with what it was made for.
+struct Cached {
+    position: (u64, Day),
+    table: Arc<Vec<ProgressRow>>,
 }
 
 /// The whole map of addresses.
@@ -134,14 +140,12 @@ fn render(shared: &Shared, page: u64) -> Result<String, EngineError> {
 fn milestones(shared: &Shared, today: Day) -> Result<Arc<Vec<ProgressRow>>, EngineError> {
     let position = (report::position(&shared.engine)?, today);
     let mut cached = shared.table.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, table)) = cached.as_ref()
-        && *known == position
-    {
-        return Ok(Arc::clone(table));
+    if let Some(known) = cached.as_ref().filter(|known| known.position == position) {
+        return Ok(Arc::clone(&known.table));
     }
     let reference = shared.engine.database().read(|tx| shared.engine.reference(tx))?;
     let table = Arc::new(report::table(&shared.engine, &reference, reference.active_set(), today, GroupBy::Unit)?);
-    *cached = Some((position, Arc::clone(&table)));
+    *cached = Some(Cached { position, table: Arc::clone(&table) });
     Ok(table)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Command, ConfigCommand};
+use crate::cli::{Cli, Command, ConfigCommand, LedgerCommand};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit, IoContext};
 use crate::folder::Folder;
@@ -13,7 +13,9 @@ use crate::ui::Ui;
 mod archive;
 mod device;
 mod init;
+mod ledger;
 mod quarantine;
+mod reference;
 mod serve;
 mod ticket;
 
@@ -27,6 +29,10 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Init => init::init(&data.path(ui)?, ui),
         Command::Serve(args) => serve::serve(args, log, data.open(ui)?, ui),
         Command::Quarantine(command) => quarantine::quarantine(&command, &data.engine(ui)?, ui),
+        Command::LoadReference(args) => reference::load(&args, &data.engine(ui)?, ui),
+        Command::Seal(args) => reference::seal(&args, &data.engine(ui)?, ui),
+        Command::Progress(args) => ledger::progress(&args, &data.engine(ui)?, ui),
+        Command::Ledger(LedgerCommand::Rebuild) => ledger::rebuild(&data.engine(ui)?, ui),
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),

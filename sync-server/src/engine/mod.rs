@@ -25,10 +25,13 @@ mod authored;
 mod policy;
 pub(crate) mod projector;
 mod quarantine;
+mod reference;
 mod work;
 mod write;
 
 pub(crate) use write::load_digest;
+
+pub use reference::reference_key;
 
 pub use quarantine::{Decided, HeldRun, Hold};
 
