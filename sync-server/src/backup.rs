@@ -48,7 +48,9 @@ pub struct Totals {
 /// When the file exists, or anything cannot be read or written; a partial file is removed.
 pub fn backup(folder: &Folder, file: &Path, passphrase: SecretString) -> Result<Totals, CommandError> {
     if file.exists() {
-        return Err(CommandError::user(format!("{} exists; nothing was written", file.display())).hint("name a new file"));
+        return Err(
+            CommandError::user(format!("{} exists; nothing was written", file.display())).hint("name a new file")
+        );
     }
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
@@ -157,7 +159,8 @@ pub fn restore(data: &Path, file: &Path, passphrase: SecretString, now: Timestam
     })?;
     let restored = Removed(data.join("restored.sqlite"));
     let totals = unpack(&mut input, data, &restored.0).map_err(|error| {
-        CommandError::user(format!("{reading} failed: {error}")).hint("the file is damaged or cut short: use another backup")
+        CommandError::user(format!("{reading} failed: {error}"))
+            .hint("the file is damaged or cut short: use another backup")
     })?;
     begin_epoch(&restored.0, now)?;
     std::fs::rename(&restored.0, &place).context(format_args!("writing {}", place.display()))?;

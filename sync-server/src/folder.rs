@@ -314,7 +314,13 @@ pub(crate) fn take_back(connection: &Connection, cert: &Certificate, now: Timest
         meta::set(connection, SERIAL, db::int(membership.serial))?;
     }
     devices::put_member(connection, &member, None)?;
-    feed::append_sealed(connection, Collection::REFERENCE, feed::ItemKind::Certificate, &member.key.0, &cert.to_bytes())?;
+    feed::append_sealed(
+        connection,
+        Collection::REFERENCE,
+        feed::ItemKind::Certificate,
+        &member.key.0,
+        &cert.to_bytes(),
+    )?;
     meta::next(connection, meta::ROSTER)?;
     Ok(())
 }

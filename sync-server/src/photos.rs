@@ -79,7 +79,9 @@ impl Photos {
         }
         // The default does not sync: a receipt would promise what a power cut takes back.
         let store = LocalFileSystem::new_with_prefix(folder)
-            .map_err(|error| CommandError::user(format!("the photo folder {} cannot be used: {error}", folder.display())))?
+            .map_err(|error| {
+                CommandError::user(format!("the photo folder {} cannot be used: {error}", folder.display()))
+            })?
             .with_fsync(true);
         Ok(Self { store: Arc::new(store), incoming: incoming.to_owned(), busy: Mutex::default() })
     }

@@ -94,17 +94,24 @@ impl ServerReplica {
     }
 
     /// Who the peer is: by ticket, by what is known, by the certificate it carries.
-    fn recognise(&self, peer: &PublicKey, introduction: &Introduction, now: Timestamp) -> Result<Recognised, EngineError> {
+    fn recognise(
+        &self,
+        peer: &PublicKey,
+        introduction: &Introduction,
+        now: Timestamp,
+    ) -> Result<Recognised, EngineError> {
         if let Some(secret) = &introduction.ticket_secret {
-            let redeemed = self.engine.database().write::<_, EngineError>(|tx| {
-                Ok(enrol::redeem(tx, &self.engine.folder, secret, *peer, now)?)
-            })?;
+            let redeemed = self
+                .engine
+                .database()
+                .write::<_, EngineError>(|tx| Ok(enrol::redeem(tx, &self.engine.folder, secret, *peer, now)?))?;
             return Ok(match redeemed {
                 Ok(certificate) => Recognised::Enrolled(certificate),
                 Err(refusal) => Recognised::Refused(refusal),
             });
         }
-        if let Some(certificate) = introduction.certificate.as_ref().and_then(|sealed| Certificate::from_bytes(&sealed.0).ok())
+        if let Some(certificate) =
+            introduction.certificate.as_ref().and_then(|sealed| Certificate::from_bytes(&sealed.0).ok())
             && certificate.value().key == *peer
         {
             self.engine.recognise(&certificate, now)?;
@@ -156,7 +163,9 @@ impl ServerReplica {
             let epoch = meta::epoch(tx)?;
             // A revoked device may hand in its work, which is held; it learns of its revocation
             // and reads nothing else.
-            let may = |collection: Collection| collection == Collection::REFERENCE || (!revoked && membership.reads(collection));
+            let may = |collection: Collection| {
+                collection == Collection::REFERENCE || (!revoked && membership.reads(collection))
+            };
             let mut feeds = BTreeMap::new();
             if enrolled {
                 feeds.insert(Collection::REFERENCE, Since::Start);
@@ -166,7 +175,8 @@ impl ServerReplica {
                 feeds.insert(line.collection, since(tx, line, epoch)?);
             }
             let own = roster.server_certs().filter(|cert| cert.value().key == engine.folder.key().public()).last();
-            let server_certificate = own.filter(|_| introduction.wants_server_certificate).map(|cert| Sealed(cert.to_bytes()));
+            let server_certificate =
+                own.filter(|_| introduction.wants_server_certificate).map(|cert| Sealed(cert.to_bytes()));
             let mut pending = Pending::default();
             for (collection, since) in feeds.iter().filter(|_| introduction.plan_only) {
                 let seq = if let Since::After(cursor) = since { cursor.seq } else { 0 };
@@ -176,14 +186,25 @@ impl ServerReplica {
                 pending.bytes += bytes;
             }
             let limits = Limits { photos: limits.photos && !revoked, ..limits };
-            Ok(PeerPlan { certificate: certificate.map(|cert| Sealed(cert.to_bytes())), server_certificate, feeds, limits, pending })
+            Ok(PeerPlan {
+                certificate: certificate.map(|cert| Sealed(cert.to_bytes())),
+                server_certificate,
+                feeds,
+                limits,
+                pending,
+            })
         })?;
         self.served = plan.feeds.keys().copied().collect();
         Ok(plan)
     }
 
     /// Why an offered file is not taken, if so.
-    fn objection(&mut self, peer: &PublicKey, offer: &BlobOffer, now: Timestamp) -> Result<Option<&'static str>, EngineError> {
+    fn objection(
+        &mut self,
+        peer: &PublicKey,
+        offer: &BlobOffer,
+        now: Timestamp,
+    ) -> Result<Option<&'static str>, EngineError> {
         let limits = self.limits();
         if offer.bytes > limits.max_blob_bytes {
             return Ok(Some("too_large"));
@@ -195,7 +216,9 @@ impl ServerReplica {
         engine.database().read(|tx| {
             let roster = engine.folder.roster(tx)?;
             let allowed = roster.revocation(peer).is_none()
-                && roster.membership(peer).is_some_and(|member| member.role >= Role::Inspector && member.reads(offer.doc.collection));
+                && roster
+                    .membership(peer)
+                    .is_some_and(|member| member.role >= Role::Inspector && member.reads(offer.doc.collection));
             if !allowed {
                 return Ok(Some("not_allowed"));
             }
@@ -225,7 +248,12 @@ impl ServerReplica {
     }
 
     /// Items of one feed after a number, until the budget is used up.
-    fn page(&self, connection: &Connection, from: &mut u64, page: &mut Page<'_>) -> Result<Option<ChainHash>, EngineError> {
+    fn page(
+        &self,
+        connection: &Connection,
+        from: &mut u64,
+        page: &mut Page<'_>,
+    ) -> Result<Option<ChainHash>, EngineError> {
         let mut chain = None;
         loop {
             let items = feed::after(connection, page.collection, *from, PAGE)?;
@@ -322,17 +350,23 @@ impl Replica for ServerReplica {
         })
     }
 
-    fn begin(&mut self, peer: &PublicKey, introduction: &Introduction, now: Timestamp) -> Result<Verdict, ReplicaError> {
+    fn begin(
+        &mut self,
+        peer: &PublicKey,
+        introduction: &Introduction,
+        now: Timestamp,
+    ) -> Result<Verdict, ReplicaError> {
         let operation = "judging a peer";
-        let (membership, certificate, enrolled) = match self.recognise(peer, introduction, now).map_err(failed(operation))? {
-            Recognised::Refused(refusal) => return Ok(Verdict::Refused(refusal)),
-            Recognised::Unknown => return Ok(Verdict::NeedCertificate),
-            Recognised::Enrolled(certificate) => (certificate.value().clone(), Some(certificate), true),
-            Recognised::Member(membership) => {
-                let renewed = self.renewed(&membership, now).map_err(failed(operation))?;
-                (membership, renewed, false)
-            }
-        };
+        let (membership, certificate, enrolled) =
+            match self.recognise(peer, introduction, now).map_err(failed(operation))? {
+                Recognised::Refused(refusal) => return Ok(Verdict::Refused(refusal)),
+                Recognised::Unknown => return Ok(Verdict::NeedCertificate),
+                Recognised::Enrolled(certificate) => (certificate.value().clone(), Some(certificate), true),
+                Recognised::Member(membership) => {
+                    let renewed = self.renewed(&membership, now).map_err(failed(operation))?;
+                    (membership, renewed, false)
+                }
+            };
         let skew = now.millis().saturating_sub(introduction.claimed_time.millis());
         self.write(operation, |tx| Ok(devices::seen(tx, peer, now, skew)?))?;
         let plan = self.plan(peer, introduction, &membership, certificate, enrolled).map_err(failed(operation))?;
@@ -388,7 +422,9 @@ impl Replica for ServerReplica {
     }
 
     fn states(&mut self, collections: &[Collection]) -> Result<Vec<CollectionState>, ReplicaError> {
-        self.read("reading the state of collections", |tx| collections.iter().map(|collection| state(tx, *collection)).collect())
+        self.read("reading the state of collections", |tx| {
+            collections.iter().map(|collection| state(tx, *collection)).collect()
+        })
     }
 
     fn heads(

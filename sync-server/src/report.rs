@@ -2,7 +2,8 @@
 
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    GroupBy, LedgerRow, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb, profile_of, progress,
+    GroupBy, LedgerRow, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb, profile_of,
+    progress,
 };
 use outlet_core::time::Day;
 

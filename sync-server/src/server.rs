@@ -58,17 +58,21 @@ impl Server {
         let quic = resolve(&folder.config.listen.quic)?;
         let http = resolve(&folder.config.listen.http)?;
         let endpoint = quic::listen(quic, folder.key(), Congestion::default()).map_err(|error| {
-            CommandError::user(format!("cannot listen on {quic} (UDP): {}", chain(&error))).hint("is another server running? choose another --quic address, or port 0")
+            CommandError::user(format!("cannot listen on {quic} (UDP): {}", chain(&error)))
+                .hint("is another server running? choose another --quic address, or port 0")
         })?;
         let listener = TcpListener::bind(http).await.map_err(|error| {
-            CommandError::user(format!("cannot listen on {http} (TCP): {error}")).hint("choose another --http address, or port 0")
+            CommandError::user(format!("cannot listen on {http} (TCP): {error}"))
+                .hint("choose another --http address, or port 0")
         })?;
         let addresses = Addresses {
             quic: endpoint.local_addr().context("asking for the QUIC address")?,
             http: listener.local_addr().context("asking for the HTTP address")?,
         };
         let engine = Arc::new(Engine::new(folder)?);
-        engine.database().write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
+        engine
+            .database()
+            .write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
         Ok(Self { engine, endpoint, listener, addresses, _lock: lock })
     }
 
@@ -149,7 +153,8 @@ fn lock(folder: &Folder) -> Result<std::fs::File, CommandError> {
 
 fn resolve(text: &str) -> Result<SocketAddr, CommandError> {
     let wrong = |why: String| {
-        CommandError::usage(format!("{text:?} is no address to listen on: {why}")).hint("write HOST:PORT such as 127.0.0.1:4433; port 0 takes a free one")
+        CommandError::usage(format!("{text:?} is no address to listen on: {why}"))
+            .hint("write HOST:PORT such as 127.0.0.1:4433; port 0 takes a free one")
     };
     let mut found = text.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
     found.next().ok_or_else(|| wrong("the name has no address".into()))
@@ -167,7 +172,11 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn serve_page(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) -> Result<(), CommandError> {
+async fn serve_page(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), CommandError> {
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };

@@ -65,7 +65,10 @@ pub(crate) fn finish(out: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// When the archive is cut short or is none, a name leads out of the folder, or `file` fails.
-pub(crate) fn read(input: &mut impl Read, mut file: impl FnMut(&str, &mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn read(
+    input: &mut impl Read,
+    mut file: impl FnMut(&str, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
     let broken = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a complete backup: {why}"));
     loop {
         let mut block = [0; BLOCK];

@@ -89,12 +89,14 @@ async fn page(State(shared): State<Arc<Shared>>, Query(query): Query<PageQuery>)
     match made {
         Ok(Ok(html)) => {
             let policy = "default-src 'none'; style-src 'unsafe-inline'";
-            ([(header::CONTENT_SECURITY_POLICY, policy), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(html)).into_response()
+            ([(header::CONTENT_SECURITY_POLICY, policy), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(html))
+                .into_response()
         }
         // What went wrong is in the log, never on the page.
         Ok(Err(error)) => {
             tracing::error!(%error, "the page cannot be made");
-            (StatusCode::INTERNAL_SERVER_ERROR, "服务器内部错误，详见日志 / internal error, see the server's log").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "服务器内部错误，详见日志 / internal error, see the server's log")
+                .into_response()
         }
         Err(error) => {
             tracing::error!(%error, "the page's task failed");
@@ -111,7 +113,10 @@ struct Health {
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    let counted = tokio::task::spawn_blocking(move || shared.engine.database().read::<_, EngineError>(|tx| Ok(ledger::count(tx)?))).await;
+    let counted = tokio::task::spawn_blocking(move || {
+        shared.engine.database().read::<_, EngineError>(|tx| Ok(ledger::count(tx)?))
+    })
+    .await;
     match counted {
         Ok(Ok(outlets)) => axum::Json(Health { status: "ok", outlets }).into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(Health { status: "failing", outlets: 0 })).into_response(),
@@ -121,9 +126,9 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 fn render(shared: &Shared, page: u64) -> Result<String, EngineError> {
     let engine = &shared.engine;
     let today = engine.folder.now().day_in_shanghai();
-    let (total, stored) = engine.database().read::<_, EngineError>(|tx| {
-        Ok((ledger::count(tx)?, ledger::page(tx, page.saturating_mul(PAGE), PAGE)?))
-    })?;
+    let (total, stored) = engine
+        .database()
+        .read::<_, EngineError>(|tx| Ok((ledger::count(tx)?, ledger::page(tx, page.saturating_mul(PAGE), PAGE)?)))?;
     let rows = stored.iter().map(|(_, row, _)| report::parse(row).map(Line::new)).collect::<Result<Vec<_>, _>>()?;
     let table = milestones(shared, today)?;
     let view = LedgerPage {

@@ -175,7 +175,15 @@ impl RulingReason {
     /// Inverse of [`RulingReason::code`].
     #[must_use]
     pub fn from_code(code: u16) -> Self {
-        let known = [Self::Revoked, Self::Quota, Self::Waiting, Self::RightEnded, Self::Equivocation, Self::Reviewed, Self::OwnRecord];
+        let known = [
+            Self::Revoked,
+            Self::Quota,
+            Self::Waiting,
+            Self::RightEnded,
+            Self::Equivocation,
+            Self::Reviewed,
+            Self::OwnRecord,
+        ];
         known.into_iter().find(|reason| reason.code() == code).unwrap_or(Self::Other(code))
     }
 }

@@ -27,7 +27,13 @@ pub(super) fn restore(args: &ArchiveArgs, data: &Path, ui: &mut Ui) -> Outcome {
 }
 
 fn sentence(verb: &str, totals: &Totals, place: &Path) -> String {
-    format!("{verb} {} files ({} photos and attachments), {} bytes: {}", totals.files, totals.photos, totals.bytes, place.display())
+    format!(
+        "{verb} {} files ({} photos and attachments), {} bytes: {}",
+        totals.files,
+        totals.photos,
+        totals.bytes,
+        place.display()
+    )
 }
 
 fn passphrase(args: &ArchiveArgs, ui: &Ui) -> Result<SecretString, CommandError> {

@@ -68,7 +68,8 @@ fn find(held: &[HeldRun], text: &str) -> Result<HeldRun, CommandError> {
     let found: Vec<&HeldRun> = held.iter().filter(|run| run.run.to_string().starts_with(&given)).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(CommandError::user(format!("no held run starts with {text:?}")).hint("`outlet-server quarantine list` shows all")),
+        [] => Err(CommandError::user(format!("no held run starts with {text:?}"))
+            .hint("`outlet-server quarantine list` shows all")),
         _ => Err(CommandError::user(format!("several held runs start with {text:?}")).hint("give more digits")),
     }
 }
@@ -76,9 +77,12 @@ fn find(held: &[HeldRun], text: &str) -> Result<HeldRun, CommandError> {
 fn named(engine: &Engine, args: &VerdictArgs) -> Result<Vec<HeldRun>, CommandError> {
     let held = engine.held()?;
     if args.all || args.author.is_some() {
-        let runs: Vec<HeldRun> = held.into_iter().filter(|run| args.author.is_none_or(|author| run.author == author)).collect();
+        let runs: Vec<HeldRun> =
+            held.into_iter().filter(|run| args.author.is_none_or(|author| run.author == author)).collect();
         if runs.is_empty() {
-            return Err(CommandError::user("nothing is held that this names").hint("`outlet-server quarantine list` shows all"));
+            return Err(
+                CommandError::user("nothing is held that this names").hint("`outlet-server quarantine list` shows all")
+            );
         }
         return Ok(runs);
     }

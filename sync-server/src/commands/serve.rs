@@ -32,7 +32,8 @@ pub(super) fn serve(args: ServeArgs, log: Option<LogFormat>, mut folder: Folder,
 
 fn install_logs(filter: &str, json: bool) -> Result<(), CommandError> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
-        CommandError::user(format!("log.filter {filter:?} is not valid: {error}")).hint("write it like info or outlet_server=debug")
+        CommandError::user(format!("log.filter {filter:?} is not valid: {error}"))
+            .hint("write it like info or outlet_server=debug")
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Somebody else's subscriber, in a test process, stays.

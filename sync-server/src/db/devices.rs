@@ -241,7 +241,12 @@ pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp, skew_ms: i
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn keep_statement(connection: &Connection, key: &PublicKey, at: Timestamp, statement: &[u8]) -> Result<(), DbError> {
+pub fn keep_statement(
+    connection: &Connection,
+    key: &PublicKey,
+    at: Timestamp,
+    statement: &[u8],
+) -> Result<(), DbError> {
     let sql = "INSERT INTO statements (device, at, statement) VALUES (?1, ?2, ?3) \
                ON CONFLICT (device) DO UPDATE SET at = excluded.at, statement = excluded.statement";
     connection.prepare_cached(sql)?.execute(params![&key.0[..], at.millis(), statement])?;

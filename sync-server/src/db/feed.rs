@@ -193,8 +193,14 @@ pub fn keep_sealed(connection: &Connection, kind: ItemKind, about: &[u8], bytes:
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn keep_receipt(connection: &Connection, device: &PublicKey, receipt: &Receipt, bytes: &[u8]) -> Result<(), DbError> {
-    let sql = "INSERT INTO receipts (device, collection, from_seq, to_seq, at, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub fn keep_receipt(
+    connection: &Connection,
+    device: &PublicKey,
+    receipt: &Receipt,
+    bytes: &[u8],
+) -> Result<(), DbError> {
+    let sql =
+        "INSERT INTO receipts (device, collection, from_seq, to_seq, at, receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     connection.prepare_cached(sql)?.execute(params![
         &device.0[..],
         receipt.collection.code(),
@@ -227,7 +233,12 @@ pub fn all_sealed(connection: &Connection, kind: ItemKind) -> Result<Vec<Vec<u8>
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn pending(connection: &Connection, collection: Collection, seq: u64, peer: &PublicKey) -> Result<(u64, u64, u64), DbError> {
+pub fn pending(
+    connection: &Connection,
+    collection: Collection,
+    seq: u64,
+    peer: &PublicKey,
+) -> Result<(u64, u64, u64), DbError> {
     let sql = "SELECT count(DISTINCT runs.doc), coalesce(sum(length(hashes) / 32), 0), coalesce(sum(length(run)), 0) \
                FROM feed JOIN runs ON runs.id = feed.ref WHERE feed.collection = ?1 AND seq > ?2 AND kind = 1 \
                AND (feed.carrier IS NULL OR feed.carrier <> ?3)";

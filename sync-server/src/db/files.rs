@@ -39,8 +39,11 @@ fn class_from(number: i64) -> Result<BlobClass, DbError> {
 /// When SQLite refuses.
 pub fn get(connection: &Connection, hash: &BlobHash) -> Result<Option<StoredFile>, DbError> {
     let sql = "SELECT withdrawn_at IS NOT NULL, receipt FROM blobs WHERE hash = ?1";
-    let row = connection.prepare_cached(sql)?.query_row([&hash.0[..]], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, Vec<u8>>(1)?)));
-    Ok(optional(row)?.map(|(withdrawn, receipt)| if withdrawn { StoredFile::Withdrawn } else { StoredFile::Here(receipt) }))
+    let row = connection
+        .prepare_cached(sql)?
+        .query_row([&hash.0[..]], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, Vec<u8>>(1)?)));
+    Ok(optional(row)?
+        .map(|(withdrawn, receipt)| if withdrawn { StoredFile::Withdrawn } else { StoredFile::Here(receipt) }))
 }
 
 /// Notes a file whose bytes are durable.
@@ -77,7 +80,12 @@ pub fn insert(
 pub fn withdraw(connection: &Connection, hash: &BlobHash, doc: &DocKey, now: Timestamp) -> Result<(), DbError> {
     let sql = "INSERT INTO blobs (hash, bytes, class, doc, collection, carrier, received_at, receipt, withdrawn_at) \
                VALUES (?1, 0, 2, ?2, ?3, zeroblob(32), ?4, zeroblob(0), ?4) ON CONFLICT (hash) DO UPDATE SET withdrawn_at = ?4";
-    connection.prepare_cached(sql)?.execute(params![&hash.0[..], &doc.to_bytes()[..], doc.collection.code(), now.millis()])?;
+    connection.prepare_cached(sql)?.execute(params![
+        &hash.0[..],
+        &doc.to_bytes()[..],
+        doc.collection.code(),
+        now.millis()
+    ])?;
     Ok(())
 }
 

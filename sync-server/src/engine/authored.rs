@@ -33,9 +33,14 @@ pub(super) fn own_decisions(batch: &Batch<'_>) -> Names {
 /// Persons who wrote what the record says: in the document, and in the runs that come with it.
 fn authors(field: &DocWork, roster: &Roster) -> BTreeSet<PersonId> {
     let stored = field.document.iter().flat_map(outlet_core::doc::Document::entries);
-    let stored = stored.filter(|entry| entry.parse().is_ok_and(|entry| is_content(&entry))).map(|entry| entry.origin.actor.key());
+    let stored = stored
+        .filter(|entry| entry.parse().is_ok_and(|entry| is_content(&entry)))
+        .map(|entry| entry.origin.actor.key());
     let arriving = field.runs.iter().filter(|run| {
-        run.heads().iter().flat_map(|head| &head.ops).any(|op| serde_json::from_str(&op.value).is_ok_and(|entry| is_content(&entry)))
+        run.heads()
+            .iter()
+            .flat_map(|head| &head.ops)
+            .any(|op| serde_json::from_str(&op.value).is_ok_and(|entry| is_content(&entry)))
     });
     let keys = stored.chain(arriving.map(CheckedRun::signer));
     keys.filter_map(|key| person(roster, &key)).collect()

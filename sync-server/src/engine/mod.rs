@@ -65,7 +65,9 @@ pub enum EngineError {
     #[error(transparent)]
     Database(#[from] DbError),
     /// The server's clock went back: a receipt would lie about the time.
-    #[error("the server's clock shows {now}, before its last receipt of {last}: it takes nothing until the clock is right")]
+    #[error(
+        "the server's clock shows {now}, before its last receipt of {last}: it takes nothing until the clock is right"
+    )]
     Clock {
         /// What the clock shows.
         now: Timestamp,

@@ -44,10 +44,13 @@ pub(super) fn judge(batch: &mut Batch<'_>, rules: Rules) -> Result<(), EngineErr
                 Some(known) => known,
                 None => usage.entry(author).or_insert((meta::usage(batch.tx, &author.0, day)?, Usage::default())),
             };
-            let adds = Usage { changes: fresh, bytes: run.run().size() as u64, documents: u64::from(creates), photo_bytes: 0 };
+            let adds =
+                Usage { changes: fresh, bytes: run.run().size() as u64, documents: u64::from(creates), photo_bytes: 0 };
             let reason = standing(batch.roster, run, now)
                 .or_else(|| own.contains(&run.last()).then_some(RulingReason::OwnRecord))
-                .or_else(|| exceeds(&batch.engine.folder.config.quota, *before, *added, adds).then_some(RulingReason::Quota));
+                .or_else(|| {
+                    exceeds(&batch.engine.folder.config.quota, *before, *added, adds).then_some(RulingReason::Quota)
+                });
             match reason {
                 Some(reason) => batch.docs[place].fates[number].fate = Fate::Held(reason, Vec::new()),
                 None => {

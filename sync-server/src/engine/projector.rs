@@ -147,7 +147,13 @@ impl Outlet {
 }
 
 /// The row of one outlet as the database keeps it.
-pub(crate) fn row(key: DocKey, field: &Source<'_>, case: Option<&Source<'_>>, roster: &Roster, reference: &Reference) -> Row {
+pub(crate) fn row(
+    key: DocKey,
+    field: &Source<'_>,
+    case: Option<&Source<'_>>,
+    roster: &Roster,
+    reference: &Reference,
+) -> Row {
     to_row(&Outlet::new(key, field, case), roster, reference)
 }
 
@@ -224,7 +230,8 @@ impl Raw {
 
 fn read(connection: &Connection, key: &DocKey) -> Result<Raw, DbError> {
     let saved = records::document(connection, key)?.map(|stored| stored.saved);
-    let times = if saved.is_some() { records::receipt_times(connection, key)?.into_iter().collect() } else { HashMap::new() };
+    let times =
+        if saved.is_some() { records::receipt_times(connection, key)?.into_iter().collect() } else { HashMap::new() };
     Ok(Raw { saved, times })
 }
 

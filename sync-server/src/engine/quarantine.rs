@@ -148,7 +148,9 @@ impl Engine {
             for doc in &mut batch.docs {
                 for (run, incoming) in doc.runs.iter().zip(&mut doc.fates) {
                     if incoming.fate == Fate::Admitted {
-                        items.extend(ruling(self, tx, doc.key, run, Verdict::Released, who, now)?.map(|item| (doc.key, item)));
+                        items.extend(
+                            ruling(self, tx, doc.key, run, Verdict::Released, who, now)?.map(|item| (doc.key, item)),
+                        );
                         decided.released.push(run.last());
                     } else {
                         // Not what was asked for, or still on something held: left as it is.

@@ -13,8 +13,8 @@ use rusqlite::Transaction;
 
 use super::policy::{self, Rules};
 use super::{Engine, EngineError, projector};
-use crate::db::records::{self, RunState, StoredDocument, StoredRun};
 use crate::db::DbError;
+use crate::db::records::{self, RunState, StoredDocument, StoredRun};
 
 /// What becomes of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,7 +206,8 @@ impl<'a> Batch<'a> {
 
 impl Aside {
     pub(super) fn read(row: StoredRun) -> Result<Self, DbError> {
-        let run = SignedRun::from_bytes(&row.run).map_err(|error| DbError::Damaged(format!("run {}: {error}", row.id)))?;
+        let run =
+            SignedRun::from_bytes(&row.run).map_err(|error| DbError::Damaged(format!("run {}: {error}", row.id)))?;
         let run = check_form(&run).map_err(|error| DbError::Damaged(format!("run {}: {error}", row.id)))?;
         Ok(Self { row, run })
     }
@@ -217,7 +218,8 @@ impl DocWork {
     pub(super) fn source(&self) -> Option<projector::Source<'_>> {
         let document = self.applied.as_ref().map(|applied| &applied.document).or(self.document.as_ref())?;
         let admitted = self.runs.iter().zip(&self.fates).filter(|(_, incoming)| incoming.fate == Fate::Admitted);
-        let fresh = admitted.flat_map(|(run, incoming)| run.heads().iter().map(|head| (head.hash, incoming.received_at)));
+        let fresh =
+            admitted.flat_map(|(run, incoming)| run.heads().iter().map(|head| (head.hash, incoming.received_at)));
         Some(projector::Source { document, times: &self.times, fresh: fresh.collect() })
     }
 
@@ -255,7 +257,8 @@ impl DocWork {
         }
         self.add_waiting();
         self.hold_descendants();
-        let candidates: Vec<usize> = (0..self.runs.len()).filter(|place| self.fates[*place].fate == Fate::New).collect();
+        let candidates: Vec<usize> =
+            (0..self.runs.len()).filter(|place| self.fates[*place].fate == Fate::New).collect();
         if candidates.is_empty() {
             return;
         }
@@ -347,7 +350,8 @@ impl DocWork {
 
     fn held_numbers(&self) -> Vec<(Actor, u64, ChangeHash)> {
         let decided: BTreeSet<i64> = self.fates.iter().filter_map(|incoming| incoming.row).collect();
-        let aside = self.aside.iter().filter(|aside| aside.row.state == RunState::Held && !decided.contains(&aside.row.id));
+        let aside =
+            self.aside.iter().filter(|aside| aside.row.state == RunState::Held && !decided.contains(&aside.row.id));
         let now = self.runs.iter().zip(&self.fates).filter(|(_, incoming)| matches!(incoming.fate, Fate::Held(..)));
         let runs = aside.map(|aside| &aside.run).chain(now.map(|(run, _)| run));
         runs.flat_map(|run| run.heads().iter().map(|head| (head.actor, head.seq, head.hash))).collect()

@@ -83,7 +83,10 @@ fn write_documents(batch: &Batch<'_>, written: &mut Written) -> Result<(), Engin
 }
 
 /// The digest of a collection as stored; empty when there is none.
-pub(crate) fn load_digest(connection: &rusqlite::Connection, collection: Collection) -> Result<CollectionDigest, DbError> {
+pub(crate) fn load_digest(
+    connection: &rusqlite::Connection,
+    collection: Collection,
+) -> Result<CollectionDigest, DbError> {
     match records::digest(connection, collection)? {
         None => Ok(CollectionDigest::new()),
         Some((state, _)) => CollectionDigest::from_bytes(&state).ok_or_else(|| DbError::Damaged("digest".into())),
@@ -138,7 +141,9 @@ fn write_runs(
                 written.admitted.push(run.last());
                 (Outcome::Stored { in_ledger }, true)
             }
-            Fate::Known(RunState::Admitted, _) => (Outcome::Stored { in_ledger: doc.key.kind != DocKind::Reference }, true),
+            Fate::Known(RunState::Admitted, _) => {
+                (Outcome::Stored { in_ledger: doc.key.kind != DocKind::Reference }, true)
+            }
             Fate::Known(RunState::Held, hold) => (Outcome::Held { code: Hold::code_of(hold.as_deref()) }, true),
             Fate::Known(RunState::Waiting, _) => (Outcome::Waiting, true),
             Fate::Known(RunState::Rejected, _) => (rejected_before(), false),
@@ -196,13 +201,7 @@ fn in_feed_order(doc: &DocWork) -> Vec<usize> {
     order
 }
 
-fn keep(
-    batch: &Batch<'_>,
-    doc: &DocWork,
-    number: usize,
-    state: RunState,
-    hold: Option<&str>,
-) -> Result<i64, DbError> {
+fn keep(batch: &Batch<'_>, doc: &DocWork, number: usize, state: RunState, hold: Option<&str>) -> Result<i64, DbError> {
     let (run, incoming) = (&doc.runs[number], &doc.fates[number]);
     if let Some(row) = incoming.row {
         records::set_run_state(batch.tx, row, state, hold)?;
@@ -270,7 +269,12 @@ fn finish_collection(
     let items: Vec<feed::Item<'_>> = work
         .items
         .iter()
-        .map(|item| feed::Item { kind: item.kind, reference: item.reference, hash: &item.hash, carrier: item.carrier.as_ref() })
+        .map(|item| feed::Item {
+            kind: item.kind,
+            reference: item.reference,
+            hash: &item.hash,
+            carrier: item.carrier.as_ref(),
+        })
         .collect();
     let (from_seq, to_seq) = if items.is_empty() {
         let head = feed::head(batch.tx, collection)?.seq;
