@@ -122,6 +122,10 @@ impl Connection {
     /// Ends the connection with a reason the peer can read. Returns when the peer was told, or it
     /// is clear that it cannot be.
     pub async fn close(&self, code: u32, reason: &str) {
+        if self.quic.close_reason().is_some() {
+            // The other side was first: it needs no word of ours, and nobody waits for nothing.
+            return;
+        }
         self.close_now(code, reason);
         if let Some(endpoint) = &self.endpoint {
             endpoint.wait_idle().await;

@@ -40,8 +40,12 @@ async fn call(address: SocketAddr, device: SecretKey, pin: PublicKey) -> Result<
 
 /// Both ends of a connection between device 2 and server 1.
 async fn pair() -> (Connection, Connection, Endpoint) {
+    pair_as(2).await
+}
+
+async fn pair_as(device: u8) -> (Connection, Connection, Endpoint) {
     let (endpoint, address) = server(&key(1));
-    let (device, at_server) = tokio::join!(call(address, key(2), key(1).public()), async {
+    let (device, at_server) = tokio::join!(call(address, key(device), key(1).public()), async {
         quic::accept(endpoint.accept().await.unwrap()).await
     });
     (device.unwrap(), at_server.unwrap(), endpoint)
@@ -168,17 +172,22 @@ impl rustls::client::ResolvesClientCert for NoKey {
 
 /// Both ends of a link between device 2 and server 1, over QUIC or over TLS on TCP.
 pub(crate) async fn links(kind: TransportKind) -> (Link, Link) {
+    links_as(kind, 2).await
+}
+
+/// The same for another device.
+pub(crate) async fn links_as(kind: TransportKind, device: u8) -> (Link, Link) {
     let any = (Ipv4Addr::LOCALHOST, 0).into();
-    let (pins, device) = (BTreeSet::from([key(1).public()]), key(2));
     match kind {
         TransportKind::Quic => {
-            let (device, at_server, _endpoint) = pair().await;
+            let (device, at_server, _endpoint) = pair_as(device).await;
             let (ours, theirs) = tokio::join!(Link::open(device), Link::accept(at_server));
             (ours.unwrap(), theirs.unwrap())
         }
         TransportKind::Tls => {
             let server = TcpServer::listen(any, &key(1), &cert(1, ServerStanding::Active)).await.unwrap();
             let address = server.local_address().unwrap();
+            let (pins, device) = (BTreeSet::from([key(1).public()]), key(device));
             let (ours, theirs) =
                 tokio::join!(tcp::connect(address, &device, &pins), async { server.accept().await.unwrap().await });
             (ours.unwrap(), theirs.unwrap().unwrap())
