@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod bare;
 pub mod figures;
+pub mod generator;
 pub mod process;
 pub mod relay;
 pub mod scenario;
