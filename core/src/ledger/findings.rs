@@ -98,7 +98,7 @@ pub mod code {
     pub const LEGAL_BASIS_NOT_IN_FORCE: &str = "legal_basis_not_in_force";
     /// An acceptance before the county's first check.
     pub const ACCEPTED_WITHOUT_COUNTY_CHECK: &str = "accepted_without_county_check";
-    /// Acceptance, first check or re-opening without a completion to refer to.
+    /// Acceptance or first check without a completion that it has seen.
     pub const DECISION_WITHOUT_COMPLETION: &str = "decision_without_completion";
     /// Human value of 规模以上 and figures disagree.
     pub const SCALE_MISMATCH: &str = "scale_mismatch";
@@ -124,8 +124,6 @@ pub mod code {
     pub const SAMPLE_ONE_PERSON: &str = "sample_one_person";
     /// A sign damaged, missing or outdated.
     pub const SIGN_DAMAGED: &str = "sign_damaged";
-    /// 合并去向 names a record that is not in the ledger.
-    pub const MERGED_INTO_UNKNOWN: &str = "merged_into_unknown";
     /// Duplicate of a record that is not in the ledger, or in a circle: still counted.
     pub const DUPLICATE_OF_UNKNOWN: &str = "duplicate_of_unknown";
     /// The plan's due date lies after the milestone without an extension.
@@ -134,8 +132,6 @@ pub mod code {
     pub const KNOWN_FROM_WITHOUT_DATE: &str = "known_from_without_date";
     /// An imported known date that nobody approved.
     pub const KNOWN_FROM_NOT_APPROVED: &str = "known_from_not_approved";
-    /// A register that devices set concurrently.
-    pub const TYPE_MISMATCH: &str = "type_mismatch";
     /// An extension without a document number.
     pub const EXTENSION_WITHOUT_DOCUMENT: &str = "extension_without_document";
     /// An exemption that the milestone set does not have; ignored.

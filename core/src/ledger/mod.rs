@@ -6,12 +6,15 @@
 //! follow; from these come the [`LedgerRow`] that people read and the [`Profile`] that milestones
 //! count.
 
+mod checks;
 mod conditions;
 mod decisions;
 mod denominator;
+mod explain;
 mod findings;
 mod grade;
 mod history;
+mod notices;
 mod outcome;
 mod permission;
 mod problems;
@@ -24,10 +27,16 @@ mod review;
 mod row;
 mod scale;
 mod set;
+mod summary;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod values;
 mod view;
 
 pub use denominator::{Place, absorb, place};
+pub use explain::{ConditionRow, Explanation, explain, explain_profile};
 pub use findings::{Finding, Severity, code};
 pub use grade::{Beside, Check, Grade, Reading};
 pub use history::History;
@@ -41,8 +50,9 @@ pub use progress::{
 pub use reference::{Reference, ReferenceError};
 pub use review::ReviewState;
 pub use row::{LedgerRow, LifeCycle, PartyColumn};
-pub use scale::{Scale, ScaleBasis, ScaleFigure};
+pub use scale::{Scale, ScaleFigure};
 pub use set::{BAZHONG, Condition, Milestone, MilestoneSet, NATIONAL, SetError};
+pub use summary::{PartyRow, ProblemRow, SummaryBy, SummaryByError, SummaryRow, party_list, problem_list, summary};
 
 use crate::doc::Entry;
 use crate::identity::{Level, Role};
@@ -128,28 +138,46 @@ pub fn project_all(
     known_as_of: Option<Day>,
 ) -> Projection {
     let set = reference.active_set();
+    let rules = (set, &reference.dictionaries);
     let record = record::Record::read(input, set.utc_offset_minutes);
     let mut findings = record.findings.clone();
     let known = view::Known::new(&record, None, known_as_of);
     let decisions = decisions::Decisions::read(&record, &known.case, set, &mut findings);
-    let profile = profile::build(&known, set, &decisions, &mut findings);
-    let dated = view::Known::new(&record, as_of, known_as_of);
-    // Reviews and values of the row report again what the profile's reading reported.
-    let view = view::View::new(&dated, set, &decisions, as_of, &mut findings);
-    let mut row = row::build(&view, &profile, &mut findings);
-    reference.check(&row, &view.values, &mut findings);
+    let view = view::View::new(&known, rules, &decisions, None, &mut findings);
+    let profile = profile::build(&view, &mut findings);
+    let mut row = match as_of {
+        None => row_of(&view, &profile, reference, &mut findings),
+        Some(_) => {
+            // What the row's own day adds to the findings is not about today: only its row is used.
+            let dated = view::Known::new(&record, as_of, known_as_of);
+            let then = view::View::new(&dated, rules, &decisions, as_of, &mut Vec::new());
+            row_of(&then, &profile, reference, &mut findings)
+        }
+    };
     findings.sort();
     findings.dedup();
     row.finding_count = findings.len();
     Projection { row, profile, findings }
 }
 
+fn row_of(view: &view::View<'_, '_>, profile: &Profile, reference: &Reference, findings: &mut Vec<Finding>) -> LedgerRow {
+    let row = row::build(view, profile, findings);
+    checks::check(&row, &view.values, reference, findings);
+    row
+}
+
 /// The profile alone, of one reading: what a milestone table of a past day needs.
 #[must_use]
-pub fn profile_of(input: &OutletInput<'_>, set: &MilestoneSet, known_as_of: Option<Day>) -> Profile {
+pub fn profile_of(
+    input: &OutletInput<'_>,
+    reference: &Reference,
+    set: &MilestoneSet,
+    known_as_of: Option<Day>,
+) -> Profile {
     let record = record::Record::read(input, set.utc_offset_minutes);
     let known = view::Known::new(&record, None, known_as_of);
     let mut findings = Vec::new();
     let decisions = decisions::Decisions::read(&record, &known.case, set, &mut findings);
-    profile::build(&known, set, &decisions, &mut findings)
+    let view = view::View::new(&known, (set, &reference.dictionaries), &decisions, None, &mut findings);
+    profile::build(&view, &mut findings)
 }

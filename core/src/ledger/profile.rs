@@ -10,9 +10,9 @@ use super::conditions;
 use super::findings::Finding;
 use super::grade::Check;
 use super::rectify::{Works, checks};
-use super::set::{Condition, MilestoneSet};
+use super::set::Condition;
 use super::values::{Source, Values};
-use super::view::{Known, View};
+use super::view::View;
 use crate::domain::case::Decision;
 use crate::domain::field::{FieldEntry, fact};
 use crate::ids::{DocKey, DocKind, OutletId};
@@ -195,40 +195,34 @@ impl Profile {
 }
 
 /// Builds the profile of one reading.
-pub(crate) fn build(
-    known: &Known<'_>,
-    set: &MilestoneSet,
-    decisions: &super::decisions::Decisions<'_>,
-    findings: &mut Vec<Finding>,
-) -> Profile {
-    let view = View::new(known, set, decisions, None, findings);
+pub(crate) fn build(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Profile {
     let mut fixed = BTreeMap::from([
-        (Condition::Survey, conditions::survey(&view)),
-        (Condition::Sample, conditions::sample(&view)),
-        (Condition::Trace, conditions::trace(&view)),
-        (Condition::Name, conditions::name(&view)),
-        (Condition::Code, conditions::code(&view)),
-        (Condition::Sign, conditions::sign(&view)),
+        (Condition::Survey, conditions::survey(view)),
+        (Condition::Sample, conditions::sample(view)),
+        (Condition::Trace, conditions::trace(view)),
+        (Condition::Name, conditions::name(view)),
+        (Condition::Code, conditions::code(view)),
+        (Condition::Sign, conditions::sign(view)),
     ]);
     fixed.retain(|_, check| check.met || !check.missing.is_empty());
-    let (exempted, exempt_by_class) = exemptions(&view, findings);
-    let scale = super::scale::derive(&view).class;
-    let alone = alone(&view, findings);
+    let (exempted, exempt_by_class) = exemptions(view, findings);
+    let scale = super::scale::derive(view).class;
+    let alone = alone(view, findings);
     Profile {
-        key: known.record.key.with_kind(DocKind::Field),
-        groups: groups(&view),
-        standing: standing(&view).unwrap_or_else(|| alone.clone()),
+        key: view.known.record.key.with_kind(DocKind::Field),
+        groups: groups(view),
+        standing: standing(view).unwrap_or_else(|| alone.clone()),
         alone,
         pending_review: !view.reviews.listed(),
-        exists_from: exists_from(&view),
+        exists_from: exists_from(view),
         set_up: view.values.text(fact::SET_UP).map(str::to_owned),
         scale,
         fixed,
-        steps: steps(&view),
-        extensions: extensions(&view, findings),
+        steps: steps(view),
+        extensions: extensions(view, findings),
         exempted,
         exempt_by_class,
-        moved_from: moved(&view, "from"),
+        moved_from: moved(view, "from"),
     }
 }
 

@@ -312,7 +312,11 @@ fn construction_missing(view: &View<'_, '_>, works: &Works<'_>, round: &Round<'_
         .live
         .items()
         .filter_map(|item| match &item.value.decision {
-            Decision::Exempt(exempt) => exempt.what.strip_prefix("construction:"),
+            Decision::Exempt(exempt) => {
+                let known = |rule: &&super::set::Exemption| rule.by_decision && rule.code == exempt.reason;
+                let rule = view.set.exemption.iter().find(known)?;
+                exempt.what.strip_prefix("construction:").filter(|_| rule.conditions.contains(&Condition::Construction))
+            }
             _ => None,
         })
         .collect();

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::{Finding, code};
-use super::row::LedgerRow;
 use super::set::{BAZHONG, MilestoneSet, NATIONAL, SetError};
-use super::values::Values;
-use crate::domain::field::fact;
+use crate::domain::dictionary::{Dictionaries, DictionaryError};
+use crate::domain::region::{RegionError, Regions};
 use crate::domain::reference::{ReferenceEntry, Seal};
 
 /// Why reference data cannot be used.
@@ -23,6 +21,24 @@ pub enum ReferenceError {
         #[source]
         source: SetError,
     },
+    /// Dictionaries that cannot be read.
+    #[error("dictionaries {name}: {source}")]
+    Dictionaries {
+        /// Their name.
+        name: String,
+        /// Why.
+        #[source]
+        source: DictionaryError,
+    },
+    /// A table of townships that cannot be read.
+    #[error("townships {name}: {source}")]
+    Townships {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: RegionError,
+    },
 }
 
 /// Parsed reference data.
@@ -32,17 +48,25 @@ pub struct Reference {
     active: MilestoneSet,
     /// Sealed documents.
     pub seals: Vec<Seal>,
+    /// Dictionaries, for labels, units and unknown values.
+    pub dictionaries: Dictionaries,
     /// Township (code and name) to county code. Empty: nothing is checked.
     pub townships: BTreeMap<String, String>,
 }
 
 impl Reference {
-    /// The shipped sets, nothing else.
+    /// The shipped sets, dictionaries and townships.
     #[must_use]
     pub fn embedded() -> Self {
         let parse = |text| MilestoneSet::parse(text).expect("the shipped set is checked by a test");
         let sets = vec![parse(BAZHONG), parse(NATIONAL)];
-        Self { active: sets[0].clone(), sets, seals: Vec::new(), townships: BTreeMap::new() }
+        Self {
+            active: sets[0].clone(),
+            sets,
+            seals: Vec::new(),
+            dictionaries: Dictionaries::embedded(),
+            townships: Regions::embedded().township_counties(),
+        }
     }
 
     /// The shipped data, overlaid by what was loaded: a later entry of the same name replaces an
@@ -60,6 +84,14 @@ impl Reference {
                     }
                 }
                 ReferenceEntry::Seal(seal) => reference.seals.push(seal.clone()),
+                ReferenceEntry::DataSet(data) if data.kind == "dictionaries" => match Dictionaries::parse(&data.text) {
+                    Ok(newer) => reference.dictionaries.overlay(newer),
+                    Err(source) => errors.push(ReferenceError::Dictionaries { name: data.name.clone(), source }),
+                },
+                ReferenceEntry::DataSet(data) if data.kind == "townships" => match Regions::parse(&data.text) {
+                    Ok(regions) => reference.townships = regions.township_counties(),
+                    Err(source) => errors.push(ReferenceError::Townships { name: data.name.clone(), source }),
+                },
                 ReferenceEntry::DataSet(_) => {}
             }
         }
@@ -87,21 +119,5 @@ impl Reference {
     #[must_use]
     pub fn active_set(&self) -> &MilestoneSet {
         &self.active
-    }
-
-    /// Findings on values that reference data can judge.
-    pub(crate) fn check(&self, row: &LedgerRow, values: &Values, findings: &mut Vec<Finding>) {
-        if values.get(fact::COUNTY).is_none() {
-            findings.push(Finding::new(code::COUNTY_ASSUMED).field(fact::COUNTY).detail(row.collection.to_string()));
-        }
-        let Some(township) = row.township.as_deref().filter(|_| !self.townships.is_empty()) else { return };
-        match self.townships.get(township) {
-            None => findings.push(Finding::new(code::UNKNOWN_TOWNSHIP).field(fact::TOWNSHIP).detail(township)),
-            Some(county) if values.text(fact::COUNTY).is_some_and(|own| own != county) => {
-                let detail = format!("{township}: {county}");
-                findings.push(Finding::new(code::TOWNSHIP_NOT_IN_COUNTY).field(fact::TOWNSHIP).detail(detail));
-            }
-            Some(_) => {}
-        }
     }
 }

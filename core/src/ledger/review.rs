@@ -144,8 +144,8 @@ impl<'r> Reviews<'r> {
             .copied()
             .filter(|entry| self.record.field_history.contains(&covers, &entry.origin.change))
             .collect();
-        let settled = |name: &str| live.items().any(|other| settles(other, name) && live.saw(item, other));
-        if let Some(name) = super::values::open_conflicts(&within).into_iter().find(|name| !settled(name)) {
+        let overruled = super::values::overruled(live.items().filter(|other| live.saw(item, other)));
+        if let Some(name) = super::values::open_conflicts(&within, &overruled).first().copied() {
             findings.push(Finding::new(code::APPROVAL_OVER_CONFLICT).field(name).entry(item.id));
             return;
         }
@@ -238,10 +238,6 @@ fn contradicted(live: &Live<'_, '_>, decided: &[(&CaseItem, &Review)], at: usize
 
 fn meant(review: &Review, section: &str) -> bool {
     review.sections.is_empty() || review.sections.iter().any(|named| named == section)
-}
-
-fn settles(item: &CaseItem, field: &str) -> bool {
-    matches!(&item.value.decision, Decision::Settle(settle) if settle.field == field)
 }
 
 fn level_for(set: &MilestoneSet, section: &str) -> Level {

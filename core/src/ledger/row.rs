@@ -10,7 +10,7 @@ use super::problems::{Problem, problems};
 use super::profile::{Extension, Profile, ScaleClass, Standing};
 use super::rectify::{Works, classify_of};
 use super::review::ReviewState;
-use super::scale::{ScaleBasis, ScaleFigure};
+use super::scale::ScaleFigure;
 use super::set::Condition;
 use super::values::Source;
 use super::view::View;
@@ -27,6 +27,7 @@ pub enum LifeCycle {
     /// 疑似.
     Suspected,
     /// 三级排查.
+    #[serde(rename = "needs_level_3")]
     NeedsLevel3,
     /// 非排口.
     NotAnOutlet,
@@ -60,6 +61,33 @@ pub enum LifeCycle {
     Closed,
     /// 复发/复查不通过.
     Reopened,
+}
+
+impl LifeCycle {
+    /// The code used in JSON and CSV.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::NeedsLevel3 => "needs_level_3",
+            Self::NotAnOutlet => "not_an_outlet",
+            Self::Surveying => "surveying",
+            Self::Submitted => "submitted",
+            Self::Listed => "listed",
+            Self::Duplicate => "duplicate",
+            Self::Moved => "moved",
+            Self::Decided => "decided",
+            Self::PlanApproved => "plan_approved",
+            Self::Rectifying => "rectifying",
+            Self::CompletionReported => "completion_reported",
+            Self::CountyPassed => "county_passed",
+            Self::Rejected => "rejected",
+            Self::Accepted => "accepted",
+            Self::InService => "in_service",
+            Self::Closed => "closed",
+            Self::Reopened => "reopened",
+        }
+    }
 }
 
 /// A responsible party as published: never the contact of a natural person.
@@ -132,8 +160,8 @@ pub struct LedgerRow {
     pub discharge_pattern: Option<String>,
     /// 规模.
     pub scale: ScaleClass,
-    /// Its basis.
-    pub scale_basis: ScaleBasis,
+    /// Its basis (dictionary `scale_basis`).
+    pub scale_basis: Option<String>,
     /// 主要责任主体.
     pub primary_party: Option<String>,
     /// 主管部门.
@@ -256,9 +284,10 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         findings.push(Finding::new(code::NO_POSITION).field(fact::LOCATION));
     }
     let scale = super::scale::derive(view);
-    findings.extend(super::scale::mismatch(&scale));
+    findings.extend(super::scale::mismatch(view, &scale));
     let (parties, department) = parties(view, &works);
     let problems = problems(view, &works);
+    findings.extend(super::notices::notices(view, &works, profile, &problems));
     let observation = observation(view, findings);
     let class = class_columns(&works, view.set, findings);
     let (standing_duplicate, standing_moved) = match &profile.standing {

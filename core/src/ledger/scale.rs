@@ -1,5 +1,6 @@
-//! 规模以上: derived from volumes in the order of their weight, the human value kept beside it.
-//! Figures that nobody reviewed can put an outlet above the threshold, never below it.
+//! 规模以上 of an outlet: [`crate::domain::scale`] derives it from volumes in the order of their
+//! weight; here they are gathered from the record, and the human value is kept beside. Figures that
+//! nobody reviewed can put an outlet above the threshold, never below it.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,58 +9,23 @@ use super::profile::ScaleClass;
 use super::set::ScaleRule;
 use super::values::Source;
 use super::view::View;
-use crate::domain::field::{FieldEntry, fact};
+use crate::domain::field::{Fact, FieldEntry, fact};
+use crate::domain::scale::{Basis, Derived, Flows, Gap, Measurement, Scale as Judged, Thresholds, Volume};
 use crate::time::Day;
 
-/// Where a volume comes from, weightiest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleBasis {
-    /// Decided in the case file.
-    Decision,
-    /// Consent or permit volume.
-    Permitted,
-    /// Metered or annual statement.
-    Metered,
-    /// Mean of at least two dry-weather measurements.
-    DryWeatherMean,
-    /// As asserted by a person, no figures.
-    Human,
-    /// One measurement only: undetermined.
-    OneMeasurement,
-    /// Nothing.
-    None,
-}
-
-impl ScaleBasis {
-    /// The code used in JSON and CSV.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Decision => "decision",
-            Self::Permitted => "permitted",
-            Self::Metered => "metered",
-            Self::DryWeatherMean => "dry_weather_mean",
-            Self::Human => "human",
-            Self::OneMeasurement => "one_measurement",
-            Self::None => "none",
-        }
-    }
-}
-
-/// One figure of the history.
+/// A line of the history: what the figures said from a day on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScaleFigure {
-    /// Its weight.
-    pub basis: ScaleBasis,
-    /// Day, where known.
+    /// Day of the figure, where known.
     pub on: Option<Day>,
-    /// Volume in m3 per day.
+    /// What the figures say from then on.
+    pub scale: ScaleClass,
+    /// On what basis (dictionary `scale_basis`).
+    pub basis: Option<String>,
+    /// Volume compared, a day.
     pub m3_per_day: Option<f64>,
-    /// Volume in m3 per year.
+    /// Volume compared, a year.
     pub m3_per_year: Option<f64>,
-    /// Reviewed.
-    pub approved: bool,
 }
 
 /// 规模 with its basis and history.
@@ -67,145 +33,125 @@ pub struct ScaleFigure {
 pub struct Scale {
     /// The class used.
     pub class: ScaleClass,
-    /// Its basis.
-    pub basis: ScaleBasis,
+    /// Its basis (dictionary `scale_basis`).
+    pub basis: Option<String>,
     /// What a person said.
     pub human: Option<ScaleClass>,
-    /// All figures, weightiest first.
+    /// What the figures say, over time.
     pub history: Vec<ScaleFigure>,
 }
 
 /// Derives the scale of an outlet.
 pub(crate) fn derive(view: &View<'_, '_>) -> Scale {
-    let history = figures(view);
+    let limits = thresholds(&view.set.scale);
+    let all = flows(view, false);
+    let history = all.history(limits).into_iter().map(|(on, derived)| figure(on, &derived)).collect();
     let shown = view.values.get(fact::SCALE);
     let human = shown.and_then(|shown| ScaleClass::from_code(shown.value.as_str()?));
-    if let (Some(class), Some(Source::Decided)) = (human, shown.map(|shown| shown.source)) {
-        return Scale { class, basis: ScaleBasis::Decision, human, history };
-    }
-    let rule = &view.set.scale;
-    let approved: Vec<ScaleFigure> = history.iter().filter(|figure| figure.approved).cloned().collect();
-    let (mut class, mut basis) = by_figures(&approved, rule);
-    if class == ScaleClass::Undetermined {
-        let (all, all_basis) = by_figures(&history, rule);
-        if all == ScaleClass::Above || (all == ScaleClass::Undetermined && all_basis < basis) {
-            (class, basis) = (all, all_basis);
-        }
-    }
-    let reviewed = shown.is_some_and(|shown| shown.source == Source::Approved);
-    if let (ScaleClass::Undetermined, Some(said)) = (class, human)
-        && (said == ScaleClass::Above || (said == ScaleClass::Below && reviewed))
-    {
-        (class, basis) = (said, ScaleBasis::Human);
-    }
+    let (class, basis) = class(view, limits, &all, human);
     Scale { class, basis, human, history }
 }
 
+fn class(
+    view: &View<'_, '_>,
+    limits: Thresholds,
+    all: &Flows,
+    human: Option<ScaleClass>,
+) -> (ScaleClass, Option<String>) {
+    let by_hand = |said| (said, Some("human".to_owned()));
+    let gap = |derived: Derived| (derived.gap == Some(Gap::OneMeasurement)).then(|| "one_measurement".to_owned());
+    let source = view.values.get(fact::SCALE).map(|shown| shown.source);
+    if let (Some(said), Some(Source::Decided)) = (human, source) {
+        return (said, Some("decision".to_owned()));
+    }
+    let judged = |derived: Derived| (class_of(derived.scale), derived.basis.map(|basis| basis.code().to_owned()));
+    let reviewed = judged(flows(view, true).derive(limits, None));
+    if reviewed.0 != ScaleClass::Undetermined {
+        return reviewed;
+    }
+    let unreviewed = judged(all.derive(limits, None));
+    match (unreviewed.0, human) {
+        (ScaleClass::Above, _) => unreviewed,
+        (_, Some(ScaleClass::Above)) => by_hand(ScaleClass::Above),
+        (_, Some(ScaleClass::Below)) if source == Some(Source::Approved) => by_hand(ScaleClass::Below),
+        _ => (ScaleClass::Undetermined, gap(all.derive(limits, None))),
+    }
+}
+
 /// The finding when figures and a person's word differ.
-pub(crate) fn mismatch(scale: &Scale) -> Option<Finding> {
-    let human = scale.human.filter(|human| *human != ScaleClass::Undetermined)?;
-    let figures = matches!(scale.basis, ScaleBasis::Permitted | ScaleBasis::Metered | ScaleBasis::DryWeatherMean);
-    (figures && human != scale.class && scale.class != ScaleClass::Undetermined).then(|| {
-        let detail = format!("{} ({}), {}", scale.class.code(), scale.basis.code(), human.code());
-        Finding::new(code::SCALE_MISMATCH).field(fact::SCALE).detail(detail)
-    })
+pub(crate) fn mismatch(view: &View<'_, '_>, scale: &Scale) -> Option<Finding> {
+    let human = scale.human.and_then(|human| Judged::from_code(human.code()));
+    let mismatch = flows(view, false).derive(thresholds(&view.set.scale), None).mismatch(human)?;
+    Some(Finding::new(code::SCALE_MISMATCH).field(fact::SCALE).detail(mismatch.to_string()))
 }
 
-fn by_figures(figures: &[ScaleFigure], rule: &ScaleRule) -> (ScaleClass, ScaleBasis) {
-    for basis in [ScaleBasis::Permitted, ScaleBasis::Metered] {
-        let of_basis: Vec<&ScaleFigure> = figures.iter().filter(|figure| figure.basis == basis).collect();
-        // The latest paper of its kind speaks; limbs without a date are as old as can be.
-        if let Some(latest) = of_basis.iter().map(|figure| figure.on).max() {
-            let limbs: Vec<_> = of_basis.into_iter().filter(|figure| figure.on == latest).collect();
-            return (class_of(&limbs, rule), basis);
-        }
+fn thresholds(rule: &ScaleRule) -> Thresholds {
+    Thresholds { m3_per_day: rule.m3_per_day, m3_per_year: rule.m3_per_year }
+}
+
+fn class_of(judged: Judged) -> ScaleClass {
+    match judged {
+        Judged::Above => ScaleClass::Above,
+        Judged::Below => ScaleClass::Below,
+        Judged::Undetermined => ScaleClass::Undetermined,
     }
-    let measured: Vec<f64> = figures
-        .iter()
-        .filter(|figure| figure.basis == ScaleBasis::DryWeatherMean)
-        .filter_map(|figure| figure.m3_per_day)
-        .collect();
-    if measured.len() >= 2 {
-        let mean = measured.iter().sum::<f64>() / measured.len() as f64;
-        let above = mean >= rule.m3_per_day || mean * 365.0 >= rule.m3_per_year;
-        return (if above { ScaleClass::Above } else { ScaleClass::Below }, ScaleBasis::DryWeatherMean);
+}
+
+fn figure(on: Option<Day>, derived: &Derived) -> ScaleFigure {
+    ScaleFigure {
+        on,
+        scale: class_of(derived.scale),
+        basis: derived.basis.map(|basis| basis.code().to_owned()),
+        m3_per_day: derived.m3_per_day,
+        m3_per_year: derived.m3_per_year,
     }
-    let any = figures.iter().any(|figure| figure.basis >= ScaleBasis::DryWeatherMean);
-    (ScaleClass::Undetermined, if any { ScaleBasis::OneMeasurement } else { ScaleBasis::None })
 }
 
-fn class_of(limbs: &[&ScaleFigure], rule: &ScaleRule) -> ScaleClass {
-    let above = limbs.iter().any(|figure| {
-        figure.m3_per_day.is_some_and(|volume| volume >= rule.m3_per_day)
-            || figure.m3_per_year.is_some_and(|volume| volume >= rule.m3_per_year)
-    });
-    if above { ScaleClass::Above } else { ScaleClass::Below }
-}
-
-fn figures(view: &View<'_, '_>) -> Vec<ScaleFigure> {
-    let mut figures = Vec::new();
+/// Volumes and measurements of the record: all, or only what a review covers.
+fn flows(view: &View<'_, '_>, reviewed: bool) -> Flows {
+    let mut flows = Flows::default();
     for item in &view.known.field {
-        let approved = view.reviews.approval(item, &["survey"]).is_some();
-        let mut push = |basis, on, m3_per_day: Option<f64>, m3_per_year: Option<f64>| {
-            let usable = |volume: &f64| volume.is_finite() && *volume >= 0.0;
-            let (m3_per_day, m3_per_year) = (m3_per_day.filter(usable), m3_per_year.filter(usable));
-            if m3_per_day.is_some() || m3_per_year.is_some() {
-                figures.push(ScaleFigure { basis, on, m3_per_day, m3_per_year, approved });
-            }
-        };
+        if reviewed && view.reviews.approval(item, &["survey"]).is_none() {
+            continue;
+        }
         match &item.value {
-            FieldEntry::Consent(consent) => push(ScaleBasis::Permitted, consent.on, consent.volume_m3_per_day, None),
+            FieldEntry::Consent(consent) => flows.volumes.push(Volume {
+                basis: Basis::Consent,
+                m3_per_day: consent.volume_m3_per_day,
+                m3_per_year: None,
+                on: consent.on,
+            }),
             FieldEntry::Survey(survey) => {
-                let dry = survey.rain_48h.value() == Some(&false);
-                push(measured(dry), item.evidence, survey.flow_m3_per_day.value().copied(), None);
+                flows.measurements.extend(survey.flow_m3_per_day.value().map(|flow| Measurement {
+                    m3_per_day: *flow,
+                    dry_weather: survey.rain_48h.value() == Some(&false),
+                    on: item.evidence,
+                }));
             }
             FieldEntry::Sample(sample) => {
-                let dry = sample.dry_weather.value() == Some(&true);
-                for result in sample.results.iter().filter(|result| result.parameter == "flow") {
-                    push(measured(dry), item.evidence, flow_per_day(result), None);
-                }
+                flows.measurements.extend(crate::domain::scale::measurement_of(sample, view.dictionaries));
             }
             _ => {}
         }
     }
     for (name, daily) in [(fact::VOLUME_M3_PER_DAY, true), (fact::VOLUME_M3_PER_YEAR, false)] {
-        figures.extend(stated(view, name, daily));
+        flows.volumes.extend(stated(view, name, daily, reviewed));
     }
-    figures.sort_by_key(|figure| (figure.basis, figure.on));
-    figures
+    flows
 }
 
-/// A volume given as a fact, with the basis that it names.
-fn stated(view: &View<'_, '_>, name: &str, daily: bool) -> Option<ScaleFigure> {
-    let shown = view.values.get(name)?;
-    let volume = view.values.number(name).filter(|volume| *volume >= 0.0)?;
-    let asserted = view.known.field.iter().find(|item| item.id == shown.entry)?;
-    let FieldEntry::Fact(fact) = &asserted.value else { return None };
-    let basis = match fact.basis.as_deref() {
-        Some("consent" | "permit") => ScaleBasis::Permitted,
-        Some("metered" | "statement") => ScaleBasis::Metered,
-        _ => ScaleBasis::OneMeasurement,
-    };
-    Some(ScaleFigure {
-        basis,
-        on: fact.on,
+/// A volume given as a fact, with the basis that it names; without one it has no weight.
+fn stated(view: &View<'_, '_>, name: &str, daily: bool, reviewed: bool) -> Option<Volume> {
+    let shown = view.values.get(name).filter(|shown| !reviewed || shown.source != Source::Current)?;
+    let volume = view.values.number(name)?;
+    let Fact { basis, on, .. } = view.known.field.iter().find_map(|item| match &item.value {
+        FieldEntry::Fact(fact) if item.id == shown.entry => Some(fact),
+        _ => None,
+    })?;
+    Some(Volume {
+        basis: Basis::from_code(basis.as_deref()?)?,
         m3_per_day: daily.then_some(volume),
         m3_per_year: (!daily).then_some(volume),
-        approved: shown.source != Source::Current,
+        on: *on,
     })
-}
-
-fn measured(dry: bool) -> ScaleBasis {
-    if dry { ScaleBasis::DryWeatherMean } else { ScaleBasis::OneMeasurement }
-}
-
-fn flow_per_day(result: &crate::domain::field::Measurement) -> Option<f64> {
-    let value = result.value.filter(|_| result.qualifier.is_none())?;
-    match result.unit.as_str() {
-        "m3/d" | "m³/d" | "t/d" => Some(value),
-        "m3/h" | "m³/h" => Some(value * 24.0),
-        "m3/s" | "m³/s" => Some(value * 86_400.0),
-        "L/s" | "l/s" => Some(value * 86.4),
-        _ => None,
-    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::decisions::Live;
 use super::findings::{Finding, code};
-use super::record::{CaseItem, FieldItem, Record};
+use super::record::{CaseItem, FieldItem};
 use super::review::Reviews;
 use crate::domain::case::Decision;
 use crate::domain::field::{Fact, FieldEntry, Location, fact};
@@ -48,7 +48,6 @@ pub(crate) struct Values {
 impl Values {
     /// Reads all facts.
     pub(crate) fn read<'r>(
-        record: &'r Record<'r>,
         field: &[&'r FieldItem],
         live: &Live<'_, 'r>,
         reviews: &Reviews<'r>,
@@ -70,14 +69,13 @@ impl Values {
             names.entry(name).or_default();
         }
         for (name, assertions) in names {
-            values.read_one(record, name, &assertions, live, reviews, findings);
+            values.read_one(name, &assertions, live, reviews, findings);
         }
         values
     }
 
     fn read_one<'r>(
         &mut self,
-        record: &'r Record<'r>,
         name: &str,
         assertions: &[(&FieldItem, &Fact)],
         live: &Live<'_, 'r>,
@@ -95,7 +93,7 @@ impl Values {
         findings.extend(decided.finding(name));
         let shown = match (decided.one(), &decided) {
             (Some(item), _) => {
-                report_later(record, name, item, &current, findings);
+                report_later(name, item, &current, &overruled(live.items()), findings);
                 settle_shown(item)
             }
             (None, super::decisions::Current::Gated(_)) => None,
@@ -165,15 +163,21 @@ impl Values {
     }
 }
 
-/// Names of gated facts with several different current values.
-pub(crate) fn open_conflicts<'r>(field: &[&'r FieldItem]) -> Vec<&'r str> {
+/// Names of gated facts with several different current values, but for those that a decision
+/// overruled by name.
+pub(crate) fn open_conflicts<'r>(field: &[&'r FieldItem], overruled: &[EntryId]) -> Vec<&'r str> {
     let mut names: BTreeMap<&str, Vec<(&FieldItem, &Fact)>> = BTreeMap::new();
     for (item, fact) in field.iter().filter_map(|item| fact_of(item)) {
         if fact::GATED.contains(&fact.field.as_str()) {
             names.entry(&fact.field).or_default().push((item, fact));
         }
     }
-    names.into_iter().filter(|(_, all)| distinct(&current(all)) > 1).map(|(name, _)| name).collect()
+    let open = |all: &[(&'r FieldItem, &'r Fact)]| -> bool {
+        let mut open = current(all);
+        open.retain(|(item, _)| !overruled.contains(&item.id));
+        distinct(&open) > 1
+    };
+    names.into_iter().filter(|(_, all)| open(all)).map(|(name, _)| name).collect()
 }
 
 fn fact_of<'i>(item: &&'i FieldItem) -> Option<(&'i FieldItem, &'i Fact)> {
@@ -183,10 +187,10 @@ fn fact_of<'i>(item: &&'i FieldItem) -> Option<(&'i FieldItem, &'i Fact)> {
     }
 }
 
-/// Those that nobody among them replaced.
+/// The current ones, by the documents' own rule.
 fn current<'i>(all: &[(&'i FieldItem, &'i Fact)]) -> Vec<(&'i FieldItem, &'i Fact)> {
-    let replaced = |id: &EntryId| all.iter().any(|(_, other)| other.replaces.contains(id));
-    all.iter().copied().filter(|(item, _)| !replaced(&item.id)).collect()
+    let positions = crate::doc::current_positions(all.iter().map(|(item, fact)| (item.id, *fact)));
+    positions.into_iter().map(|position| all[position]).collect()
 }
 
 fn distinct(all: &[(&FieldItem, &Fact)]) -> usize {
@@ -229,27 +233,30 @@ fn settle_shown(item: &CaseItem) -> Option<Shown> {
     }
 }
 
-/// A later assertion reopens a settled fact as a finding; the decision stands.
+/// What no decision has named and says something else reopens the matter as a finding; the decision
+/// stands.
 fn report_later(
-    record: &Record<'_>,
     name: &str,
     decision: &CaseItem,
     current: &[(&FieldItem, &Fact)],
+    overruled: &[EntryId],
     findings: &mut Vec<Finding>,
 ) {
-    let seen = record.field_history.closure(&decision.value.field_heads);
     let value = settled_value(&decision.value);
     let later: Vec<EntryId> = current
         .iter()
-        .filter(|(item, fact)| {
-            Some(&fact.value) != value
-                && !decision.value.overrules.contains(&item.id)
-                && !record.field_history.contains(&seen, &item.origin.change)
-                && !decision.value.field_heads.is_empty()
-        })
+        .filter(|(item, fact)| Some(&fact.value) != value && !overruled.contains(&item.id))
         .map(|(item, _)| item.id)
         .collect();
     if !later.is_empty() {
         findings.push(Finding::new(code::ASSERTED_AFTER_DECISION).field(name).entries(later));
     }
+}
+
+/// Field entries that standing decisions on facts overrule.
+pub(crate) fn overruled<'r>(settlements: impl Iterator<Item = &'r CaseItem>) -> Vec<EntryId> {
+    settlements
+        .filter(|item| matches!(item.value.decision, Decision::Settle(_)))
+        .flat_map(|item| item.value.overrules.iter().copied())
+        .collect()
 }

@@ -9,6 +9,7 @@ use super::review::Reviews;
 use super::set::MilestoneSet;
 use super::values::Values;
 use crate::domain::case::Decision;
+use crate::domain::dictionary::Dictionaries;
 use crate::domain::field::{Attachment, DocumentRef, FieldEntry, Photo};
 use crate::ids::BlobHash;
 use crate::time::Day;
@@ -103,6 +104,7 @@ fn known<T>(item: &Item<T>, known_as_of: Option<Day>) -> bool {
 pub(crate) struct View<'v, 'r> {
     pub known: &'v Known<'r>,
     pub set: &'v MilestoneSet,
+    pub dictionaries: &'v Dictionaries,
     pub decisions: &'v Decisions<'r>,
     pub live: Live<'v, 'r>,
     pub reviews: Reviews<'r>,
@@ -113,15 +115,15 @@ impl<'v, 'r> View<'v, 'r> {
     /// Reads reviews and values; `as_of` limits dated decisions.
     pub(crate) fn new(
         known: &'v Known<'r>,
-        set: &'v MilestoneSet,
+        (set, dictionaries): (&'v MilestoneSet, &'v Dictionaries),
         decisions: &'v Decisions<'r>,
         as_of: Option<Day>,
         findings: &mut Vec<Finding>,
     ) -> Self {
         let live = decisions.at(as_of);
         let reviews = Reviews::read(known.record, &known.field, &live, set, findings);
-        let values = Values::read(known.record, &known.field, &live, &reviews, findings);
-        Self { known, set, decisions, live, reviews, values }
+        let values = Values::read(&known.field, &live, &reviews, findings);
+        Self { known, set, dictionaries, decisions, live, reviews, values }
     }
 
     /// Grades a date of an item.

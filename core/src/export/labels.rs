@@ -1,0 +1,254 @@
+//! Labels of columns, states, conditions and findings in both languages: one table for files and
+//! pages. Terms of forms are in [`crate::domain::dictionary`].
+
+use crate::domain::dictionary::Lang;
+
+/// Code, Chinese, English.
+type Label = (&'static str, &'static str, &'static str);
+
+const HEADERS: &[Label] = &[
+    ("id", "排口标识", "id"),
+    ("national_code", "排污口编码（国家）", "national code"),
+    ("provincial_code", "排污口编码（省级）", "provincial code"),
+    ("temporary_number", "临时编号", "temporary number"),
+    ("number", "编号", "number"),
+    ("name", "排污口名称", "name"),
+    ("lon", "经度（WGS-84）", "longitude"),
+    ("lat", "纬度（WGS-84）", "latitude"),
+    ("county", "县（区）", "county"),
+    ("township", "乡镇（街道）", "township"),
+    ("waterbody", "受纳水体", "receiving water"),
+    ("classification", "整治类型", "classification"),
+    ("classification_proposed", "建议整治类型", "classification proposed"),
+    ("decided_on", "定类日期", "decided on"),
+    ("decision_document", "定类文号", "decision document"),
+    ("review_state", "审核状态", "review state"),
+    ("entry_mode", "入河方式", "entry mode"),
+    ("discharge_pattern", "排放规律", "discharge pattern"),
+    ("scale", "规模", "scale"),
+    ("scale_basis", "规模依据", "basis of the scale"),
+    ("primary_party", "主要责任主体", "primary responsible party"),
+    ("competent_department", "主管部门", "competent department"),
+    ("problem_count", "未整改问题数", "open problems"),
+    ("collection", "归集编码", "collection"),
+    ("state", "状态", "state"),
+    ("outlet_type", "排污口类型", "outlet type"),
+    ("bank", "岸别", "bank"),
+    ("management_unit", "管理单元", "management unit"),
+    ("basin", "流域", "basin"),
+    ("water_function_zone", "水功能区", "water function zone"),
+    ("control_unit", "控制单元", "control unit"),
+    ("section", "断面", "section"),
+    ("village", "村（社区）", "village"),
+    ("address", "地址", "address"),
+    ("datum", "原始坐标系", "datum as given"),
+    ("accuracy_m", "定位精度（米）", "accuracy in metres"),
+    ("surveyed_on", "最近排查日期", "last survey"),
+    ("discharge_state", "排水特征", "discharge state"),
+    ("dry_weather_discharge", "是否晴天排水", "discharging in dry weather"),
+    ("sampled_on", "最近监测日期", "last sample"),
+    ("traced_on", "溯源完成日期", "traced on"),
+    ("party", "责任主体", "responsible party"),
+    ("party_uscc", "统一社会信用代码", "credit code"),
+    ("party_permit", "排污许可证号", "permit number"),
+    ("other_parties", "其他责任主体", "other parties"),
+    ("industry", "行业类别", "industry"),
+    ("government_fallback", "政府兜底", "government as fallback"),
+    ("primary_of", "作为主要责任主体的排口数", "outlets as primary party"),
+    ("shares", "共用排口数", "outlets shared"),
+    ("outlets", "排口数", "outlets"),
+    ("approval_status", "审批状态", "approval status"),
+    ("set_up", "设置类型", "set-up"),
+    ("exists_from", "启用日期", "exists since"),
+    ("plan_due", "整治时限", "plan due"),
+    ("measures", "整治措施", "measures"),
+    ("completed_on", "整治完成日期", "completed on"),
+    ("accepted_on", "验收日期", "accepted on"),
+    ("reopened_on", "复发日期", "re-opened on"),
+    ("sign_state", "标识牌状态", "sign"),
+    ("sign_on", "立牌日期", "sign erected on"),
+    ("extended_until", "延期至", "extended until"),
+    ("extension_document", "延期文号", "extension document"),
+    ("merged_into", "合并去向", "merged into"),
+    ("duplicate_of", "重复记录", "duplicate of"),
+    ("problems", "存在问题", "problems"),
+    ("problem", "问题", "problem"),
+    ("problem_state", "整改情况", "problem state"),
+    ("found_on", "发现日期", "found on"),
+    ("due", "整改时限", "due"),
+    ("closed_on", "整改完成日期", "closed on"),
+    ("photos", "照片数", "photos"),
+    ("attachments", "附件数", "attachments"),
+    ("conflicts", "冲突字段", "conflicts"),
+    ("amended", "审核后修改的字段", "amended since approval"),
+    ("finding_count", "提示数", "findings"),
+    ("group", "分组", "group"),
+    ("suspected", "疑似排口数", "suspected"),
+    ("above_scale", "规模以上", "above scale"),
+    ("ban", "取缔", "ban"),
+    ("merge", "合并", "merge"),
+    ("regulate", "规范", "regulate"),
+    ("none_needed", "无需整治", "none needed"),
+    ("undecided", "未定", "undecided"),
+];
+
+const LABELS: &[Label] = &[
+    // Life cycle and review.
+    ("suspected", "疑似", "suspected"),
+    ("needs_level_3", "三级排查", "needs a level-3 survey"),
+    ("not_an_outlet", "非排口", "not an outlet"),
+    ("surveying", "排查中", "surveying"),
+    ("submitted", "待审", "submitted"),
+    ("listed", "已入账", "listed"),
+    ("duplicate", "重复", "duplicate"),
+    ("moved", "已移交", "moved"),
+    ("decided", "已定类", "class decided"),
+    ("plan_approved", "方案已批", "plan approved"),
+    ("rectifying", "整治中", "rectifying"),
+    ("completion_reported", "待验收", "completion reported"),
+    ("county_passed", "县级初验通过", "passed by the county"),
+    ("rejected", "验收不通过", "rejected"),
+    ("accepted", "已销号", "accepted"),
+    ("in_service", "在管", "in service"),
+    ("closed", "已关闭", "closed"),
+    ("reopened", "复发", "re-opened"),
+    ("draft", "未提交", "draft"),
+    ("returned", "已退回", "returned"),
+    ("partly_approved", "部分通过", "partly approved"),
+    ("approved", "已通过", "approved"),
+    ("approved_amended", "已通过，后有修改", "approved, amended since"),
+    ("gated", "审核意见冲突", "conflicting reviews"),
+    ("open", "未整改", "open"),
+    ("none", "无", "none"),
+    ("yes", "是", "yes"),
+    ("no", "否", "no"),
+    ("cannot_determine", "无法确定", "cannot determine"),
+    ("sign_damaged", "标识牌损坏或缺失", "sign damaged or missing"),
+    ("511902", "巴州区", "Bazhou"),
+    ("511903", "恩阳区", "Enyang"),
+    ("511921", "通江县", "Tongjiang"),
+    ("511922", "南江县", "Nanjiang"),
+    ("511923", "平昌县", "Pingchang"),
+    ("511971", "巴中经开区", "Bazhong economic zone"),
+    ("5119", "巴中市", "Bazhong"),
+    // Conditions.
+    ("survey", "排查", "survey"),
+    ("sample", "监测", "sample"),
+    ("trace", "溯源", "tracing"),
+    ("class", "定类", "class decided"),
+    ("mouth_closed", "口门拆除或封堵", "mouth removed or sealed"),
+    ("mouth_sealed", "原口封堵", "old mouth sealed"),
+    ("source_ended", "污染源停排或改道", "source stopped or redirected"),
+    ("after_photos", "整治后照片", "photos after the works"),
+    ("dry_recheck", "晴天复查无排水", "dry-weather re-check without discharge"),
+    ("connected", "已接入", "connected"),
+    ("merged_into", "合并去向", "merged into"),
+    ("measures", "一口一策措施", "measures of the plan"),
+    ("construction", "规范化建设", "standard construction"),
+    ("archive", "档案", "archive"),
+    ("name", "命名", "name"),
+    ("code", "编码", "code"),
+    ("sign", "标识牌", "sign"),
+    // What is missing.
+    ("survey_visit", "需现场排查", "a visit"),
+    ("survey_date", "排查日期缺失", "the day of the visit"),
+    ("position", "定位缺失", "a position"),
+    ("outlet_type", "类型未填", "the outlet type"),
+    ("entry_mode", "入河方式未填", "the entry mode"),
+    ("discharge_state", "排水特征未填", "the discharge state"),
+    ("photo_near", "近景照片", "a near photo"),
+    ("photo_surroundings", "周边环境照片", "a photo of the surroundings"),
+    ("photos", "照片不足", "more photos"),
+    ("result_pending", "结果未出", "a result: sampled, pending"),
+    ("report_date", "报告日期缺失", "the date of the report"),
+    ("sample_date", "监测日期缺失", "the day of sampling"),
+    ("visit_date", "到场日期缺失", "the day of the visit"),
+    ("visit_photo", "到场照片", "a photo of the visit"),
+    ("no_sample_reason", "未采样原因", "the reason for no sample"),
+    ("dry_weather_visit", "需晴天到场", "a visit in dry weather"),
+    ("source", "污染源", "the source"),
+    ("primary_party", "主要责任主体", "the primary responsible party"),
+    ("designating_document", "指定文件", "the designating document"),
+    ("difficult", "溯源疑难", "a conclusion: tracing is difficult"),
+    ("conclusion", "溯源结论", "a conclusion"),
+    ("class_document", "定类文号", "the document of the class decision"),
+    ("government_document", "政府文件", "the government's own document"),
+    ("completion", "整治完成报告", "a completion report"),
+    ("completion_date", "完成日期", "the completion date"),
+    ("county_check", "县级初验", "the county's first check"),
+    ("city_acceptance", "市级验收", "the city's acceptance"),
+    ("acceptance_rejected", "验收不通过", "a new completion: acceptance was refused"),
+    ("plan", "一口一策方案", "a plan"),
+    ("plan_approval", "方案待批", "approval of the plan"),
+    ("plan_measures", "方案无措施", "measures in the plan"),
+    ("archive_date", "档案日期", "the date of the archive"),
+    ("code_cancelled", "编码已注销", "a code: the last one was cancelled"),
+    ("sign_ordered", "标识牌已制作未树立", "the sign to be erected"),
+    ("sign_photo", "标识牌照片", "a photo of the sign"),
+    ("sign_date", "立牌日期", "the day the sign was erected"),
+    // Milestones.
+    ("on_time", "按时完成", "on time"),
+    ("late", "逾期完成", "late"),
+    ("due", "未到期", "due"),
+    ("overdue", "逾期", "overdue"),
+    ("outstanding", "未完成", "outstanding"),
+    ("extended", "已延期", "extended"),
+    ("exempt", "不适用", "exempt"),
+    ("behind", "未达标", "behind"),
+    ("documents_missing", "缺台账或问题清单", "documents missing"),
+    ("scale_undetermined", "规模待定", "scale undetermined"),
+    ("not_applicable", "不适用", "not applicable"),
+    ("as_known_now", "按现有认识", "as known now"),
+    ("as_reported", "按当时台账", "as reported then"),
+    ("contemporaneous", "当时留痕", "contemporaneous"),
+    ("documented", "有文件佐证", "documented"),
+    ("asserted", "仅有填报日期", "asserted"),
+];
+
+/// Label of a column; an unknown code is shown as it is.
+#[must_use]
+pub fn header(code: &str, lang: Lang) -> &str {
+    find(HEADERS, code, lang).unwrap_or(code)
+}
+
+/// Label of a state, condition or missing item; an unknown code is shown as it is.
+#[must_use]
+pub fn label(code: &str, lang: Lang) -> &str {
+    find(LABELS, code, lang).or_else(|| find(HEADERS, code, lang)).unwrap_or(code)
+}
+
+fn find(table: &'static [Label], code: &str, lang: Lang) -> Option<&'static str> {
+    let (_, zh, en) = table.iter().find(|(own, ..)| *own == code)?;
+    Some(match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::COLUMNS;
+
+    #[test]
+    fn every_column_has_a_label_and_no_code_has_two() {
+        for column in COLUMNS {
+            assert_ne!(header(column.code, Lang::Zh), column.code);
+        }
+        for table in [HEADERS, LABELS] {
+            let mut codes: Vec<_> = table.iter().map(|(code, ..)| code).collect();
+            codes.sort();
+            let all = codes.len();
+            codes.dedup();
+            assert_eq!(codes.len(), all);
+        }
+    }
+
+    #[test]
+    fn every_condition_has_a_label() {
+        let set = crate::ledger::MilestoneSet::parse(crate::ledger::BAZHONG).unwrap();
+        for condition in set.milestones.iter().flat_map(|milestone| milestone.requires.values().flatten()) {
+            assert_ne!(label(condition.code(), Lang::Zh), condition.code(), "{condition:?}");
+        }
+    }
+}
