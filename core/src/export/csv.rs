@@ -159,7 +159,8 @@ pub(crate) fn written(cell: &Cell, style: Style<'_>) -> String {
 
 /// A text that no spreadsheet runs as a formula: an apostrophe goes before what would start one.
 fn harmless(text: &str) -> String {
-    let starts = |letter: char| matches!(letter, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+    let starts =
+        |letter: char| matches!(letter, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     if text.starts_with(starts) || text.trim_start().starts_with(starts) { format!("'{text}") } else { text.to_owned() }
 }
 

@@ -34,7 +34,8 @@ fn is_identity_card(run: &str) -> bool {
     let number = |range: std::ops::Range<usize>| run[range].parse::<i16>().unwrap_or(0);
     let (year, month, day) = (number(6..10), number(10..12), number(12..14));
     let born = i8::try_from(month).ok().zip(i8::try_from(day).ok());
-    last && (1900..=2100).contains(&year) && born.is_some_and(|(month, day)| crate::time::Day::new(year, month, day).is_some())
+    last && (1900..=2100).contains(&year)
+        && born.is_some_and(|(month, day)| crate::time::Day::new(year, month, day).is_some())
 }
 
 fn is_mobile(run: &str) -> bool {

@@ -40,9 +40,9 @@ impl Style<'_> {
         match self.labels {
             None => code.to_owned(),
             Some((_, lang)) if dictionary == "ledger" => label(code, lang).to_owned(),
-            Some((all, lang)) if dictionary == "outlet_type" => all
-                .find_type(code)
-                .map_or_else(|_| code.to_owned(), |(_, term)| term.label(lang).to_owned()),
+            Some((all, lang)) if dictionary == "outlet_type" => {
+                all.find_type(code).map_or_else(|_| code.to_owned(), |(_, term)| term.label(lang).to_owned())
+            }
             Some((all, lang)) => match all.label(dictionary, code, lang) {
                 same if same == code => label(code, lang).to_owned(),
                 found => found.to_owned(),

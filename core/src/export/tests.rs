@@ -14,12 +14,16 @@ fn rows() -> Vec<LedgerRow> {
         .fact("name", json!("=cmd|' /C calc'!A0"))
         .investigated("2021-06-01")
         .visit("2021-06-02", json!({"problems": ["mixed_connection"]}))
-        .trace_with("2021-06-03", json!({"primary_party": {"name": "张某 13800138000", "address": "化成镇",
-            "contact": "33".repeat(32)}, "other_parties": [{"name": "某某合作社"}]}))
+        .trace_with(
+            "2021-06-03",
+            json!({"primary_party": {"name": "张某 13800138000", "address": "化成镇",
+            "contact": "33".repeat(32)}, "other_parties": [{"name": "某某合作社"}]}),
+        )
         .submit("2021-06-03")
         .approve("2021-06-05")
         .class("2022-01-10", "regulate");
-    let bare = Outlet::numbered(2).field(day("2021-01-01"), json!({"type": "fact", "field": "state", "value": "suspected"}));
+    let bare =
+        Outlet::numbered(2).field(day("2021-01-01"), json!({"type": "fact", "field": "state", "value": "suspected"}));
     vec![full.project().row, bare.project().row]
 }
 
@@ -65,7 +69,8 @@ fn people_read_chinese_headers_and_labels() {
     let dictionaries = Dictionaries::embedded();
     let style = Style { labels: Some((&dictionaries, Lang::Zh)) };
     let csv = text(ledger_csv(&rows()[..1], style).unwrap());
-    for word in ["排污口名称", "整治类型", "规范", "管道", "规模以上", "巴州区", "工业企业排污口", "已通过"] {
+    for word in ["排污口名称", "整治类型", "规范", "管道", "规模以上", "巴州区", "工业企业排污口", "已通过"]
+    {
         assert!(csv.contains(word), "{word} in {csv}");
     }
 }

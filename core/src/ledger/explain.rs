@@ -99,7 +99,8 @@ pub fn explain(
 ) -> Option<[Explanation; 2]> {
     let set = reference.sets().iter().find(|set| set.enabled && set.milestone(milestone).is_some())?;
     let now = explain_profile(&profile_of(input, reference, set, None), set, milestone, as_of, Reading::AsKnownNow)?;
-    let then = explain_profile(&profile_of(input, reference, set, Some(as_of)), set, milestone, as_of, Reading::AsReported)?;
+    let then =
+        explain_profile(&profile_of(input, reference, set, Some(as_of)), set, milestone, as_of, Reading::AsReported)?;
     Some([now, then])
 }
 

@@ -160,7 +160,12 @@ pub fn project_all(
     Projection { row, profile, findings }
 }
 
-fn row_of(view: &view::View<'_, '_>, profile: &Profile, reference: &Reference, findings: &mut Vec<Finding>) -> LedgerRow {
+fn row_of(
+    view: &view::View<'_, '_>,
+    profile: &Profile,
+    reference: &Reference,
+    findings: &mut Vec<Finding>,
+) -> LedgerRow {
     let row = row::build(view, profile, findings);
     checks::check(&row, &view.values, reference, findings);
     row

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::set::{BAZHONG, MilestoneSet, NATIONAL, SetError};
 use crate::domain::dictionary::{Dictionaries, DictionaryError};
-use crate::domain::region::{RegionError, Regions};
 use crate::domain::reference::{ReferenceEntry, Seal};
+use crate::domain::region::{RegionError, Regions};
 
 /// Why reference data cannot be used.
 #[derive(Debug, thiserror::Error)]

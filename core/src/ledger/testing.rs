@@ -360,7 +360,11 @@ impl Outlet {
     #[must_use]
     pub fn review(self, on: &str, action: &str, sections: &[&str]) -> Self {
         let heads = self.field.heads.clone();
-        self.case(day(on), Who::County, json!({"type": "review", "action": action, "sections": sections, "field_heads": heads}))
+        self.case(
+            day(on),
+            Who::County,
+            json!({"type": "review", "action": action, "sections": sections, "field_heads": heads}),
+        )
     }
 
     /// Approves all of it.

@@ -56,7 +56,11 @@ fn survey_not_done_when_not_visited_or_returned() {
     missing(&returned, Condition::Survey, "approval:survey");
     let no_access = above().visit("2021-06-01", json!({"outcome": "no_access"}));
     missing(&approved(no_access), Condition::Survey, "survey_visit");
-    missing(&approved(above().visit("2021-06-01", json!({})).photo("2021-06-01", "near")), Condition::Survey, "photo_surroundings");
+    missing(
+        &approved(above().visit("2021-06-01", json!({})).photo("2021-06-01", "near")),
+        Condition::Survey,
+        "photo_surroundings",
+    );
     missing(&approved(Outlet::numbered(1).survey("2021-06-01")), Condition::Survey, "position");
 }
 
@@ -98,7 +102,11 @@ fn without_a_sample_the_dated_visit_with_photo_counts_apart() {
     assert!(check(&approved(outlet), Condition::Sample).substitute);
     missing(&approved(above().sample_with("2021-06-01", none.clone())), Condition::Sample, "visit_photo");
     let undated = json!({"kind": "none", "reason": "no_water", "results": [], "sampled_on": null});
-    missing(&approved(above().photo("2021-06-01", "near").sample_with("2021-06-01", undated)), Condition::Sample, "visit_date");
+    missing(
+        &approved(above().photo("2021-06-01", "near").sample_with("2021-06-01", undated)),
+        Condition::Sample,
+        "visit_date",
+    );
     let both = above().photo("2021-06-01", "near").sample_with("2021-06-01", none).sample("2021-08-01");
     assert!(!check(&approved(both), Condition::Sample).substitute);
 }
@@ -134,7 +142,11 @@ fn trace_with_the_government_as_fallback_needs_the_designating_document() {
 
 #[test]
 fn trace_not_done_when_difficult_or_without_party() {
-    missing(&approved(above().trace_with("2021-07-01", json!({"conclusion": "difficult"}))), Condition::Trace, "difficult");
+    missing(
+        &approved(above().trace_with("2021-07-01", json!({"conclusion": "difficult"}))),
+        Condition::Trace,
+        "difficult",
+    );
     let no_party = above().trace_with("2021-07-01", json!({"primary_party": null}));
     missing(&approved(no_party.clone()), Condition::Trace, "primary_party");
     let designated = approved(no_party).case(
@@ -207,7 +219,11 @@ fn rectified_within_the_grace_of_acceptance_is_a_setting() {
 fn rectified_not_done_when_only_reported() {
     missing(&works(), Condition::Accepted, "city_acceptance");
     missing(&works().county_check("2022-12-22"), Condition::Accepted, "city_acceptance");
-    missing(&works().county_check("2022-12-22").city_accepts("2022-12-23", false), Condition::Accepted, "acceptance_rejected");
+    missing(
+        &works().county_check("2022-12-22").city_accepts("2022-12-23", false),
+        Condition::Accepted,
+        "acceptance_rejected",
+    );
 }
 
 #[test]
@@ -232,13 +248,18 @@ fn sign_is_dated_by_its_erection_else_by_its_photo() {
 
 #[test]
 fn sign_not_done_when_ordered_without_photo_or_not_approved() {
-    let say = |state: &str| investigated().case(day("2023-06-01"), Who::County, json!({"type": "sign", "state": state, "observed_on": "2023-06-01"}));
+    let say = |state: &str| {
+        investigated().case(
+            day("2023-06-01"),
+            Who::County,
+            json!({"type": "sign", "state": state, "observed_on": "2023-06-01"}),
+        )
+    };
     missing(&say("ordered"), Condition::Sign, "sign_ordered");
     missing(&say("erected"), Condition::Sign, "sign_photo");
-    let observed = investigated().photo("2023-06-01", "sign").field(
-        day("2023-06-01"),
-        json!({"type": "sign", "state": "erected", "on": "2023-06-01"}),
-    );
+    let observed = investigated()
+        .photo("2023-06-01", "sign")
+        .field(day("2023-06-01"), json!({"type": "sign", "state": "erected", "on": "2023-06-01"}));
     missing(&observed, Condition::Sign, "approval:sign");
 }
 
@@ -268,8 +289,11 @@ fn grades_tell_a_photo_of_the_day_from_a_paper_and_from_a_typed_date() {
     assert_eq!(grade(&photographed, Condition::Survey), Grade::Contemporaneous, "EXIF of the day");
     let lab = above()
         .received("2026-01-01")
-        .field(day("2021-06-20"), json!({"type": "attachment", "sha256": "22".repeat(32), "bytes": 1,
-            "mime": "application/pdf", "kind": "lab_report", "dated": "2021-06-20"}))
+        .field(
+            day("2021-06-20"),
+            json!({"type": "attachment", "sha256": "22".repeat(32), "bytes": 1,
+            "mime": "application/pdf", "kind": "lab_report", "dated": "2021-06-20"}),
+        )
         .sample_with("2021-06-01", json!({"kind": "lab", "report_on": "2021-06-20", "evidence": ["22".repeat(32)]}))
         .approve("2021-07-01");
     assert_eq!(grade(&lab, Condition::Sample), Grade::Contemporaneous, "dated by the laboratory");

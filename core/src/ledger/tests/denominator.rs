@@ -46,9 +46,11 @@ fn suspect() -> [Outlet; 1] {
 }
 
 fn not_an_outlet() -> [Outlet; 1] {
-    let proposed = Outlet::suspected()
-        .photo("2021-05-01", "near")
-        .fact_with("state", json!("not_an_outlet"), &[("reason", "road_drain")]);
+    let proposed = Outlet::suspected().photo("2021-05-01", "near").fact_with(
+        "state",
+        json!("not_an_outlet"),
+        &[("reason", "road_drain")],
+    );
     [settle_state(proposed, Who::County)]
 }
 
@@ -225,9 +227,11 @@ fn level_3_and_no_access_are_open_suspects() {
 
 #[test]
 fn a_proposal_of_not_an_outlet_removes_nothing() {
-    let proposed = Outlet::suspected()
-        .photo("2021-05-01", "near")
-        .fact_with("state", json!("not_an_outlet"), &[("reason", "road_drain")]);
+    let proposed = Outlet::suspected().photo("2021-05-01", "near").fact_with(
+        "state",
+        json!("not_an_outlet"),
+        &[("reason", "road_drain")],
+    );
     assert_eq!(cell(&[proposed], "M2"), Cell::In);
     let of_an_outlet = above().fact("state", json!("not_an_outlet"));
     assert_eq!(cell(std::slice::from_ref(&of_an_outlet), "M3"), Cell::In, "it stays an outlet until somebody decides");

@@ -177,16 +177,19 @@ fn a_re_opening_closed_as_unfounded_never_was() {
 
 #[test]
 fn sign_damaged_later_m4_stays_done_and_becomes_a_problem() {
-    let outlet = regulated().identity("2023-05-01").field(
-        day("2023-11-01"),
-        json!({"type": "sign", "state": "damaged", "on": "2023-11-01"}),
-    );
+    let outlet = regulated()
+        .identity("2023-05-01")
+        .field(day("2023-11-01"), json!({"type": "sign", "state": "damaged", "on": "2023-11-01"}));
     assert!(done(&outlet, "M4", "2023-12-31"));
     let row = outlet.project().row;
     assert_eq!(row.sign_state, "damaged");
     let problem = row.problems.iter().find(|problem| problem.code == "sign_damaged").unwrap();
     assert_eq!(problem.found_on, Some(day("2023-11-01")));
-    let repaired = outlet.case(day("2023-11-20"), Who::County, json!({"type": "sign", "state": "repaired", "observed_on": "2023-11-20"}));
+    let repaired = outlet.case(
+        day("2023-11-20"),
+        Who::County,
+        json!({"type": "sign", "state": "repaired", "observed_on": "2023-11-20"}),
+    );
     assert_eq!(repaired.project().row.problem_count, 0);
 }
 
@@ -194,13 +197,24 @@ fn sign_damaged_later_m4_stays_done_and_becomes_a_problem() {
 fn exemptions_and_declared_outlets_are_counted_apart() {
     let banned = investigated().banned("2022-05-01");
     let none_needed = investigated().keyed(2).none_needed("2022-05-01").identity("2023-01-01");
-    let sealed = investigated().keyed(3).fact("mouth", json!("sealed")).none_needed("2022-05-01").name("2023-01-01").code("2023-01-01", "x");
+    let sealed = investigated()
+        .keyed(3)
+        .fact("mouth", json!("sealed"))
+        .none_needed("2022-05-01")
+        .name("2023-01-01")
+        .code("2023-01-01", "x");
     let row = now(&[banned, none_needed, sealed], "M4");
     assert_eq!((row.done, row.of), (3, 3));
     assert_eq!((row.exempt["closed"], row.exempt["sign"]), (1, 1));
     assert_eq!(row.done_of_which["none_needed"], 2);
-    let m1 = now(&[above().survey("2021-06-01").sample_with("2021-06-01", json!({"kind": "none", "reason": "no_water", "results": []}))
-        .trace("2021-06-01").approve("2021-06-02")], "M1");
+    let m1 = now(
+        &[above()
+            .survey("2021-06-01")
+            .sample_with("2021-06-01", json!({"kind": "none", "reason": "no_water", "results": []}))
+            .trace("2021-06-01")
+            .approve("2021-06-02")],
+        "M1",
+    );
     assert_eq!(m1.done_of_which["without_sample"], 1);
 }
 

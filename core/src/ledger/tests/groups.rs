@@ -40,21 +40,25 @@ fn outlet_overdue_by_n_days() {
 
 #[test]
 fn outlet_extended_to_a_date_with_its_document() {
-    let expected = |until| OutletState::Extended {
-        until,
-        by: "市人民政府".into(),
-        document: Some("巴府函〔2022〕9号".into()),
-    };
+    let expected =
+        |until| OutletState::Extended {
+            until, by: "市人民政府".into(), document: Some("巴府函〔2022〕9号".into())
+        };
     assert_eq!(state(&extended(json!("2023-06-30")), "M3", "2023-06-30"), expected(Some(day("2023-06-30"))));
     assert_eq!(state(&extended(json!("2023-06-30")), "M3", "2023-07-02"), OutletState::Overdue { days: 2 });
     assert_eq!(state(&extended(json!(null)), "M3", "2025-01-01"), expected(None), "suspended");
-    assert_eq!(state(&extended(json!("2023-06-30")), "M3", "2022-11-01"), OutletState::Due { days: 60 }, "not granted yet");
+    assert_eq!(
+        state(&extended(json!("2023-06-30")), "M3", "2022-11-01"),
+        OutletState::Due { days: 60 },
+        "not granted yet"
+    );
     assert!(matches!(state(&extended(json!("2023-06-30")), "M4", "2024-01-10"), OutletState::Overdue { .. }));
 }
 
 #[test]
 fn outlet_exempt_says_why() {
-    let below = Outlet::new().fact_with("volume_m3_per_day", json!(10), &[("basis", "permit")]).investigated("2021-06-01");
+    let below =
+        Outlet::new().fact_with("volume_m3_per_day", json!(10), &[("basis", "permit")]).investigated("2021-06-01");
     assert_eq!(state(&below, "M3", "2023-06-01"), OutletState::Exempt { why: "below_scale".into() });
 }
 
@@ -145,7 +149,9 @@ fn group_m3_is_not_done_while_a_scale_is_undetermined() {
 
 #[test]
 fn group_m1_documents_are_yes_no_or_late_by_n_days() {
-    let state = |seals: &[super::Seal], group: &str| match &m1(&many(4, 5, "2021-11-01"), seals, "2022-06-01", group).parts["documents"] {
+    let state = |seals: &[super::Seal], group: &str| match &m1(&many(4, 5, "2021-11-01"), seals, "2022-06-01", group)
+        .parts["documents"]
+    {
         PartOf::Documents(parts) => (parts["ledger"].state.clone(), parts["problem_list"].late_days),
         PartOf::Share(_) => panic!("documents are no share"),
     };
@@ -195,7 +201,9 @@ fn every_way_of_grouping_loses_no_outlet() {
         let rows = table_by(&outlets, &[], "2024-06-01", by);
         let of = |area: bool| -> usize {
             rows.iter()
-                .filter(|row| row.milestone == "M4" && row.reading == Reading::AsKnownNow && (row.group == "5119") == area)
+                .filter(|row| {
+                    row.milestone == "M4" && row.reading == Reading::AsKnownNow && (row.group == "5119") == area
+                })
                 .map(|row| row.of)
                 .sum()
         };

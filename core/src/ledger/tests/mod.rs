@@ -36,8 +36,7 @@ pub(super) fn table_by(outlets: &[Outlet], seals: &[Seal], as_of: &str, by: Grou
     let set = set();
     let (known_now, _) = absorb(outlets.iter().map(|outlet| outlet.profile(&set)).collect());
     let (as_reported, _) = absorb(outlets.iter().map(|outlet| outlet.profile_known(&set, as_of)).collect());
-    let input =
-        TableInput { set: &set, known_now: &known_now, as_reported: &as_reported, seals, as_of: day(as_of) };
+    let input = TableInput { set: &set, known_now: &known_now, as_reported: &as_reported, seals, as_of: day(as_of) };
     progress(input, by)
 }
 

@@ -15,9 +15,11 @@ fn allowed(decision: &Value) -> [bool; 4] {
         let outlet = investigated().complete("2022-01-01", &[], &[]);
         let outlet = outlet.by(who).case(day("2022-02-01"), who, decision.clone());
         let entry = outlet.last;
-        let refused = outlet.project().findings.iter().any(|finding| {
-            finding.code == "decision_wrong_level" && finding.entries.contains(&entry)
-        });
+        let refused = outlet
+            .project()
+            .findings
+            .iter()
+            .any(|finding| finding.code == "decision_wrong_level" && finding.entries.contains(&entry));
         !refused
     })
 }
@@ -70,9 +72,11 @@ fn nobody_decides_on_a_record_they_authored() {
     let own = above().by(Who::County).survey("2021-06-01").submit("2021-06-01").approve("2021-06-02");
     assert!(findings(&own).contains(&"decision_by_author".to_owned()));
     assert_eq!(own.project().row.review_state, ReviewState::Submitted);
-    let other = above().by(Who::County).survey("2021-06-01").submit("2021-06-01").by(Who::County2).approve("2021-06-02");
+    let other =
+        above().by(Who::County).survey("2021-06-01").submit("2021-06-01").by(Who::County2).approve("2021-06-02");
     assert_eq!(other.project().row.review_state, ReviewState::Approved);
-    let recheck = investigated().by(Who::County).recheck("2022-01-01").by_default().review("2022-01-02", "approve", &[]);
+    let recheck =
+        investigated().by(Who::County).recheck("2022-01-01").by_default().review("2022-01-02", "approve", &[]);
     assert!(!findings(&recheck).contains(&"decision_by_author".to_owned()), "a re-check is no authorship");
 }
 
@@ -182,7 +186,8 @@ fn t7_an_open_conflict_of_a_gated_fact_forbids_approval() {
 
 #[test]
 fn a_conflict_shows_nothing_and_no_ordinary_save_ends_it() {
-    let conflict = Outlet::new().rival_fact("scale", json!("above")).by(Who::Inspector).rival_fact("scale", json!("below"));
+    let conflict =
+        Outlet::new().rival_fact("scale", json!("above")).by(Who::Inspector).rival_fact("scale", json!("below"));
     assert_eq!(conflict.project().row.conflicts, ["scale"]);
     let saved = conflict.fact("scale", json!("above"));
     assert_eq!(saved.project().row.conflicts, ["scale"], "seeing both is not choosing");

@@ -17,8 +17,11 @@ fn both(outlet: &Outlet, milestone: &str, as_of: &str) -> [(usize, usize); 2] {
 fn both_readings_are_always_returned_and_one_is_the_headline() {
     let rows = super::table_by(&[above()], &[], "2021-12-31", GroupBy::Unit);
     for milestone in ["M1", "M2", "M3", "M4"] {
-        let of: Vec<_> =
-            rows.iter().filter(|row| row.milestone == milestone && row.group == "5119").map(|row| (row.reading, row.headline)).collect();
+        let of: Vec<_> = rows
+            .iter()
+            .filter(|row| row.milestone == milestone && row.group == "5119")
+            .map(|row| (row.reading, row.headline))
+            .collect();
         assert_eq!(of, [(Reading::AsKnownNow, true), (Reading::AsReported, false)]);
     }
 }
@@ -86,7 +89,12 @@ fn imported_history_is_known_from_a_named_dated_document_once_approved() {
     assert_eq!(both(&approved, "M1", "2021-12-31"), [(1, 1), (1, 1)]);
     assert_eq!(both(&approved, "M1", "2021-12-24")[1], (0, 0), "before the document's date nothing was known");
     let row = total(&[approved], "M1", "2021-12-31", Reading::AsReported);
-    assert_eq!(row.grades.get("contemporaneous"), None, "a ledger of 2021 is a document, not a receipt: {:?}", row.grades);
+    assert_eq!(
+        row.grades.get("contemporaneous"),
+        None,
+        "a ledger of 2021 is a document, not a receipt: {:?}",
+        row.grades
+    );
     assert_eq!(row.grades["documented"], 1);
 }
 
@@ -109,11 +117,8 @@ fn the_population_is_cut_off_at_the_earlier_of_due_date_and_day() {
 
 #[test]
 fn m1_read_today_tells_on_time_from_late_from_open() {
-    let outlets = [
-        above().keyed(1).investigated("2021-12-31"),
-        above().keyed(2).investigated("2022-01-01"),
-        above().keyed(3),
-    ];
+    let outlets =
+        [above().keyed(1).investigated("2021-12-31"), above().keyed(2).investigated("2022-01-01"), above().keyed(3)];
     let row = total(&outlets, "M1", "2024-06-01", Reading::AsKnownNow);
     assert_eq!((row.on_time, row.late, row.open), (1, 1, 1));
 }

@@ -27,8 +27,11 @@ fn scale_follows_the_order_of_its_bases() {
     assert_eq!(scale(&two), (ScaleClass::Above, Some("dry_weather_mean".into())));
     let metered = two.fact_with("volume_m3_per_year", json!(99_999.0), &[("basis", "statement")]).approve("2021-07-01");
     assert_eq!(scale(&metered), (ScaleClass::Below, Some("statement".into())));
-    let permitted = metered.field(day("2021-08-01"), json!({"type": "consent", "regime": "approval", "kind": "legacy",
-        "authority": "水利局", "number": "1", "on": "2015-01-01", "volume_m3_per_day": 300.0}));
+    let permitted = metered.field(
+        day("2021-08-01"),
+        json!({"type": "consent", "regime": "approval", "kind": "legacy",
+        "authority": "水利局", "number": "1", "on": "2015-01-01", "volume_m3_per_day": 300.0}),
+    );
     assert_eq!(scale(&permitted.approve("2021-08-02")), (ScaleClass::Above, Some("consent".into())), "300 is above");
 }
 
@@ -42,15 +45,18 @@ fn scale_below_needs_review_and_a_decision_outweighs_figures() {
     let row = said.project().row;
     assert_eq!(row.scale, ScaleClass::Below, "figures stand, the word is kept beside");
     assert!(findings(&said).contains(&"scale_mismatch".to_owned()));
-    let settled = said.case(day("2021-08-01"), Who::County, json!({"type": "settle", "field": "scale", "value": "above"}));
-    assert_eq!((settled.project().row.scale, settled.project().row.scale_basis), (ScaleClass::Above, Some("decision".into())));
+    let settled =
+        said.case(day("2021-08-01"), Who::County, json!({"type": "settle", "field": "scale", "value": "above"}));
+    assert_eq!(
+        (settled.project().row.scale, settled.project().row.scale_basis),
+        (ScaleClass::Above, Some("decision".into()))
+    );
 }
 
 #[test]
 fn rain_decides_whether_dry_weather_discharge_can_be_answered() {
-    let visit = |rain: serde_json::Value| {
-        above().visit("2021-06-01", json!({"rain_48h": rain, "dry_weather_discharge": true}))
-    };
+    let visit =
+        |rain: serde_json::Value| above().visit("2021-06-01", json!({"rain_48h": rain, "dry_weather_discharge": true}));
     assert_eq!(visit(json!(false)).project().row.dry_weather_discharge.as_deref(), Some("yes"));
     for rain in [json!(true), json!(null), json!({"cannot_determine": true})] {
         let outlet = visit(rain.clone());
@@ -65,7 +71,9 @@ fn absent_blank_and_cannot_determine_never_become_zero_or_false() {
     for column in ["lon", "lat", "name", "classification", "decided_on", "dry_weather_discharge", "discharge_pattern"] {
         assert!(row[column].is_null(), "{column}: {}", row[column]);
     }
-    let pattern = |value: serde_json::Value| above().visit("2021-06-01", json!({"pattern": value})).project().row.discharge_pattern;
+    let pattern = |value: serde_json::Value| {
+        above().visit("2021-06-01", json!({"pattern": value})).project().row.discharge_pattern
+    };
     assert_eq!(pattern(json!(null)), None);
     assert_eq!(pattern(json!({"cannot_determine": true})).as_deref(), Some("cannot_determine"));
     let blank = above().fact("entry_mode", json!(null)).project().row;
@@ -103,8 +111,12 @@ fn township_and_county_are_checked_against_the_table() {
 #[test]
 fn a_legal_basis_must_be_in_force_on_the_day_of_the_decision() {
     let decide = |on: &str, basis: &str| {
-        investigated().case(day(on), Who::City, json!({"type": "classify", "step": "decide", "classification": "regulate",
-            "document": {"number": "1号", "dated": on}, "legal_bases": [{"document": basis}]}))
+        investigated().case(
+            day(on),
+            Who::City,
+            json!({"type": "classify", "step": "decide", "classification": "regulate",
+            "document": {"number": "1号", "dated": on}, "legal_bases": [{"document": basis}]}),
+        )
     };
     let code = "legal_basis_not_in_force".to_owned();
     assert!(findings(&decide("2021-12-01", "国办函〔2022〕17号")).contains(&code));
@@ -133,8 +145,10 @@ fn summaries_problem_list_and_parties_count_each_outlet_once() {
     ]
     .map(|outlet| outlet.project().row);
     let by_mode = summary(&rows, SummaryBy::EntryMode);
-    assert_eq!(by_mode.iter().map(|row| (row.group.as_deref(), row.outlets, row.suspected)).collect::<Vec<_>>(),
-        [(Some("pipe"), 2, 0), (None, 0, 1)]);
+    assert_eq!(
+        by_mode.iter().map(|row| (row.group.as_deref(), row.outlets, row.suspected)).collect::<Vec<_>>(),
+        [(Some("pipe"), 2, 0), (None, 0, 1)]
+    );
     assert_eq!(by_mode[0].by_class["ban"], 1);
     let problems = problem_list(&rows);
     assert_eq!(problems.len(), 1);
@@ -152,12 +166,20 @@ fn doubtful_papers_are_findings() {
     assert!(code(&too_early, "decision_without_completion"));
     let unchecked = investigated().complete("2022-01-01", &[], &[]).city_accepts("2022-01-02", true);
     assert!(code(&unchecked, "accepted_without_county_check"));
-    let plan = |due: &str| investigated().case(day("2022-01-01"), Who::City,
-        json!({"type": "plan", "step": "approve", "measures": ["sealing"], "due": due}));
+    let plan = |due: &str| {
+        investigated().case(
+            day("2022-01-01"),
+            Who::City,
+            json!({"type": "plan", "step": "approve", "measures": ["sealing"], "due": due}),
+        )
+    };
     assert!(!code(&plan("2022-12-31"), "plan_due_too_late"));
     assert!(code(&plan("2023-01-01"), "plan_due_too_late"), "above the scale M3 asks for it");
-    let extended = plan("2023-01-01").case(day("2022-06-01"), Who::City,
-        json!({"type": "extend", "until": "2023-03-01", "authority": "市人民政府", "document": {"number": "1号"}}));
+    let extended = plan("2023-01-01").case(
+        day("2022-06-01"),
+        Who::City,
+        json!({"type": "extend", "until": "2023-03-01", "authority": "市人民政府", "document": {"number": "1号"}}),
+    );
     assert!(!code(&extended, "plan_due_too_late"));
 }
 
@@ -173,7 +195,11 @@ fn codes_and_values_are_checked_against_dictionaries_and_warned_of() {
 
 #[test]
 fn explain_says_what_would_make_it_done() {
-    let outlet = investigated().class("2022-01-01", "regulate").plan("2022-02-01", &["separation"]).complete("2022-05-01", &[], &["archive"]);
+    let outlet = investigated().class("2022-01-01", "regulate").plan("2022-02-01", &["separation"]).complete(
+        "2022-05-01",
+        &[],
+        &["archive"],
+    );
     let [now, then] = outlet
         .with(|input| super::super::explain(input, super::super::testing::reference(), "M4", day("2023-12-31")))
         .unwrap();
@@ -185,7 +211,11 @@ fn explain_says_what_would_make_it_done() {
     let class = now.conditions.iter().find(|row| row.condition == super::super::Condition::Class).unwrap();
     assert_eq!((class.met, class.decided_by.as_deref()), (true, Some("City (city supervisor)")));
     assert_eq!(then.conditions, now.conditions, "all of it was known then");
-    assert!(outlet.with(|input| super::super::explain(input, super::super::testing::reference(), "M9", day("2023-12-31"))).is_none());
+    assert!(
+        outlet
+            .with(|input| super::super::explain(input, super::super::testing::reference(), "M9", day("2023-12-31")))
+            .is_none()
+    );
 }
 
 fn full_life() -> Outlet {
