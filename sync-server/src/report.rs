@@ -78,9 +78,12 @@ pub struct Readings {
 pub fn readings(engine: &Engine, set: &MilestoneSet, as_of: Day) -> Result<Readings, EngineError> {
     let both = engine.database().read::<_, EngineError>(|tx| {
         let roster = engine.folder.roster(tx)?;
+        let reference = engine.reference(tx)?;
         let keys = projector::outlets(tx)?;
         projector::each(engine, tx, &keys, |outlet| {
-            outlet.with(&roster, |input| (profile_of(input, set, None), profile_of(input, set, Some(as_of))))
+            outlet.with(&roster, |input| {
+                (profile_of(input, &reference, set, None), profile_of(input, &reference, set, Some(as_of)))
+            })
         })
     })?;
     let (now, then): (Vec<Profile>, Vec<Profile>) = both.into_iter().unzip();
