@@ -25,6 +25,8 @@ pub mod photos;
 pub mod replica;
 pub mod report;
 pub mod server;
+#[cfg(test)]
+mod testing;
 mod space;
 mod tar;
 pub mod ui;

@@ -26,6 +26,8 @@ mod policy;
 pub(crate) mod projector;
 mod quarantine;
 mod reference;
+#[cfg(test)]
+mod tests;
 mod work;
 mod write;
 
