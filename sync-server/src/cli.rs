@@ -322,6 +322,17 @@ pub enum ExportFormat {
     Geojson,
 }
 
+/// Languages of headers and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Labels {
+    /// Codes as stored, for scripts.
+    Codes,
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
 /// `ledger export`.
 #[derive(Debug, Args)]
 pub struct LedgerExportArgs {
@@ -334,6 +345,9 @@ pub struct LedgerExportArgs {
     /// What the server knew at the end of this day.
     #[arg(long, value_name = "DATE")]
     pub known_as_of: Option<Day>,
+    /// Headers and values as codes, or as labels for people.
+    #[arg(long, value_enum, default_value = "codes")]
+    pub labels: Labels,
     /// File to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
@@ -416,6 +430,9 @@ pub enum ExportCommand {
         /// What was true at the end of this day.
         #[arg(long, value_name = "DATE")]
         as_of: Option<Day>,
+        /// Headers and values as codes, or as labels for people.
+        #[arg(long, value_enum, default_value = "codes")]
+        labels: Labels,
     },
 }
 

@@ -12,6 +12,7 @@ use crate::ui::Ui;
 
 mod archive;
 mod device;
+mod export;
 mod init;
 mod ledger;
 mod quarantine;
@@ -32,6 +33,11 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::LoadReference(args) => reference::load(&args, &data.engine(ui)?, ui),
         Command::Seal(args) => reference::seal(&args, &data.engine(ui)?, ui),
         Command::Progress(args) => ledger::progress(&args, &data.engine(ui)?, ui),
+        Command::Ledger(LedgerCommand::Export(args)) => export::ledger(&args, &data.engine(ui)?, ui),
+        Command::Ledger(LedgerCommand::Summary { by, as_of }) => export::counts(by, as_of, &data.engine(ui)?, ui),
+        Command::Problems(command) => export::problems(&command, &data.engine(ui)?, ui),
+        Command::Parties(command) => export::parties(&command, &data.engine(ui)?, ui),
+        Command::Explain(args) => export::explain(&args, &data.engine(ui)?, ui),
         Command::Ledger(LedgerCommand::Rebuild) => ledger::rebuild(&data.engine(ui)?, ui),
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
@@ -44,7 +50,6 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         }
         Command::Completions { shell } => completions(shell, ui),
         Command::Man { dir } => man(&dir, ui),
-        _ => Err(CommandError::internal("not built yet")),
     }
 }
 
