@@ -25,10 +25,10 @@ pub mod photos;
 pub mod replica;
 pub mod report;
 pub mod server;
-#[cfg(test)]
-mod testing;
 mod space;
 mod tar;
+#[cfg(test)]
+mod testing;
 pub mod ui;
 pub mod web;
 

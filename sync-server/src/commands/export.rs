@@ -140,7 +140,8 @@ pub(super) fn explain(args: &ExplainArgs, engine: &Engine, ui: &mut Ui) -> Outco
             .hint("`outlet-server ledger export` lists ids, codes and temporary numbers"),
         Find::Several(ids) => {
             let shown: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-            CommandError::user(format!("{} outlets fit {:?}", ids.len(), args.id)).hint(format!("give more of the id: {}", shown.join(", ")))
+            CommandError::user(format!("{} outlets fit {:?}", ids.len(), args.id))
+                .hint(format!("give more of the id: {}", shown.join(", ")))
         }
     })?;
     let as_of = args.as_of.unwrap_or_else(|| ui.env.now().day_in_shanghai());
@@ -157,10 +158,11 @@ pub(super) fn explain(args: &ExplainArgs, engine: &Engine, ui: &mut Ui) -> Outco
         let profile = profiles.iter().find(|profile| profile.key == key)?;
         explain_profile(profile, set, &milestone, as_of, reading)
     };
-    let both: Vec<Explanation> = [of(&readings.known_now, Reading::AsKnownNow), of(&readings.as_reported, Reading::AsReported)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let both: Vec<Explanation> =
+        [of(&readings.known_now, Reading::AsKnownNow), of(&readings.as_reported, Reading::AsReported)]
+            .into_iter()
+            .flatten()
+            .collect();
     ui.show(&both, |both| both.iter().map(text).collect::<Vec<_>>().join("\n\n"))?;
     Ok(Exit::Ok)
 }

@@ -38,7 +38,11 @@ fn entries(kit: &Kit, key: &DocKey) -> usize {
 fn what_is_stored_has_receipt_row_and_digest_and_again_changes_nothing() {
     let kit = Kit::new();
     let mut device = kit.member(1, Role::Inspector, None);
-    let runs = vec![device.fact(&outlet(1), "name", "甲"), device.fact(&outlet(2), "name", "乙"), device.fact(&outlet(1), "bank", "left")];
+    let runs = vec![
+        device.fact(&outlet(1), "name", "甲"),
+        device.fact(&outlet(2), "name", "乙"),
+        device.fact(&outlet(1), "bank", "left"),
+    ];
     let admitted = kit.push(&device, &runs);
     assert_eq!(admitted.outcomes, [stored(), stored(), stored()]);
     assert_eq!(admitted.new_changes, 3);
@@ -260,7 +264,8 @@ fn a_withdrawn_photo_loses_its_bytes_and_keeps_its_hash() {
     let mut incoming = kit.engine.photos.receive(hash).unwrap().unwrap();
     incoming.write(0, b"face").unwrap();
     assert!(incoming.finish().unwrap());
-    let withdrawn = device.write(&outlet(1), json!({ "type": "withdrawn", "sha256": hash, "ground": "个人信息保护法 47" }));
+    let withdrawn =
+        device.write(&outlet(1), json!({ "type": "withdrawn", "sha256": hash, "ground": "个人信息保护法 47" }));
     assert_eq!(kit.push(&device, &[withdrawn]).outcomes, [stored()]);
     assert!(kit.engine.photos.read_all(&hash).is_err());
     let file = kit.engine.database().read::<_, DbError>(|tx| db::files::get(tx, &hash)).unwrap();
