@@ -14,7 +14,7 @@ use outlet_core::domain::dictionary::{Dictionaries, Lang};
 use outlet_core::domain::party::Uscc;
 use outlet_core::domain::region::Regions;
 use outlet_core::geo::{Datum, GeoPoint};
-use outlet_core::time::Day;
+use outlet_core::time::{Day, Timestamp};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -232,22 +232,51 @@ impl Generator {
     pub fn photo_bytes(&self, index: u64) -> Vec<u8> {
         let outlet = self.outlet(index / PHOTOS_PER_OUTLET);
         let dice = &mut self.dice(PHOTO_STREAM + index);
-        let (width, height) = self.photo_size;
-        let (sky, water): ([u8; 3], [u8; 3]) = (dice.random(), dice.random());
-        let grain: u32 = dice.random();
-        let picture = RgbImage::from_fn(width, height, |x, y| {
-            let base = if y < height / 3 { sky } else { water };
-            // Cheap texture, so that no two pictures compress to the same bytes.
-            let noise = (x.wrapping_mul(31) ^ y.wrapping_mul(17) ^ grain).wrapping_mul(2_654_435_761) >> 28;
-            Rgb(base.map(|channel| channel.saturating_add(u8::try_from(noise).unwrap_or(0))))
-        });
-        let mut jpeg = Cursor::new(Vec::new());
-        JpegEncoder::new_with_quality(&mut jpeg, 75)
-            .encode(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
-            .expect("memory takes any picture");
-        let jpeg = jpeg.into_inner();
+        let jpeg = textured(dice, self.photo_size);
         if dice.random_bool(0.04) { jpeg } else { exif::with_block(&jpeg, &exif::block(&camera(dice, &outlet))) }
     }
+}
+
+/// One photograph of a given place and time, with the EXIF of a phone; unlike that of any other seed.
+#[must_use]
+pub fn picture(lon: f64, lat: f64, taken_at: Timestamp, seed: u64) -> Vec<u8> {
+    let dice = &mut ChaCha8Rng::seed_from_u64(seed);
+    let local = taken_at.plus_millis(8 * 3_600_000);
+    let seconds = local.millis().div_euclid(1000).rem_euclid(86_400);
+    let (year, month, day) = taken_at.day_in_shanghai().parts();
+    let facts = CameraFacts {
+        time: format!(
+            "{year:04}:{month:02}:{day:02} {:02}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
+        offset: Some("+08:00".to_owned()),
+        position: Some((lon, lat)),
+        accuracy_m: 5.0,
+        direction_deg: 90.0,
+        orientation: 1,
+        make: "Generated",
+        model: "Phone",
+    };
+    exif::with_block(&textured(dice, (320, 240)), &exif::block(&facts))
+}
+
+/// A JPEG of sky and water that compresses to bytes of its own.
+fn textured(dice: &mut ChaCha8Rng, (width, height): (u32, u32)) -> Vec<u8> {
+    let (sky, water): ([u8; 3], [u8; 3]) = (dice.random(), dice.random());
+    let grain: u32 = dice.random();
+    let picture = RgbImage::from_fn(width, height, |x, y| {
+        let base = if y < height / 3 { sky } else { water };
+        // Cheap texture, so that no two pictures compress to the same bytes.
+        let noise = (x.wrapping_mul(31) ^ y.wrapping_mul(17) ^ grain).wrapping_mul(2_654_435_761) >> 28;
+        Rgb(base.map(|channel| channel.saturating_add(u8::try_from(noise).unwrap_or(0))))
+    });
+    let mut jpeg = Cursor::new(Vec::new());
+    JpegEncoder::new_with_quality(&mut jpeg, 75)
+        .encode(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
+        .expect("memory takes any picture");
+    jpeg.into_inner()
 }
 
 fn pick<'a, T>(dice: &mut ChaCha8Rng, from: &'a [T]) -> &'a T {

@@ -8,4 +8,5 @@ pub mod generator;
 pub mod process;
 pub mod relay;
 pub mod scenario;
+pub mod story;
 pub mod workload;

@@ -103,7 +103,7 @@ impl Writer {
             self.fact(fact::COUNTY, json!(collection.to_string())),
             self.fact(fact::WATERBODY, json!("巴河")),
             self.fact(fact::TOWNSHIP, json!("大茅坪镇")),
-            self.fact(fact::BANK, json!(if number % 2 == 0 { "left" } else { "right" })),
+            self.fact(fact::BANK, json!(if number.is_multiple_of(2) { "left" } else { "right" })),
             self.fact(fact::ENTRY_MODE, json!("pipe")),
         ]
     }

@@ -139,7 +139,7 @@ impl Case {
             counted: Counted::Outlet,
             class: [Class::Regulate, Class::NoneNeeded, Class::Merge("sewer"), Class::Regulate, Class::Ban]
                 [index / 5 % 5],
-            scale: if index % 7 == 0 { Scale::Above } else { Scale::Below },
+            scale: if index.is_multiple_of(7) { Scale::Above } else { Scale::Below },
             stage: Stage::Signed,
             surveyed,
             sampled: Some(surveyed.plus_days(12)),
@@ -153,7 +153,7 @@ impl Case {
             extended: None,
             reopened: None,
             damaged: None,
-            known_from: (index % 4 == 0).then(|| day("2021-12-20")),
+            known_from: index.is_multiple_of(4).then(|| day("2021-12-20")),
             exempt: None,
             amended: index % 11 == 3,
         }

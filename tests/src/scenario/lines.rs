@@ -404,7 +404,7 @@ fn add(case: &Case) -> String {
         name(case),
         county.river,
         township(case),
-        if case.index % 2 == 0 { "left" } else { "right" },
+        if case.index.is_multiple_of(2) { "left" } else { "right" },
         if case.index % 17 == 5 && case.county < 2 { "511971" } else { county.code },
     );
     if matches!(case.counted, Counted::Suspect | Counted::NotReached | Counted::NeedsLevel3) {
@@ -458,7 +458,7 @@ fn sample(case: &Case) -> Option<String> {
             "sample {number} none --on {day} --reason no_water --dry-weather yes --person 甲 --person 乙"
         ));
     }
-    if case.index % 3 == 0 {
+    if case.index.is_multiple_of(3) {
         let taken = on.plus_days(-6);
         return Some(format!(
             "sample {number} lab --on {taken} --reported-on {on} --result cod=28 --result nh3_n=1.2 --person 甲 --person 乙 --sample-number S{:04} --laboratory 市环境监测站",

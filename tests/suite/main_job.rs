@@ -1,0 +1,107 @@
+//! The main job from end to end, and the milestone tables through the command line, cell by cell.
+
+use std::collections::BTreeMap;
+
+use outlet_tests::generator::picture;
+use outlet_tests::scenario::Scenario;
+use outlet_tests::story::Story;
+use serde_json::Value;
+
+/// Cell of lifecycle 1.2/1.3, and whether its outlet is done for M1, M2, M3, M4 as of 2024-12-31
+/// (`None`: not in the denominator).
+const CELLS: [(&str, [Option<bool>; 4]); 47] = {
+    const Y: Option<bool> = Some(true);
+    const N: Option<bool> = Some(false);
+    const X: Option<bool> = None;
+    [
+        ("1.2 suspect, open", [N, N, X, X]),
+        ("1.2 suspect, not reached", [N, N, X, X]),
+        ("1.2 suspect, level 3 pending", [N, N, X, X]),
+        ("1.2 not an outlet", [X, X, X, X]),
+        ("1.2 pending review", [N, N, X, N]),
+        ("1.2 returned", [N, N, X, N]),
+        ("1.2 survivor of a duplicate", [Y, Y, X, Y]),
+        ("1.2 duplicate", [X, X, X, X]),
+        ("1.2 set up after the cut-off", [X, X, X, X]),
+        ("1.2 altered outlet stays in", [Y, Y, X, Y]),
+        ("1.2 sealed at the first survey", [Y, Y, X, Y]),
+        ("1.2 abandoned at the first survey", [Y, Y, X, Y]),
+        ("1.2 scale undetermined", [Y, Y, X, Y]),
+        ("1.2 extended", [Y, Y, X, N]),
+        ("1.2 found in 2022, existed in 2021", [Y, Y, X, Y]),
+        ("1.3 ban, closed", [Y, Y, Y, Y]),
+        ("1.3 ban, only decided", [Y, Y, X, N]),
+        ("1.3 ban, without dry re-check", [Y, Y, X, N]),
+        ("1.3 ban, source not ended", [Y, Y, X, N]),
+        ("1.3 ban, without after-photos", [Y, Y, X, N]),
+        ("1.3 merge into an outlet", [Y, Y, Y, Y]),
+        ("1.3 merge into a sewer", [Y, Y, X, Y]),
+        ("1.3 the surviving outlet of a merge", [Y, Y, X, Y]),
+        ("1.3 merge into a plant", [Y, Y, X, Y]),
+        ("1.3 merge, old mouth not sealed", [Y, Y, X, N]),
+        ("1.3 merge, not connected", [Y, Y, X, N]),
+        ("1.3 regulate, accepted without a sign", [Y, Y, Y, N]),
+        ("1.3 regulate, complete", [Y, Y, Y, Y]),
+        ("1.3 regulate, an item of construction missing", [Y, Y, X, N]),
+        ("1.3 regulate, a measure open", [Y, Y, X, N]),
+        ("1.3 regulate, without a code", [Y, Y, X, N]),
+        ("1.3 regulate, sign without a photo", [Y, Y, X, N]),
+        ("1.3 none needed, with sign", [Y, Y, Y, Y]),
+        ("1.3 none needed, without an archive", [Y, Y, X, N]),
+        ("1.3 none needed, exempt from the sign", [Y, Y, X, Y]),
+        ("1.3 regulate, completed late", [Y, Y, Y, Y]),
+        ("1.3 undecided", [Y, Y, X, N]),
+        ("1.3 under way", [Y, Y, X, N]),
+        ("1.3 completion reported", [Y, Y, X, N]),
+        ("1.3 county check only", [Y, Y, X, N]),
+        ("1.3 acceptance rejected", [Y, Y, X, N]),
+        ("1.3 re-opened", [Y, Y, X, N]),
+        ("1.3 ban re-opened", [Y, Y, X, N]),
+        ("1.3 sign damaged later", [Y, Y, X, Y]),
+        ("1.3 survey only", [N, N, X, N]),
+        ("1.3 sampled, not traced", [N, N, X, N]),
+        ("1.3 sampled late", [Y, Y, X, Y]),
+    ]
+};
+
+fn done(answer: &Value) -> Option<bool> {
+    answer["in_denominator"].as_bool().filter(|counted| *counted)?;
+    answer["done"].as_bool()
+}
+
+#[test]
+fn the_story_of_three_years_reaches_the_ledger_cell_by_cell() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut quiet = |_: &str| {};
+    let story = Story::begin(folder.path(), &super::fixtures(), &mut quiet);
+    let scenario = Scenario::new(0);
+    story.play(&scenario, &|shot| picture(shot.lon, shot.lat, shot.taken_at, shot.seed), &mut quiet);
+    story.second_round(&mut quiet);
+
+    let expected: BTreeMap<_, _> = CELLS.into_iter().collect();
+    let mut wrong = Vec::new();
+    for case in &scenario.cases {
+        let Some(cells) = expected.get(case.cell) else { continue };
+        for (milestone, want) in ["M1", "M2", "M3", "M4"].iter().zip(cells) {
+            let answer =
+                story.server.admin_json(&["explain", &case.number, "--milestone", milestone, "--as-of", "2024-12-31"]);
+            if done(&answer) != *want {
+                wrong.push(format!("{} {milestone}: want {want:?}, got {:?}: {answer}", case.cell, done(&answer)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    exports(&story, scenario.cases.len());
+}
+
+fn exports(story: &Story, outlets: usize) {
+    let csv = story.server.admin(&["ledger", "export", "--format", "csv", "-o", "-"]).expect_code(0).stdout;
+    assert!(csv.starts_with('\u{feff}'), "a BOM for spreadsheets");
+    let header = csv.trim_start_matches('\u{feff}').lines().next().expect("a header");
+    let first = "id,national_code,provincial_code,temporary_number,name,lon,lat,county,township,waterbody,classification,classification_proposed,decided_on,decision_document,review_state,entry_mode,discharge_pattern,scale,scale_basis,primary_party,competent_department,problem_count";
+    assert!(header.starts_with(first), "{header}");
+    assert_eq!(csv.lines().count(), outlets + 1, "one row per outlet");
+    let page = story.server.get("/");
+    assert!(page.starts_with("HTTP/1.1 200"), "{}", page.lines().next().unwrap_or_default());
+    assert!(page.contains("台账"));
+}
