@@ -84,7 +84,7 @@ impl<'r> Decisions<'r> {
                 Ok(rank) => {
                     let seen = record.case_history.closure(&[item.origin.change]);
                     let completion = completion_of(record, &permitted, item, &seen);
-                    if reported_by_same_person(&permitted, completion, item) {
+                    if may_not_report(set, item) && reported_by_same_person(&permitted, completion, item) {
                         findings.push(Finding::new(code::ACCEPTED_BY_REPORTER).entry(item.id).detail(who(item)));
                         continue;
                     }
@@ -260,6 +260,12 @@ fn completion_of(record: &Record<'_>, permitted: &[Permitted<'_>], item: &CaseIt
                 && record.case_history.contains(seen, &other.item.origin.change)
         })
         .map(|other| other.item.id)
+}
+
+/// The acceptance is never the reporter's; the first check is, if the set lets it be.
+fn may_not_report(set: &MilestoneSet, item: &CaseItem) -> bool {
+    let first_check = matches!(&item.value.decision, Decision::Accept(accept) if accept.level != "city");
+    !(first_check && set.acceptance.reporter_may_check)
 }
 
 fn reported_by_same_person(permitted: &[Permitted<'_>], completion: Option<EntryId>, item: &CaseItem) -> bool {

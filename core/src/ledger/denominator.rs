@@ -126,7 +126,7 @@ fn survivor(profiles: &[Profile], index: &BTreeMap<DocKey, usize>, at: usize) ->
 fn take_over(own: &mut BTreeMap<Condition, Check>, from: BTreeMap<Condition, Check>) {
     for (condition, check) in from.into_iter().filter(|(_, check)| check.met) {
         let mine = own.entry(condition).or_insert_with(|| check.clone());
-        let real = !(mine.substitute || !mine.met) || !check.substitute;
+        let real = (mine.met && !mine.substitute) || !check.substitute;
         if !mine.met || check.date < mine.date {
             *mine = check;
         }

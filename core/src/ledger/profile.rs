@@ -145,7 +145,7 @@ pub struct Profile {
     pub standing: Standing,
     /// What it would be counted as if it were no duplicate and had not moved.
     pub alone: Standing,
-    /// Handed in or never approved: `pending_review`.
+    /// Handed in, not yet reviewed.
     pub pending_review: bool,
     /// Day since which it exists, where known.
     pub exists_from: Option<Day>,
@@ -213,7 +213,7 @@ pub(crate) fn build(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Profile
         groups: groups(view),
         standing: standing(view).unwrap_or_else(|| alone.clone()),
         alone,
-        pending_review: !view.reviews.listed(),
+        pending_review: view.reviews.state == super::review::ReviewState::Submitted,
         exists_from: exists_from(view),
         set_up: view.values.text(fact::SET_UP).map(str::to_owned),
         scale,

@@ -330,7 +330,7 @@ impl Tally {
             }
         }
         self.add_parts(counted, milestone, as_of);
-        self.pending_review += usize::from(counted.profile.pending_review);
+        self.pending_review += usize::from(counted.profile.pending_review && counted.place == Place::In);
         self.extended += usize::from(extension(counted.profile, milestone, as_of).is_some());
         let waits = counted.profile.step(as_of).is_some_and(|step| step.awaiting_acceptance);
         self.awaiting_acceptance += usize::from(waits);

@@ -99,7 +99,12 @@ impl<'a> Record<'a> {
     /// somebody else approves it (lifecycle.md 1.1).
     fn date_by_documents(&mut self) {
         let mut rulings: Vec<(Day, Vec<EntryId>, Vec<crate::ids::ChangeHash>)> = Vec::new();
-        for item in &self.case {
+        let city = |item: &&CaseItem| {
+            super::permission::rank(item.author.as_ref()) >= Some(crate::identity::Level::City)
+        };
+        let revoked: Vec<EntryId> =
+            self.case.iter().filter(city).flat_map(|item| item.value.overrules.iter().copied()).collect();
+        for item in self.case.iter().filter(|item| !revoked.contains(&item.id)) {
             let Decision::KnownFrom(known) = &item.value.decision else { continue };
             let Some(dated) = item.value.document.as_ref().and_then(|document| document.dated) else {
                 self.findings.push(Finding::new(code::KNOWN_FROM_WITHOUT_DATE).entry(item.id));
@@ -107,7 +112,7 @@ impl<'a> Record<'a> {
             };
             if !super::permission::admin(item.author.as_ref()) {
                 self.findings.push(Finding::new(code::DECISION_WRONG_LEVEL).entry(item.id));
-            } else if self.case.iter().any(|other| approves_known(other, item)) {
+            } else if self.case.iter().any(|other| approves_known(other, item) && !revoked.contains(&other.id)) {
                 rulings.push((dated, known.entries.clone(), item.value.field_heads.clone()));
             } else {
                 self.findings.push(Finding::new(code::KNOWN_FROM_NOT_APPROVED).entry(item.id));

@@ -219,6 +219,8 @@ pub struct AcceptanceRule {
     pub within_days: i64,
     /// 县级初验 comes first.
     pub needs_county_check: bool,
+    /// Whoever reported the completion may take the county's first check; never the acceptance.
+    pub reporter_may_check: bool,
     /// Why.
     pub source: String,
 }

@@ -95,6 +95,24 @@ fn nobody_accepts_what_they_reported() {
 }
 
 #[test]
+fn the_first_check_by_the_reporter_is_a_setting() {
+    let outlet = investigated()
+        .class("2022-01-01", "regulate")
+        .plan("2022-01-02", &["separation"])
+        .by(Who::County)
+        .complete("2022-05-01", &["separation"], &["archive", "sampling_point"])
+        .by_default()
+        .accept("2022-05-10");
+    let done = |set: &super::MilestoneSet| {
+        super::fulfilment(&outlet.profile(set), set.milestone("M3").unwrap(), day("2024-01-01")).done
+    };
+    let mut set = super::set();
+    assert!(done(&set));
+    set.acceptance.reporter_may_check = false;
+    assert!(!done(&set));
+}
+
+#[test]
 fn a_stranger_decides_nothing() {
     let outlet = above().survey("2021-06-01").by(Who::Stranger).approve("2021-06-02");
     assert!(findings(&outlet).contains(&"decision_unknown_author".to_owned()));

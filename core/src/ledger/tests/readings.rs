@@ -109,6 +109,19 @@ fn an_import_needs_a_date_and_an_approval_by_somebody_else() {
 }
 
 #[test]
+fn an_import_taken_back_is_known_by_its_receipt_again() {
+    let named = known_from(imported(), json!({"number": "2021年台账", "dated": "2021-12-25"}));
+    let entry = named.last;
+    let approved = named.case(day("2026-01-12"), Who::City, json!({"type": "approve_known", "entry": entry}));
+    let revoked = approved.overruling(entry).by(Who::City2).case(
+        day("2026-01-20"),
+        Who::City2,
+        json!({"type": "approve_known", "entry": entry}),
+    );
+    assert_eq!(both(&revoked, "M1", "2021-12-31")[1], (0, 0));
+}
+
+#[test]
 fn the_population_is_cut_off_at_the_earlier_of_due_date_and_day() {
     let outlet = above().fact("set_up", json!("new")).fact("exists_from", json!("2021-07-01"));
     let of = |as_of: &str| both(&outlet, "M1", as_of)[0].1;
