@@ -99,9 +99,8 @@ impl<'a> Record<'a> {
     /// somebody else approves it (lifecycle.md 1.1).
     fn date_by_documents(&mut self) {
         let mut rulings: Vec<(Day, Vec<EntryId>, Vec<crate::ids::ChangeHash>)> = Vec::new();
-        let city = |item: &&CaseItem| {
-            super::permission::rank(item.author.as_ref()) >= Some(crate::identity::Level::City)
-        };
+        let city =
+            |item: &&CaseItem| super::permission::rank(item.author.as_ref()) >= Some(crate::identity::Level::City);
         let revoked: Vec<EntryId> =
             self.case.iter().filter(city).flat_map(|item| item.value.overrules.iter().copied()).collect();
         for item in self.case.iter().filter(|item| !revoked.contains(&item.id)) {
