@@ -102,14 +102,17 @@ impl Frame {
         self.progressive |= !matches!(marker, 0xc0 | 0xc1);
     }
 
-    /// Pixels out, the decoder's copy of the file, and two bytes per coefficient where it keeps them
-    /// (components are taken as not subsampled, edges as padded to the largest unit of 32).
+    /// Pixels out, the decoder's copy of the file, its buffers for a row of blocks, and two bytes per
+    /// coefficient where it keeps them (components are taken as not subsampled, edges as padded to
+    /// the largest unit of 32).
     fn decode_bytes(&self, file: u64) -> u64 {
         let channels = if self.components == 1 { 1 } else { 3 };
         let pixels = self.width * self.height * channels;
         let padded = self.width.next_multiple_of(32) * self.height.next_multiple_of(32);
         let coefficients = if self.progressive { padded * self.components.min(4) * 2 } else { 0 };
-        pixels + coefficients + file
+        // Sixteen lines of two bytes, before and after they are scaled up.
+        let rows = self.width.next_multiple_of(32) * 16 * self.components.min(4) * 4;
+        pixels + coefficients + rows + file
     }
 }
 
@@ -268,7 +271,7 @@ mod tests {
         let jpeg = samples::jpeg(120, 80);
         let found = read(MediaKind::Jpeg, &jpeg);
         assert_eq!((found.size, found.truncated), (Some((120, 80)), false));
-        assert_eq!(found.decode_bytes, Some(120 * 80 * 3 + jpeg.len() as u64));
+        assert_eq!(found.decode_bytes, Some(120 * 80 * 3 + 128 * 16 * 3 * 4 + jpeg.len() as u64));
         assert!(read(MediaKind::Jpeg, &jpeg[..jpeg.len() - 2]).truncated);
         // Bytes after the end, as cameras that append a video write them, are not a cut.
         assert!(!read(MediaKind::Jpeg, &[&jpeg[..], b"appended"].concat()).truncated);

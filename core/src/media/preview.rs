@@ -20,6 +20,8 @@ pub const PREVIEW_SIDE: u32 = 640;
 pub const MAX_PIXELS: u64 = 64_000_000;
 /// Memory that decoding may take.
 pub const MAX_DECODE_BYTES: u64 = 96 * 1024 * 1024;
+/// Part of it that tables, inflation windows and the preview itself take: measured below 4 MiB.
+const WORKSPACE_BYTES: u64 = 6 * 1024 * 1024;
 /// JPEG quality of previews: about 60 KB for a riverbank.
 const QUALITY: u8 = 78;
 
@@ -78,7 +80,7 @@ fn format(kind: MediaKind) -> Option<ImageFormat> {
 /// Unknown counts as too large: a picture whose size cannot be foretold is not decoded.
 fn within_limits(width: Option<u32>, height: Option<u32>, decode_bytes: Option<u64>) -> bool {
     let pixels = width.zip(height).map(|(width, height)| u64::from(width) * u64::from(height));
-    pixels.is_some_and(|pixels| pixels <= MAX_PIXELS) && decode_bytes.is_some_and(|bytes| bytes <= MAX_DECODE_BYTES)
+    pixels.is_some_and(|pixels| pixels <= MAX_PIXELS) && decode_bytes.is_some_and(|bytes| bytes <= MAX_DECODE_BYTES - WORKSPACE_BYTES)
 }
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Option<DynamicImage> {
@@ -92,7 +94,7 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Option<DynamicImage> {
     // The decoder may have found another size than the container's first header says.
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_DECODE_BYTES {
+    if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_DECODE_BYTES - WORKSPACE_BYTES {
         return None;
     }
     DynamicImage::from_decoder(decoder).ok()
