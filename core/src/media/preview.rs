@@ -80,7 +80,8 @@ fn format(kind: MediaKind) -> Option<ImageFormat> {
 /// Unknown counts as too large: a picture whose size cannot be foretold is not decoded.
 fn within_limits(width: Option<u32>, height: Option<u32>, decode_bytes: Option<u64>) -> bool {
     let pixels = width.zip(height).map(|(width, height)| u64::from(width) * u64::from(height));
-    pixels.is_some_and(|pixels| pixels <= MAX_PIXELS) && decode_bytes.is_some_and(|bytes| bytes <= MAX_DECODE_BYTES - WORKSPACE_BYTES)
+    pixels.is_some_and(|pixels| pixels <= MAX_PIXELS)
+        && decode_bytes.is_some_and(|bytes| bytes <= MAX_DECODE_BYTES - WORKSPACE_BYTES)
 }
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Option<DynamicImage> {
