@@ -459,8 +459,13 @@ impl Store for EdgeStore {
             for doc in self.keys(kind)? {
                 let runs = self.runs(&doc)?;
                 let reissued = |change: &ChangeHash| runs.iter().any(|(_, row)| row.reissue_of == Some(*change));
-                for (_, row) in runs.iter().filter(|(_, row)| row.state == RunState::Rejected) {
-                    let code = row.code.clone().unwrap_or_else(|| "rejected".to_owned());
+                let own = self.identity.public();
+                for (_, row) in runs.iter().filter(|(_, row)| row.actor.key() == own) {
+                    let code = match row.state {
+                        RunState::Rejected => row.code.clone().unwrap_or_else(|| "rejected".to_owned()),
+                        _ if row.orphan => "builds_on_rejected".to_owned(),
+                        _ => continue,
+                    };
                     let act = |change: &ChangeHash| RejectedAct {
                         doc,
                         change: *change,

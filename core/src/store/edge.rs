@@ -13,13 +13,14 @@ use super::journal::{Journal, create_durably};
 use super::lock::{StoreLock, unwritable};
 use super::open::{self, OnProgress, OpenReport, Opening};
 use super::record::{Enrolment, OwnAct, Record};
-use super::rows::{self, Believed, BlobRow, DocRow, RunRow, SummaryRow};
+use super::rows::{self, Believed, BlobRow, RunRow, SummaryRow};
 use super::space::Space;
 use super::stage::{DigestRow, Place, Stage, Staged};
 use super::summary::OutletSummary;
 use super::vfs::{RealVfs, Vfs, is_unsupported};
+use crate::admission::check_run;
 use crate::doc::{Document, NewChange};
-use crate::identity::{Certificate, Roster, ServerCert, Signed, SignedRevocation, SignedRun};
+use crate::identity::{Certificate, Roster, ServerCert, SignedRevocation, SignedRun};
 use crate::ids::{BlobHash, ChangeHash, Collection, DocKey, Signature};
 use crate::time::Timestamp;
 
@@ -64,6 +65,8 @@ pub struct EdgeStore {
     pub(super) report: OpenReport,
     boot: Option<String>,
     roster: Option<Roster>,
+    /// Own files still to be sent, once counted.
+    pub(super) files: Option<super::send::PendingFiles>,
     /// Released last.
     _lock: StoreLock,
 }
@@ -112,8 +115,21 @@ impl EdgeStore {
         };
         let (journal, index, number) = (pair.journal, Some(pair.index), pair.number);
         let (home, boot) = (home.to_owned(), options.boot.clone());
-        let mut store =
-            Self { vfs, home, identity, journal, index, number, blobs, space, report, boot, roster: None, _lock: lock };
+        let mut store = Self {
+            vfs,
+            home,
+            identity,
+            journal,
+            index,
+            number,
+            blobs,
+            space,
+            report,
+            boot,
+            roster: None,
+            files: None,
+            _lock: lock,
+        };
         store.remove_withdrawn(&withdrawn)?;
         if store.report.lost > 0 && renewed.is_none() && !store.is_read_only() {
             store.renew(options.entropy.incarnation, Renewed::Shortened)?;
@@ -156,11 +172,14 @@ impl EdgeStore {
 
     fn close_index(&mut self) -> Result<(), StoreError> {
         let Some(index) = self.index.take() else { return Ok(()) };
-        if self.journal.is_poisoned() {
+        if index.has_failed() {
+            // Whatever it still says, the next opening must not build on it.
+            let mut index = index;
+            index.leak();
             open::distrust(self.vfs.as_ref(), &self.home);
             return Ok(());
         }
-        if self.journal.is_read_only() {
+        if self.journal.is_poisoned() || self.journal.is_read_only() {
             open::distrust(self.vfs.as_ref(), &self.home);
             return Ok(());
         }
@@ -178,6 +197,7 @@ impl EdgeStore {
         record: &Record,
         ready: &[(DocKey, &Document)],
     ) -> Result<Place, StoreError> {
+        self.files = None;
         let payload = record.to_bytes();
         self.space.require(payload.len() as u64)?;
         let appended = self.journal.append(&payload);
@@ -214,10 +234,12 @@ impl EdgeStore {
         Ok(staged.withdrawn)
     }
 
-    /// Builds a new index from the journal and goes on with it. The old engine is given up without
-    /// running any of its code, its directory removed at the next opening.
+    /// Builds a new index from the journal and goes on with it. An engine that failed is given up
+    /// without running any of its code; the old directory is removed at the next opening.
     pub(super) fn rebuild_index(&mut self, reason: &str, progress: OnProgress<'_>) -> Result<(), StoreError> {
-        if let Some(mut old) = self.index.take() {
+        if let Some(mut old) = self.index.take()
+            && old.has_failed()
+        {
             old.leak();
         }
         let opening = Opening {
@@ -232,6 +254,14 @@ impl EdgeStore {
         self.index = Some(pair.index);
         self.number = pair.number;
         self.report.index = pair.how;
+        self.report.damage = pair.walked.damage;
+        self.report.unreadable = pair.staged.unreadable.into_iter().collect();
+        if pair.walked.torn.is_some() {
+            self.report.torn = pair.walked.torn;
+        }
+        if !self.report.damage.is_empty() {
+            open::distrust(self.vfs.as_ref(), &self.home);
+        }
         self.remove_withdrawn(&pair.staged.withdrawn)
     }
 
@@ -276,10 +306,6 @@ impl EdgeStore {
         Ok(rows.into_iter().map(|(key, row)| (rows::run_sequence(&key), row)).collect())
     }
 
-    pub(super) fn doc_row(&self, doc: &DocKey) -> Result<Option<DocRow>, StoreError> {
-        self.row(&rows::doc(doc))
-    }
-
     pub(super) fn blob_row(&self, hash: &BlobHash) -> Result<Option<BlobRow>, StoreError> {
         self.row(&rows::blob(hash))
     }
@@ -315,8 +341,25 @@ impl EdgeStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let run = SignedRun { doc: *doc, changes: vec![change.raw.clone()], signature };
+        self.check_own_right(&run)?;
         let record = Record { own: Some(OwnAct { run, reissue_of }), ..Record::new(now) };
         self.commit_record(&record, &[(*doc, document)]).map(|_| ())
+    }
+
+    /// An act that every replica would refuse is better refused before it is saved. Two signatures
+    /// are verified for it, whatever the number of members. Nothing is checked before enrolment.
+    fn check_own_right(&self, run: &SignedRun) -> Result<(), StoreError> {
+        let Some(enrolment) = self.enrolment_row()? else { return Ok(()) };
+        let (Some(server), Some(own)) = (&enrolment.server_certificate, &enrolment.certificate) else { return Ok(()) };
+        let mut roster = Roster::new(enrolment.root);
+        let known = ServerCert::from_bytes(&server.0)
+            .and_then(|cert| roster.add_server(&cert))
+            .and_then(|_| Certificate::from_bytes(&own.0))
+            .and_then(|cert| roster.add(&cert));
+        match known.ok().map(|_| check_run(run, &roster)) {
+            Some(Err(refusal)) if refusal.is_timeless() => Err(StoreError::NotPermitted(refusal)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn enrolment_row(&self) -> Result<Option<Enrolment>, StoreError> {
@@ -411,9 +454,4 @@ fn refine(home: &Path, error: StoreError) -> StoreError {
         StoreError::Io { doing: "creating", source, .. } => unwritable(home, source),
         other => other,
     }
-}
-
-/// Bytes of a signed object, for the journal.
-pub(super) fn seal<T: crate::identity::Signable>(signed: &Signed<T>) -> crate::sync::replica::Sealed {
-    crate::sync::replica::Sealed(signed.to_bytes())
 }

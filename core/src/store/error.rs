@@ -185,6 +185,9 @@ pub enum StoreError {
     /// The identity of the store is unreadable. Never replaced by a new one silently.
     #[error("the identity of this store cannot be read: {0}; restore {1} from a backup, or enrol in a new directory")]
     Identity(String, PathBuf),
+    /// An act that the member has no right to, or that no replica would take: nothing was saved.
+    #[error("not saved: {0}; ask for a ticket with the right role, level and collections")]
+    NotPermitted(#[source] crate::admission::Refusal),
     /// An act that is part of its document, or was issued again already, or is not known.
     #[error("change {0} was not rejected, or was issued again already")]
     NotRejected(crate::ids::ChangeHash),

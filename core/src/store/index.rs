@@ -5,6 +5,7 @@
 //! One sled tree, keys told apart by their first byte ([`super::rows`]). A commit is one batch,
 //! which sled applies as a whole, and the batch names the frame that it brings the index up to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,16 +25,19 @@ pub(super) struct Index {
     /// `None` after a panic: the engine was leaked, because dropping it may panic or hang again.
     database: Option<sled::Db>,
     directory: PathBuf,
+    /// It failed once: what it says must not be built on after this process.
+    failed: Cell<bool>,
     #[cfg(test)]
-    pub(super) fault: std::cell::Cell<Option<IndexFault>>,
+    pub(super) fault: Cell<Option<IndexFault>>,
 }
 
 /// What a test lets the engine do at its next use.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IndexFault {
-    Error,
-    Panic,
+    WriteError,
+    WritePanic,
+    ReadError,
 }
 
 /// Changes to the index, seen by the reads of whoever stages them.
@@ -50,8 +54,9 @@ impl Index {
             Ok(Ok(database)) => Ok(Self {
                 database: Some(database),
                 directory: directory.to_owned(),
+                failed: Cell::new(false),
                 #[cfg(test)]
-                fault: std::cell::Cell::new(None),
+                fault: Cell::new(None),
             }),
             Ok(Err(error)) => Err(StoreError::Index(error.to_string())),
             Err(_) => Err(StoreError::Index("the engine panicked while it was opened".to_owned())),
@@ -59,12 +64,12 @@ impl Index {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.guard(|database| Ok(database.get(key)?.map(|value| value.to_vec())))
+        self.guard(false, |database| Ok(database.get(key)?.map(|value| value.to_vec())))
     }
 
     /// Visits the rows whose keys begin with `prefix`, in order, until `visit` says false.
     pub(super) fn scan(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
-        self.guard(|database| {
+        self.guard(false, |database| {
             for row in database.scan_prefix(prefix) {
                 let (key, value) = row?;
                 if !visit(&key, &value) {
@@ -82,7 +87,7 @@ impl Index {
         from: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError> {
-        self.guard(|database| {
+        self.guard(false, |database| {
             for row in database.range(from.to_vec()..) {
                 let (key, value) = row?;
                 if !key.starts_with(prefix) || !visit(&key, &value) {
@@ -106,7 +111,7 @@ impl Index {
         if let Some(mark) = mark {
             batch.insert(rows::MARK, rows::encode(&mark));
         }
-        self.guard(|database| database.apply_batch(batch))
+        self.guard(true, |database| database.apply_batch(batch))
     }
 
     /// Up to where the index stands for the journal. `None` for one that was never completed.
@@ -116,7 +121,7 @@ impl Index {
 
     /// Closes the engine and makes its files durable: sled's own `flush` does not sync.
     pub(super) fn close(mut self) -> Result<(), StoreError> {
-        self.guard(|database| database.flush().map(|_| ()))?;
+        self.guard(true, |database| database.flush().map(|_| ()))?;
         let database = self.database.take();
         catch_unwind(AssertUnwindSafe(|| drop(database)))
             .map_err(|_| StoreError::Index("the engine panicked while it was closed".to_owned()))?;
@@ -128,25 +133,43 @@ impl Index {
         std::mem::forget(self.database.take());
     }
 
-    fn guard<T>(&self, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
+    /// Has it failed since it was opened?
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    fn guard<T>(&self, writing: bool, work: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
         let Some(database) = &self.database else {
             return Err(StoreError::Index("the engine was given up after a failure".to_owned()));
         };
-        #[cfg(test)]
-        let fault = self.fault.take();
-        let work = || {
-            #[cfg(test)]
-            match fault {
-                Some(IndexFault::Error) => return Err(sled::Error::ReportableBug("injected".to_owned())),
-                Some(IndexFault::Panic) => panic!("injected"),
-                None => {}
-            }
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.inject(writing)?;
             work(database)
-        };
-        match catch_unwind(AssertUnwindSafe(work)) {
+        }));
+        if !matches!(result, Ok(Ok(_))) {
+            self.failed.set(true);
+        }
+        match result {
             Ok(result) => result.map_err(|error| StoreError::Index(error.to_string())),
             Err(_) => Err(StoreError::Index("the engine panicked".to_owned())),
         }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests let the engine fail here")]
+    fn inject(&self, _: bool) -> sled::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn inject(&self, writing: bool) -> sled::Result<()> {
+        let Some(fault) = self.fault.get() else { return Ok(()) };
+        if writing == (fault == IndexFault::ReadError) {
+            return Ok(());
+        }
+        self.fault.set(None);
+        assert!(fault != IndexFault::WritePanic, "injected");
+        Err(sled::Error::ReportableBug("injected".to_owned()))
     }
 }
 

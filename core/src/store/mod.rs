@@ -15,8 +15,11 @@
 //!
 //! A commit is written, `fdatasync`ed, brought into the index, and only then called saved.
 
+mod admit;
 mod api;
+mod backup;
 pub mod blobs;
+mod doctor;
 mod edge;
 pub mod error;
 pub mod frame;
@@ -26,8 +29,11 @@ pub mod journal;
 pub mod lock;
 mod open;
 pub mod record;
+mod replica;
 mod rows;
 pub mod segment;
+mod send;
+mod settle;
 pub mod space;
 mod stage;
 pub mod summary;
@@ -37,10 +43,14 @@ pub mod vfs;
 #[cfg(test)]
 mod journal_tests;
 #[cfg(test)]
+mod replica_tests;
+#[cfg(test)]
 mod store_tests;
 
 pub use api::{BlobState, KeptReceipt, Proof, RejectedAct, Saved, StateCounts, Store, StoreStatus};
+pub use backup::{BackupReport, restore};
 pub use blobs::{Blobs, StoredBlob};
+pub use doctor::Checkup;
 pub use edge::{EdgeStore, OpenStore, boot_id};
 pub use error::StoreError;
 pub use home::{Entropy, Identity, Renewed};

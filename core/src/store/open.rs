@@ -191,7 +191,7 @@ impl Opening<'_> {
                 told = done;
                 progress(Progress { done, total });
             }
-            if stage.pending_bytes() > REBUILD_BYTES {
+            if stage.pending_bytes > REBUILD_BYTES {
                 stage.settle(&mut reader)?;
                 let writes = stage.take_writes();
                 index.apply(&writes, None)?;

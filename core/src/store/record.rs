@@ -78,7 +78,7 @@ pub struct Received {
 /// One item of a received batch.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Item {
-    /// Changes, checked and admitted, or waiting for others.
+    /// Changes, checked and admitted.
     #[n(0)]
     Run(#[n(0)] SignedRun),
     /// A membership certificate.
@@ -93,9 +93,13 @@ pub enum Item {
     /// A ruling.
     #[n(4)]
     Ruling(#[n(0)] Sealed),
-    /// Somebody else's receipt.
+    /// Changes that cannot be admitted yet: kept, and tried again with each batch. They become part
+    /// of the document by a later [`Item::Run`].
     #[n(5)]
-    Receipt(#[n(0)] Sealed),
+    Parked(#[n(0)] SignedRun, #[n(1)] String),
+    /// Parked changes that turned out to be inadmissible for ever.
+    #[n(6)]
+    Dropped(#[n(0)] DocKey, #[n(1)] ChangeHash),
 }
 
 /// A place in a feed.

@@ -9,9 +9,11 @@
 //! | `d` | document | [`DocRow`] |
 //! | `v` | document | the document as automerge saves it |
 //! | `r` | document, frame, item | [`RunRow`] |
+//! | `w` | document | that it has parked runs |
 //! | `u` | frame | [`UnsentRow`]: own acts no server has confirmed |
 //! | `s` | collection, outlet | [`SummaryRow`] |
 //! | `b` | file | [`BlobRow`] |
+//! | `B` | file | that a server has confirmed it |
 //! | `o` | rank, newest first, file | files to be sent |
 //! | `g` | collection | digest state |
 //! | `c` | collection | cursor |
@@ -25,7 +27,7 @@ use minicbor::{Decode, Encode};
 use super::error::StoreError;
 use super::segment::FramePosition;
 use super::summary::RecordState;
-use crate::ids::{Actor, BlobHash, ChangeHash, Collection, DocKey, OutletId, Signature};
+use crate::ids::{Actor, BlobHash, ChangeHash, Collection, DocKey, DocKind, OutletId, Signature};
 use crate::sync::replica::BlobClass;
 use crate::time::Timestamp;
 
@@ -99,6 +101,17 @@ pub(super) struct RunRow {
     pub(super) received_at: Option<Timestamp>,
     #[n(10)]
     pub(super) reissue_of: Option<ChangeHash>,
+    /// It is not in the document because something that it builds on is not. Follows from the
+    /// other runs, and ends when a ruling does.
+    #[n(11)]
+    pub(super) orphan: bool,
+}
+
+impl RunRow {
+    /// Is it part of the document in the index?
+    pub(super) fn is_in_document(&self) -> bool {
+        self.state.was_admitted() && !self.orphan
+    }
 }
 
 /// What became of a run.
@@ -123,15 +136,15 @@ pub(super) enum RunState {
     /// From a peer, admitted.
     #[n(5)]
     Admitted,
-    /// From a peer, waiting for changes it depends on.
+    /// From a peer, kept until it can be admitted.
     #[n(6)]
-    Waiting,
+    Parked,
 }
 
 impl RunState {
-    /// Is it an own act, in whatever state? Rejected ones are told by their actor.
-    pub(super) fn is_in_document(self) -> bool {
-        !matches!(self, Self::Rejected | Self::Waiting)
+    /// Was it admitted at some time, so that it belongs into the document if what it builds on does?
+    pub(super) fn was_admitted(self) -> bool {
+        !matches!(self, Self::Rejected | Self::Parked)
     }
 }
 
@@ -207,11 +220,6 @@ pub(super) fn doc(doc: &DocKey) -> Vec<u8> {
     key(b'd', &[&doc.to_bytes()])
 }
 
-/// Prefix of the documents of a collection.
-pub(super) fn docs_of(collection: Collection) -> Vec<u8> {
-    key(b'd', &[&collection_bytes(collection)])
-}
-
 pub(super) fn saved(doc: &DocKey) -> Vec<u8> {
     key(b'v', &[&doc.to_bytes()])
 }
@@ -220,8 +228,18 @@ pub(super) fn runs_of(doc: &DocKey) -> Vec<u8> {
     key(b'r', &[&doc.to_bytes()])
 }
 
+/// Prefix of the documents of a kind in a collection.
+pub(super) fn docs_of(collection: Collection, kind: DocKind) -> Vec<u8> {
+    key(b'd', &[&collection_bytes(collection), &[kind.byte()]])
+}
+
 pub(super) fn run(doc: &DocKey, sequence: u64, item: u32) -> Vec<u8> {
     key(b'r', &[&doc.to_bytes(), &sequence.to_be_bytes(), &item.to_be_bytes()])
+}
+
+/// That a document has parked runs.
+pub(super) fn parked(doc: &DocKey) -> Vec<u8> {
+    key(b'w', &[&doc.to_bytes()])
 }
 
 /// Frame of a run, from its key.
@@ -249,6 +267,11 @@ pub(super) fn summaries_of(collection: Collection) -> Vec<u8> {
 
 pub(super) fn blob(hash: &BlobHash) -> Vec<u8> {
     key(b'b', &[&hash.0])
+}
+
+/// That a server has confirmed a file, whether or not a document names it yet.
+pub(super) fn confirmed(hash: &BlobHash) -> Vec<u8> {
+    key(b'B', &[&hash.0])
 }
 
 pub(super) fn outgoing(row: &BlobRow, hash: &BlobHash) -> Vec<u8> {

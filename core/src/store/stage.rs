@@ -14,15 +14,13 @@ use super::error::StoreError;
 use super::index::{Index, Writes};
 use super::journal::Journal;
 use super::record::{Acknowledged, BlobStored, CursorAt, Fate, Item, OwnAct, Received, Record, RunFate};
-use super::rows::{self, Believed, BlobRow, DocRow, OwnState, RunRow, RunState, SummaryRow, UnsentRow};
+use super::rows::{self, Believed, BlobRow, RunRow, RunState, UnsentRow};
 use super::segment::FramePosition;
-use super::summary::summarise;
-use crate::doc::{Document, Entry, RESERVED};
-use crate::domain::field::FieldEntry;
+use crate::doc::Document;
 use crate::identity::{SignedReceipt, SignedRuling, SignedRun, Verdict, change_hash};
 use crate::ids::{Actor, BlobHash, ChangeHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use crate::sync::digest::CollectionDigest;
-use crate::sync::replica::{BlobClass, Sealed, SignedStatement};
+use crate::sync::replica::{Sealed, SignedStatement};
 use crate::time::Timestamp;
 
 /// A commit: its frame's number and place.
@@ -50,7 +48,7 @@ impl DigestRow {
 
 /// How a touched document gets its new contents.
 #[derive(Debug)]
-enum Work<'a> {
+pub(super) enum Work<'a> {
     /// It is at hand.
     Ready(&'a Document),
     /// Add these changes to what the index has.
@@ -72,14 +70,14 @@ pub(super) struct Staged {
 pub(super) struct Stage<'a> {
     index: &'a Index,
     own: PublicKey,
-    writes: Writes,
-    touched: BTreeMap<(Collection, OutletId), BTreeMap<DocKind, Work<'a>>>,
+    pub(super) writes: Writes,
+    pub(super) touched: BTreeMap<(Collection, OutletId), BTreeMap<DocKind, Work<'a>>>,
     /// Raw bytes waiting in `touched`: a rebuild settles before this grows large.
-    pending_bytes: usize,
+    pub(super) pending_bytes: usize,
     /// Files whose bytes are to be removed once the writes are applied.
-    withdrawn: BTreeSet<BlobHash>,
+    pub(super) withdrawn: BTreeSet<BlobHash>,
     /// Documents that could not be built: the others must open all the same.
-    unreadable: BTreeMap<DocKey, String>,
+    pub(super) unreadable: BTreeMap<DocKey, String>,
 }
 
 impl<'a> Stage<'a> {
@@ -99,11 +97,7 @@ impl<'a> Stage<'a> {
         std::mem::take(&mut self.writes)
     }
 
-    pub(super) fn pending_bytes(&self) -> usize {
-        self.pending_bytes
-    }
-
-    fn get<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(super) fn get<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         let bytes = match self.writes.get(key) {
             Some(staged) => staged.clone(),
             None => self.index.get(key)?,
@@ -111,15 +105,15 @@ impl<'a> Stage<'a> {
         bytes.map(|bytes| rows::decode(&bytes)).transpose()
     }
 
-    fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.writes.get(key).map_or_else(|| self.index.get(key), |staged| Ok(staged.clone()))
     }
 
-    fn put<T: Encode<()>>(&mut self, key: Vec<u8>, row: &T) {
+    pub(super) fn put<T: Encode<()>>(&mut self, key: Vec<u8>, row: &T) {
         self.writes.insert(key, Some(rows::encode(row)));
     }
 
-    fn remove(&mut self, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
         self.writes.insert(key, None);
     }
 
@@ -139,7 +133,7 @@ impl<'a> Stage<'a> {
         Ok(found)
     }
 
-    fn runs(&self, doc: &DocKey) -> Result<Vec<(Vec<u8>, RunRow)>, StoreError> {
+    pub(super) fn runs(&self, doc: &DocKey) -> Result<Vec<(Vec<u8>, RunRow)>, StoreError> {
         let rows = self.scan(&rows::runs_of(doc))?;
         rows.into_iter().map(|(key, value)| Ok((key, rows::decode(&value)?))).collect()
     }
@@ -208,6 +202,7 @@ impl<'a> Stage<'a> {
             continues: false,
             received_at: None,
             reissue_of: None,
+            orphan: false,
         })
     }
 
@@ -224,18 +219,45 @@ impl<'a> Stage<'a> {
             match item {
                 Item::Run(run) => {
                     if let Some(row) = self.run_row(place, number, run, RunState::Admitted) {
+                        self.unpark(&run.doc, row.changes.last())?;
                         self.put(rows::run(&run.doc, place.sequence, number), &row);
                         self.add_changes(run);
                     }
                 }
+                Item::Parked(run, code) => {
+                    if let Some(row) = self.run_row(place, number, run, RunState::Parked) {
+                        let row = RunRow { code: Some(code.clone()), ..row };
+                        self.put(rows::run(&run.doc, place.sequence, number), &row);
+                        self.put(rows::parked(&run.doc), &());
+                    }
+                }
+                Item::Dropped(doc, last) => self.unpark(doc, Some(last))?,
                 Item::Certificate(sealed) => self.believe(Believed::Member, sealed),
                 Item::ServerCert(sealed) => self.believe(Believed::Server, sealed),
                 Item::Revocation(sealed) => self.believe(Believed::Revocation, sealed),
                 Item::Ruling(sealed) => self.ruling(sealed)?,
-                Item::Receipt(_) => {}
             }
         }
         self.cursors(&received.cursors);
+        Ok(())
+    }
+
+    /// Forgets parked runs that end in this change.
+    fn unpark(&mut self, doc: &DocKey, last: Option<&ChangeHash>) -> Result<(), StoreError> {
+        if self.bytes(&rows::parked(doc))?.is_none() {
+            return Ok(());
+        }
+        let mut left = 0;
+        for (key, row) in self.runs(doc)?.into_iter().filter(|(_, row)| row.state == RunState::Parked) {
+            if row.changes.last() == last {
+                self.remove(key);
+            } else {
+                left += 1;
+            }
+        }
+        if left == 0 {
+            self.remove(rows::parked(doc));
+        }
         Ok(())
     }
 
@@ -261,7 +283,8 @@ impl<'a> Stage<'a> {
         self.writes.insert(key, Some(sealed.0.clone()));
         let state = match ruling.verdict {
             Verdict::Held => RunState::Held,
-            Verdict::Released => RunState::Stored,
+            // Admitted after all, and with that in the ledger: one transaction of the server.
+            Verdict::Released => RunState::InLedger,
             Verdict::Rejected => RunState::Rejected,
         };
         let code = (ruling.verdict != Verdict::Released).then(|| reason_code(ruling.reason.code()));
@@ -294,15 +317,21 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The signature on the last change of a run vouches for the own changes before it, so all own
-    /// acts up to it share its fate.
+    /// What was stored was stored with everything it builds on, so the fate of a stored run is that
+    /// of all own acts up to it; a hold or refusal is about the changes of that run alone.
     fn fate(&mut self, fate: &RunFate, received_at: Option<Timestamp>) -> Result<(), StoreError> {
         let runs = self.runs(&fate.doc)?;
         let Some(last) = runs.iter().position(|(_, row)| row.changes.contains(&fate.last)) else { return Ok(()) };
         let actor = runs[last].1.actor;
-        for (key, mut row) in runs.into_iter().take(last + 1) {
-            let open = matches!(row.state, RunState::Unsent) || row.changes.contains(&fate.last);
-            if row.actor != actor || !open || row.state == RunState::Rejected {
+        let own = runs.into_iter().take(last + 1).rev().filter(|(_, row)| row.actor == actor);
+        let stored = matches!(fate.fate, Fate::Stored | Fate::InLedger);
+        let mut left = fate.changes as usize;
+        for (key, mut row) in own {
+            let of_run = left > 0;
+            left = left.saturating_sub(row.changes.len());
+            let moved = row.state == RunState::Stored && fate.fate == Fate::InLedger;
+            let open = row.state == RunState::Unsent || moved || (of_run && row.state != RunState::Rejected);
+            if !open || !(of_run || stored) {
                 continue;
             }
             row.state = match fate.fate {
@@ -330,6 +359,7 @@ impl<'a> Stage<'a> {
 
     fn blob_stored(&mut self, stored: &BlobStored) -> Result<(), StoreError> {
         let key = rows::blob(&stored.hash);
+        self.put(rows::confirmed(&stored.hash), &());
         if let Some(mut row) = self.get::<BlobRow>(&key)? {
             self.remove(rows::outgoing(&row, &stored.hash));
             row.stored = true;
@@ -338,284 +368,16 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn is_own(&self, actor: &Actor) -> bool {
+    pub(super) fn is_own(&self, actor: &Actor) -> bool {
         actor.key() == self.own
     }
-
-    /// Brings everything that the records touched up to date.
-    pub(super) fn settle(&mut self, journal: &mut Journal) -> Result<(), StoreError> {
-        self.pending_bytes = 0;
-        for ((collection, id), works) in std::mem::take(&mut self.touched) {
-            let mut settled: BTreeMap<DocKind, Vec<Entry>> = BTreeMap::new();
-            for (kind, work) in works {
-                let doc = DocKey { kind, collection, id };
-                match self.settle_document(&doc, work, journal) {
-                    Ok(Some(entries)) => _ = settled.insert(kind, entries),
-                    Ok(None) => {}
-                    Err(StoreError::Document { doc, source }) => {
-                        self.unreadable.insert(doc, source.to_string());
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            self.settle_summary(collection, id, settled)?;
-        }
-        Ok(())
-    }
-
-    fn settle_document(
-        &mut self,
-        doc: &DocKey,
-        work: Work<'a>,
-        journal: &mut Journal,
-    ) -> Result<Option<Vec<Entry>>, StoreError> {
-        let mut runs = self.runs(doc)?;
-        let built;
-        let document = match work {
-            Work::Ready(document) => document,
-            Work::Add(raws) => {
-                built = self.build(doc, &runs, raws, journal)?;
-                &built
-            }
-        };
-        self.settle_runs(document, &mut runs);
-        let held: BTreeSet<ChangeHash> = held_changes(document, &runs);
-        let admitted = admitted_heads(document, &held);
-        let old: DocRow = self.get(&rows::doc(doc))?.unwrap_or_default();
-        let row = self.doc_row(document, &runs, admitted, held.len() as u64);
-        self.move_digest(doc, &old, &row)?;
-        self.writes.insert(rows::saved(doc), Some(document.save()));
-        self.put(rows::doc(doc), &row);
-        let entries = document.entries();
-        if doc.kind == DocKind::Field {
-            self.settle_blobs(doc, &runs, &entries)?;
-        }
-        Ok((!document.changes().all(|change| change.actor == RESERVED)).then_some(entries))
-    }
-
-    /// The document of the index with the new changes; from its first run when some were rejected
-    /// or have to wait, because then the index holds something else than the sum of all runs.
-    fn build(
-        &self,
-        doc: &DocKey,
-        runs: &[(Vec<u8>, RunRow)],
-        raws: Vec<Vec<u8>>,
-        journal: &mut Journal,
-    ) -> Result<Document, StoreError> {
-        let whole = runs.iter().all(|(_, row)| row.state.is_in_document());
-        let saved = if whole { self.bytes(&rows::saved(doc))? } else { None };
-        let mut document = match saved {
-            Some(saved) => Document::load(doc.kind, &saved).map_err(|source| bad_document(doc, source))?,
-            None => Document::new(doc.kind),
-        };
-        let raws = if whole { raws } else { self.all_changes(runs, journal)? };
-        document.replay(raws.iter().map(Vec::as_slice)).map_err(|source| bad_document(doc, source))?;
-        Ok(document)
-    }
-
-    fn all_changes(&self, runs: &[(Vec<u8>, RunRow)], journal: &mut Journal) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut raws = Vec::new();
-        for (key, row) in runs.iter().filter(|(_, row)| row.state != RunState::Rejected) {
-            raws.extend(read_run(journal, rows::run_sequence(key), row)?.changes);
-        }
-        Ok(raws)
-    }
-
-    /// Which runs are part of the document, and which own ones can be sent as one.
-    fn settle_runs(&mut self, document: &Document, runs: &mut [(Vec<u8>, RunRow)]) {
-        let mut last_of: BTreeMap<Actor, ChangeHash> = BTreeMap::new();
-        for (key, row) in runs {
-            let before = row.clone();
-            let (first, last) = (row.changes.first(), row.changes.last());
-            let present = last.is_some_and(|last| document.has(last));
-            if !self.is_own(&row.actor) {
-                row.state = if present { RunState::Admitted } else { RunState::Waiting };
-            } else if !present && row.state != RunState::Rejected {
-                row.state = RunState::Rejected;
-                row.code = Some("builds_on_rejected".to_owned());
-                self.remove(rows::unsent(rows::run_sequence(key)));
-            }
-            let previous = last_of.get(&row.actor);
-            let change = first.and_then(|first| document.change(first));
-            row.continues = matches!((previous, change), (Some(hash), Some(change)) if change.deps.contains(hash));
-            if let Some(last) = last.filter(|_| present) {
-                last_of.insert(row.actor, *last);
-            }
-            if *row != before {
-                self.put(key.clone(), row);
-            }
-        }
-    }
-
-    fn doc_row(&self, document: &Document, runs: &[(Vec<u8>, RunRow)], admitted: Vec<ChangeHash>, held: u64) -> DocRow {
-        let own = runs.iter().filter(|(_, row)| self.is_own(&row.actor));
-        let state = |row: &RunRow| match row.state {
-            RunState::Unsent => OwnState::Unsent,
-            RunState::Stored => OwnState::Stored,
-            RunState::Held | RunState::Rejected => OwnState::Held,
-            RunState::InLedger | RunState::Admitted | RunState::Waiting => OwnState::InLedger,
-        };
-        let unsent = runs.iter().filter(|(_, row)| row.state == RunState::Unsent);
-        DocRow {
-            heads: document.heads(),
-            admitted,
-            held,
-            own: own.map(|(_, row)| state(row)).max(),
-            last_unsent: unsent.map(|(key, _)| rows::run_sequence(key)).max().unwrap_or(0),
-        }
-    }
-
-    fn move_digest(&mut self, doc: &DocKey, old: &DocRow, new: &DocRow) -> Result<(), StoreError> {
-        if old.admitted == new.admitted && old.held == new.held {
-            return Ok(());
-        }
-        let key = rows::digest(doc.collection);
-        let row: DigestRow = self.get(&key)?.unwrap_or_default();
-        let mut digest = row.digest();
-        digest.replace(doc, &old.admitted, &new.admitted);
-        let held = (row.held + new.held).saturating_sub(old.held);
-        self.put(key, &DigestRow { state: digest.to_bytes(), held });
-        Ok(())
-    }
-
-    fn settle_blobs(&mut self, doc: &DocKey, runs: &[(Vec<u8>, RunRow)], entries: &[Entry]) -> Result<(), StoreError> {
-        let frames: BTreeMap<ChangeHash, u64> = runs
-            .iter()
-            .flat_map(|(key, row)| row.changes.iter().map(|change| (*change, rows::run_sequence(key))))
-            .collect();
-        let mut named = BTreeMap::new();
-        let mut withdrawn = BTreeSet::new();
-        for entry in entries {
-            let named_at = frames.get(&entry.origin.change).copied().unwrap_or(0);
-            let own = self.is_own(&entry.origin.actor);
-            let row = |bytes, class, original| BlobRow {
-                bytes,
-                class,
-                doc: *doc,
-                original,
-                named_at,
-                own,
-                stored: false,
-                withdrawn: false,
-            };
-            match entry.parse() {
-                Ok(FieldEntry::Photo(photo)) => {
-                    if let Some(preview) = &photo.preview {
-                        let row = row(preview.bytes, BlobClass::Preview, Some(photo.sha256));
-                        named.entry(preview.sha256).or_insert(row);
-                    }
-                    named.entry(photo.sha256).or_insert(row(photo.bytes, BlobClass::Original, None));
-                }
-                Ok(FieldEntry::Attachment(file)) => {
-                    named.entry(file.sha256).or_insert(row(file.bytes, BlobClass::Attachment, None));
-                }
-                Ok(FieldEntry::Withdrawn(entry)) => _ = withdrawn.insert(entry.sha256),
-                _ => {}
-            }
-        }
-        for (hash, row) in named {
-            let gone = withdrawn.contains(&hash) || row.original.is_some_and(|original| withdrawn.contains(&original));
-            self.settle_blob(hash, row, gone)?;
-        }
-        Ok(())
-    }
-
-    fn settle_blob(&mut self, hash: BlobHash, named: BlobRow, gone: bool) -> Result<(), StoreError> {
-        let key = rows::blob(&hash);
-        let old: Option<BlobRow> = self.get(&key)?;
-        let mut row = match &old {
-            // The first naming decides, so that a rebuild in another order gives the same row.
-            Some(old) if (old.named_at, old.doc) <= (named.named_at, named.doc) => old.clone(),
-            Some(old) => BlobRow { stored: old.stored, withdrawn: old.withdrawn, own: old.own, ..named.clone() },
-            None => named.clone(),
-        };
-        row.own |= named.own;
-        row.withdrawn |= gone;
-        if row.withdrawn {
-            self.withdrawn.insert(hash);
-        }
-        if old.as_ref() == Some(&row) {
-            return Ok(());
-        }
-        if let Some(old) = &old {
-            self.remove(rows::outgoing(old, &hash));
-        }
-        if row.own && !row.stored && !row.withdrawn {
-            self.writes.insert(rows::outgoing(&row, &hash), Some(Vec::new()));
-        }
-        self.put(key, &row);
-        Ok(())
-    }
-
-    fn settle_summary(
-        &mut self,
-        collection: Collection,
-        id: OutletId,
-        mut settled: BTreeMap<DocKind, Vec<Entry>>,
-    ) -> Result<(), StoreError> {
-        let field = DocKey { kind: DocKind::Field, collection, id };
-        let case = field.with_kind(DocKind::Case);
-        let Some(row) = self.get::<DocRow>(&rows::doc(&field))? else { return Ok(()) };
-        let case_row: DocRow = self.get(&rows::doc(&case))?.unwrap_or_default();
-        let entries_of = |doc: DocKey, stage: &Self| -> Result<Vec<Entry>, StoreError> {
-            let Some(saved) = stage.bytes(&rows::saved(&doc))? else { return Ok(Vec::new()) };
-            Ok(Document::load(doc.kind, &saved).map_err(|source| bad_document(&doc, source))?.entries())
-        };
-        let field_entries = match settled.remove(&DocKind::Field) {
-            Some(entries) => entries,
-            None => entries_of(field, self)?,
-        };
-        let case_entries = match settled.remove(&DocKind::Case) {
-            Some(entries) => entries,
-            None => entries_of(case, self)?,
-        };
-        let summary = summarise(field, &field_entries, &case_entries);
-        let json = serde_json::to_string(&summary)
-            .map_err(|error| StoreError::Index(format!("a summary does not encode: {error}")))?;
-        let (own, last_unsent) = (row.own.max(case_row.own), row.last_unsent.max(case_row.last_unsent));
-        self.put(rows::summary(collection, id), &SummaryRow { json, own, last_unsent });
-        Ok(())
-    }
-}
-
-fn held_changes(document: &Document, runs: &[(Vec<u8>, RunRow)]) -> BTreeSet<ChangeHash> {
-    let mut held: BTreeSet<ChangeHash> = runs
-        .iter()
-        .filter(|(_, row)| row.state == RunState::Held)
-        .flat_map(|(_, row)| row.changes.iter().copied())
-        .collect();
-    if held.is_empty() {
-        return held;
-    }
-    // Document order is causal: one pass finds every descendant.
-    for change in document.changes() {
-        if change.deps.iter().any(|dep| held.contains(dep)) {
-            held.insert(change.hash);
-        }
-    }
-    held
-}
-
-fn admitted_heads(document: &Document, held: &BTreeSet<ChangeHash>) -> Vec<ChangeHash> {
-    let admitted = || document.changes().filter(|change| !held.contains(&change.hash));
-    if admitted().all(|change| change.actor == RESERVED) {
-        return Vec::new();
-    }
-    if held.is_empty() {
-        return document.heads();
-    }
-    let inner: BTreeSet<ChangeHash> = admitted().flat_map(|change| change.deps.iter().copied()).collect();
-    let mut heads: Vec<ChangeHash> =
-        admitted().map(|change| change.hash).filter(|hash| !inner.contains(hash)).collect();
-    heads.sort_unstable();
-    heads
 }
 
 /// Reads a run back from the journal.
 pub(super) fn read_run(journal: &mut Journal, sequence: u64, row: &RunRow) -> Result<SignedRun, StoreError> {
     let record = Record::from_bytes(sequence, &journal.read(row.position)?)?;
     let from_batch = |received: Received| match received.items.into_iter().nth(row.item as usize) {
-        Some(Item::Run(run)) => Some(run),
+        Some(Item::Run(run) | Item::Parked(run, _)) => Some(run),
         _ => None,
     };
     let run = record.own.map(|act| act.run).or_else(|| record.received.and_then(from_batch));
@@ -636,10 +398,6 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let end = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
     let value = bytes[..=end].iter().rev().fold(0_usize, |value, byte| value << 7 | usize::from(byte & 0x7F));
     Some((value, &bytes[end + 1..]))
-}
-
-fn bad_document(doc: &DocKey, source: crate::doc::DocError) -> StoreError {
-    StoreError::Document { doc: *doc, source }
 }
 
 /// Stable name of a ruling's reason.

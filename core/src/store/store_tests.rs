@@ -1,7 +1,7 @@
 //! What the store promises as a whole, on real files: an act that was saved is there after any
 //! crash, and an index maintained equals an index rebuilt.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::edge::{EdgeStore, OpenStore};
@@ -169,7 +169,8 @@ fn some_outlets_more(store: &mut EdgeStore) {
 
 #[test]
 fn an_index_that_is_lost_stale_or_corrupt_is_rebuilt_and_equal() {
-    let damage: [(&str, fn(&Path)); 5] = [
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 5] = [
         ("deleted", |home| std::fs::remove_dir_all(home.join("index-1")).unwrap()),
         ("emptied", |home| {
             std::fs::remove_dir_all(home.join("index-1")).unwrap();
@@ -242,7 +243,7 @@ fn after_a_restart_of_the_machine_the_index_is_built_anew() {
 
 #[test]
 fn a_failing_index_never_costs_a_saved_act() {
-    for fault in [IndexFault::Error, IndexFault::Panic] {
+    for fault in [IndexFault::WriteError, IndexFault::WritePanic] {
         let home = tempfile::tempdir().unwrap();
         let mut store = open(home.path());
         some_outlets(&mut store, 2);
@@ -258,6 +259,20 @@ fn a_failing_index_never_costs_a_saved_act() {
         store.close().unwrap();
         assert_eq!(rows_of(&open(home.path())), rows, "{fault:?}");
     }
+}
+
+#[test]
+fn an_index_that_failed_to_read_is_not_trusted_again() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path());
+    some_outlets(&mut store, 2);
+    let rows = rows_of(&store);
+    store.index().unwrap().fault.set(Some(IndexFault::ReadError));
+    assert!(matches!(store.write(&outlet(1), &[name("lost?")], &[], NOW), Err(StoreError::Index(_))));
+    drop(store);
+    let store = open(home.path());
+    assert!(matches!(store.report().index, IndexUse::Rebuilt { .. }), "{:?}", store.report());
+    assert_eq!(rows_of(&store), rows);
 }
 
 #[test]
@@ -467,4 +482,142 @@ fn a_file_system_without_sync_is_refused_unless_accepted() {
     let home = tempfile::tempdir().unwrap();
     let vfs = RealVfs { accept_weak_storage: true };
     assert!(vfs.free_space(home.path()).unwrap() > 0);
+}
+
+#[test]
+fn doctor_finds_a_wrong_index_and_wrong_files_and_goes_on_with_a_right_one() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path());
+    some_outlets(&mut store, 2);
+    let kept = store.add_blob_from("a.jpg", None, &mut &b"pixels"[..]).unwrap();
+    let bad = store.add_blob_from("b.jpg", None, &mut &b"more pixels"[..]).unwrap();
+    let gone = store.add_blob_from("c.jpg", None, &mut &b"gone"[..]).unwrap();
+    for stored in [&kept, &bad, &gone] {
+        store.write(&outlet(1), &[photo(&stored.hash, stored.bytes)], &[], NOW).unwrap();
+    }
+    let rows = rows_of(&store);
+    let healthy = store.doctor(&mut |_| {}).unwrap();
+    assert!(healthy.is_healthy() && healthy.wrong_rows == 0, "{healthy:?}");
+    assert_eq!((healthy.commits, healthy.files), (7, 3));
+    let wrong = [(super::rows::doc(&outlet(1)), None), (b"z".to_vec(), Some(vec![1]))];
+    store.index().unwrap().apply(&wrong.into(), None).unwrap();
+    std::fs::write(&bad.path, b"more pixelz").unwrap();
+    std::fs::remove_file(&gone.path).unwrap();
+    let checkup = store.doctor(&mut |_| {}).unwrap();
+    assert_eq!(checkup.wrong_rows, 2);
+    assert_eq!((checkup.bad_files, checkup.missing_files), (vec![bad.hash], vec![gone.hash]));
+    assert_eq!(rows_of(&store), rows);
+    store.close().unwrap();
+    assert_eq!(open(home.path()).report().index, IndexUse::Clean);
+}
+
+#[test]
+fn doctor_exports_what_is_readable_of_a_damaged_journal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path());
+    for number in 1..=3 {
+        store.write(&outlet(number), &[name("x")], &[], NOW).unwrap();
+    }
+    let path = home.path().join("journal/00000001.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let checkup = store.doctor(&mut |_| {}).unwrap();
+    assert_eq!((checkup.damage.len(), checkup.commits, checkup.is_healthy()), (1, 2, false));
+    assert!(store.is_read_only(), "found while open, too");
+    let export = home.path().join("readable.bin");
+    assert_eq!(store.export_frames(&export).unwrap(), 2);
+    let exported = std::fs::read(&export).unwrap();
+    let first = super::frame::parse(&exported).unwrap();
+    assert_eq!(super::frame::parse(&exported[first.len()..]).unwrap().sequence, 3);
+    drop(store);
+    assert!(open(home.path()).is_read_only());
+}
+
+#[test]
+fn a_backup_comes_back_with_everything_but_the_incarnation() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = open(home.path());
+    some_outlets(&mut store, 2);
+    let stored = store.add_blob_from("a.jpg", None, &mut &b"pixels"[..]).unwrap();
+    store.write(&outlet(1), &[photo(&stored.hash, stored.bytes)], &[], NOW).unwrap();
+    let file = elsewhere.path().join("device.tar");
+    let made = store.backup(&file).unwrap();
+    assert_eq!((made.segments, made.files), (1, 1));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored_home = elsewhere.path().join("home");
+    assert_eq!(super::restore(&file, &restored_home).unwrap(), made);
+    assert!(matches!(super::restore(&file, &restored_home), Err(StoreError::StoreExists(_))));
+    let mut theirs = options(&restored_home);
+    theirs.entropy = Entropy { key: [9; 32], incarnation: [9; 4] };
+    let restored = EdgeStore::open(&theirs, &mut |_| {}).unwrap();
+    assert_eq!(restored.identity().public(), store.identity().public());
+    assert_ne!(restored.identity().actor(), store.identity().actor());
+    assert_eq!(rows_of(&restored), rows_of(&store));
+    assert!(restored.blob(&stored.hash).unwrap().unwrap().path.is_some());
+}
+
+#[test]
+fn a_cut_or_foreign_backup_leaves_no_store() {
+    let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = open(home.path());
+    some_outlets(&mut store, 1);
+    let file = elsewhere.path().join("device.tar");
+    store.backup(&file).unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    for (number, length) in [0, 100, 600, 1500, bytes.len() / 2, bytes.len() - 2000].into_iter().enumerate() {
+        std::fs::write(&file, &bytes[..length]).unwrap();
+        let target = elsewhere.path().join(number.to_string());
+        assert!(super::restore(&file, &target).is_err(), "cut at {length}");
+        assert!(!target.join("key").exists(), "cut at {length}");
+    }
+    let mut hostile = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.as_gnu_mut().unwrap().name[..9].copy_from_slice(b"../escape");
+    header.set_size(0);
+    header.set_cksum();
+    hostile.append(&header, &[][..]).unwrap();
+    std::fs::write(&file, hostile.into_inner().unwrap()).unwrap();
+    assert!(matches!(super::restore(&file, &elsewhere.path().join("h")), Err(StoreError::NotABackup { .. })));
+    assert!(!elsewhere.path().join("escape").exists());
+}
+
+/// The acts of the golden store. Never change them: their bytes are released.
+fn golden_acts(store: &mut EdgeStore) {
+    let stored = store.add_blob_from("a.jpg", None, &mut &b"golden pixels"[..]).unwrap();
+    store.write(&outlet(1), &[name("golden"), location(106.7, 31.8)], &[], NOW).unwrap();
+    store.write(&outlet(1), &[photo(&stored.hash, stored.bytes)], &[("remark".into(), "dry".into())], NOW).unwrap();
+    store.write(&outlet(2), &[fact("classification", "\"ban\"", 8)], &[], NOW).unwrap();
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden/store-v1")
+}
+
+#[test]
+fn the_golden_store_of_version_1_opens() {
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(&golden(), copy.path());
+    let store = open(copy.path());
+    let all = store.summaries(&Filter::default()).unwrap();
+    let names: Vec<_> = all.iter().map(|outlet| outlet.name.as_deref()).collect();
+    assert_eq!(names, [Some("golden"), None]);
+    assert_eq!((all[0].photos, all[0].lat, all[1].classification.as_deref()), (1, Some(31.8), Some("ban")));
+    let document = store.document(&outlet(1)).unwrap().unwrap();
+    assert_eq!(document.registers()["remark"].value, "dry");
+    assert_eq!(store.blobs().list().unwrap().len(), 1);
+}
+
+#[test]
+fn the_same_acts_still_give_the_journal_of_version_1() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path());
+    golden_acts(&mut store);
+    store.close().unwrap();
+    for file in ["journal/00000001.seg", "key"] {
+        let made = std::fs::read(home.path().join(file)).unwrap();
+        assert!(made == std::fs::read(golden().join(file)).unwrap(), "{file}: a released format may not change");
+    }
 }

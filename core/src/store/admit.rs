@@ -1,0 +1,309 @@
+//! A batch from a peer: checked item by item, applied document by document, written as one commit.
+//!
+//! What can never be admitted is not kept. What cannot be admitted *yet* is parked in the journal,
+//! because the cursor moves on and it will not be sent again; parked runs are tried again with each
+//! batch. Only runs that were fully checked become part of a document, also when the index is
+//! rebuilt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::edge::EdgeStore;
+use super::error::StoreError;
+use super::home::{Renewed, parted};
+use super::record::{CursorAt, Item, Received, Record};
+use super::rows::{self, RunState};
+use super::stage::read_run;
+use crate::admission::{self, CheckedRun, Refusal, check_run};
+use crate::doc::Document;
+use crate::identity::{
+    Certificate, IdentityError, Roster, ServerCert, SignedReceipt, SignedRevocation, SignedRuling, SignedRun, Verdict,
+};
+use crate::ids::{ChangeHash, Collection, DocKey, PublicKey};
+use crate::sync::replica::{Admitted, Batch, FeedItem, Outcome, ReplicaError, Sealed};
+use crate::time::Timestamp;
+
+/// Items of one frame at most, in bytes of what they carry: below what a frame takes.
+const FRAME_BYTES: usize = 4 << 20;
+
+/// A run on its way into a document.
+struct Candidate {
+    run: CheckedRun,
+    /// Place in the batch; `None` for one that was parked before.
+    item: Option<usize>,
+}
+
+/// A batch being judged.
+struct Judging {
+    roster: Roster,
+    outcomes: Vec<Outcome>,
+    kept: Vec<Item>,
+    candidates: BTreeMap<DocKey, Vec<Candidate>>,
+    documents: Vec<(DocKey, Document)>,
+    new_changes: u64,
+    /// Foreign acts under this device's name: it must part from its copy.
+    parted_by: Option<ChangeHash>,
+    roster_changed: bool,
+}
+
+impl EdgeStore {
+    pub(super) fn admit_batch(
+        &mut self,
+        peer: &PublicKey,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Admitted, ReplicaError> {
+        let roster = self.believe()?.cloned().ok_or_else(|| ReplicaError::NotFound("an enrolment".to_owned()))?;
+        let mut judging = Judging {
+            roster,
+            outcomes: vec![Outcome::Waiting; batch.items.len()],
+            kept: Vec::new(),
+            candidates: BTreeMap::new(),
+            documents: Vec::new(),
+            new_changes: 0,
+            parted_by: None,
+            roster_changed: false,
+        };
+        let followed = self.followed()?;
+        if let Some((collection, _)) = batch.cursors.iter().find(|(collection, _)| !followed.contains(collection)) {
+            return Err(ReplicaError::Peer(format!("a cursor of collection {collection}, which is not followed")));
+        }
+        for (number, item) in batch.items.iter().enumerate() {
+            self.judge(&mut judging, &followed, number, item)?;
+        }
+        self.retry_parked(&mut judging)?;
+        for doc in judging.candidates.keys().copied().collect::<Vec<_>>() {
+            self.apply_runs(&mut judging, &doc)?;
+        }
+        self.keep(peer, batch, judging, now)
+    }
+
+    fn followed(&self) -> Result<BTreeSet<Collection>, StoreError> {
+        let mut followed: BTreeSet<Collection> =
+            self.enrolment_row()?.map(|row| row.collections.into_iter().collect()).unwrap_or_default();
+        followed.insert(Collection::REFERENCE);
+        Ok(followed)
+    }
+
+    fn judge(
+        &self,
+        judging: &mut Judging,
+        followed: &BTreeSet<Collection>,
+        number: usize,
+        item: &FeedItem,
+    ) -> Result<(), ReplicaError> {
+        let roster = &mut judging.roster;
+        let told = match item {
+            FeedItem::Run(run) => {
+                if !followed.contains(&run.doc.collection) {
+                    let what = format!("a change in collection {}, which is not followed", run.doc.collection);
+                    return Err(ReplicaError::Peer(what));
+                }
+                self.judge_run(judging, number, run);
+                return Ok(());
+            }
+            FeedItem::Certificate(sealed) => read(Certificate::from_bytes, sealed, |cert| roster.add(cert))
+                .map(|new| new.then(|| Item::Certificate(sealed.clone()))),
+            FeedItem::ServerCert(sealed) => read(ServerCert::from_bytes, sealed, |cert| roster.add_server(cert))
+                .map(|new| new.then(|| Item::ServerCert(sealed.clone()))),
+            FeedItem::Revocation(sealed) => read(SignedRevocation::from_bytes, sealed, |signed| roster.revoke(signed))
+                .map(|new| new.then(|| Item::Revocation(sealed.clone()))),
+            FeedItem::Ruling(sealed) => {
+                let ruling = read(SignedRuling::from_bytes, sealed, |ruling| roster.check_signer(ruling).cloned());
+                if let Ok(ruling) = &ruling
+                    && ruling.verdict == Verdict::Rejected
+                    && self.is_own_change(&ruling.doc, &ruling.run)?
+                {
+                    judging.parted_by = Some(ruling.run);
+                }
+                ruling.map(|_| Some(Item::Ruling(sealed.clone())))
+            }
+            FeedItem::Receipt(sealed) => {
+                read(SignedReceipt::from_bytes, sealed, |receipt| roster.check_signer(receipt).map(|_| ()))
+                    .map(|()| None)
+            }
+        };
+        judging.outcomes[number] = match told {
+            Ok(item) => {
+                judging.roster_changed |=
+                    matches!(item, Some(Item::Certificate(_) | Item::ServerCert(_) | Item::Revocation(_)));
+                judging.kept.extend(item);
+                Outcome::Stored { in_ledger: false }
+            }
+            Err(error) => Outcome::Refused { code: "not_believed".to_owned(), text: error.to_string() },
+        };
+        Ok(())
+    }
+
+    fn judge_run(&self, judging: &mut Judging, number: usize, run: &SignedRun) {
+        match check_run(run, &judging.roster) {
+            Ok(run) => {
+                let candidate = Candidate { run, item: Some(number) };
+                judging.candidates.entry(candidate.run.doc()).or_default().push(candidate);
+            }
+            Err(refusal) if refusal.is_timeless() => judging.outcomes[number] = refused(&refusal),
+            Err(refusal) => judging.kept.push(Item::Parked(run.clone(), refusal.code().to_owned())),
+        }
+    }
+
+    /// Runs that were parked: in the documents of this batch, or all when the roster has changed.
+    fn retry_parked(&mut self, judging: &mut Judging) -> Result<(), StoreError> {
+        let mut docs = Vec::new();
+        self.index()?.scan(b"w", &mut |key, _| {
+            docs.extend(DocKey::from_bytes(&key[1..]));
+            true
+        })?;
+        docs.retain(|doc| judging.roster_changed || judging.candidates.contains_key(doc));
+        for doc in docs {
+            for (sequence, row) in self.runs(&doc)?.into_iter().filter(|(_, row)| row.state == RunState::Parked) {
+                let run = read_run(&mut self.journal, sequence, &row)?;
+                match check_run(&run, &judging.roster) {
+                    Ok(run) => {
+                        let candidate = Candidate { run, item: None };
+                        judging.candidates.entry(doc).or_default().push(candidate);
+                    }
+                    Err(refusal) if refusal.is_timeless() => {
+                        judging.kept.extend(run.last().map(|last| Item::Dropped(doc, last)));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_runs(&mut self, judging: &mut Judging, doc: &DocKey) -> Result<(), StoreError> {
+        let (items, runs): (Vec<Option<usize>>, Vec<CheckedRun>) = judging
+            .candidates
+            .remove(doc)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|candidate| (candidate.item, candidate.run))
+            .unzip();
+        let base = self.load(doc)?;
+        let context = admission::Context::default();
+        let outcome = admission::apply_each(base.as_ref(), doc.kind, &runs, &context);
+        let known = |hash: &ChangeHash| base.as_ref().is_some_and(|base| base.has(hash));
+        for ((item, run), result) in items.into_iter().zip(runs).zip(outcome.runs) {
+            if let Err(Refusal::Equivocation { second, .. }) = &result
+                && run.signer() == self.identity.public()
+            {
+                judging.parted_by = Some(*second);
+            }
+            let (last, all_known) = (run.last(), run.heads().iter().all(|head| known(&head.hash)));
+            let (outcome, keep) = match result {
+                Ok(()) if all_known => {
+                    (Outcome::Stored { in_ledger: false }, item.is_none().then_some(Item::Dropped(*doc, last)))
+                }
+                Ok(()) => (Outcome::Stored { in_ledger: false }, Some(Item::Run(run.into_run()))),
+                Err(refusal) if refusal.is_timeless() => {
+                    (refused(&refusal), item.is_none().then_some(Item::Dropped(*doc, last)))
+                }
+                Err(refusal) => {
+                    let parked = Item::Parked(run.into_run(), refusal.code().to_owned());
+                    (Outcome::Waiting, item.is_some().then_some(parked))
+                }
+            };
+            if let Some(item) = item {
+                judging.outcomes[item] = outcome;
+            }
+            judging.kept.extend(keep);
+        }
+        if let Some(applied) = outcome.applied {
+            judging.new_changes += applied.new_changes.len() as u64;
+            judging.documents.push((*doc, applied.document));
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        peer: &PublicKey,
+        batch: &Batch,
+        judging: Judging,
+        now: Timestamp,
+    ) -> Result<Admitted, ReplicaError> {
+        let admitted = Admitted { outcomes: judging.outcomes, receipts: Vec::new(), new_changes: judging.new_changes };
+        if let Some(foreign) = judging.parted_by {
+            // Before the frame: an own number that was used must never be used again.
+            self.part(&foreign)?;
+        }
+        let cursors = self.moved_cursors(batch)?;
+        let ready: Vec<(DocKey, &Document)> =
+            judging.documents.iter().map(|(doc, document)| (*doc, document)).collect();
+        let mut frames = split(judging.kept);
+        if frames.is_empty() && !cursors.is_empty() {
+            frames.push(Vec::new());
+        }
+        let last = frames.len().saturating_sub(1);
+        for (number, items) in frames.into_iter().enumerate() {
+            // The cursors come with the last frame: a crash between two makes the peer send again.
+            let cursors = if number == last { cursors.clone() } else { Vec::new() };
+            let received = Received { peer: *peer, items, cursors };
+            let record = Record { received: Some(received), ..Record::new(now) };
+            self.commit_record(&record, if last == 0 { &ready } else { &[] })?;
+        }
+        if judging.roster_changed {
+            self.forget_roster();
+        }
+        Ok(admitted)
+    }
+
+    fn moved_cursors(&self, batch: &Batch) -> Result<Vec<CursorAt>, StoreError> {
+        let mut moved = Vec::new();
+        for (collection, cursor) in &batch.cursors {
+            if self.row(&rows::cursor(*collection))? != Some(*cursor) {
+                moved.push(CursorAt { collection: *collection, cursor: *cursor });
+            }
+        }
+        Ok(moved)
+    }
+
+    pub(super) fn is_own_change(&self, doc: &DocKey, change: &ChangeHash) -> Result<bool, StoreError> {
+        let own = self.identity.public();
+        Ok(self.runs(doc)?.iter().any(|(_, row)| row.actor.key() == own && row.changes.contains(change)))
+    }
+
+    /// Goes on under another incarnation because of this change.
+    pub(super) fn part(&mut self, change: &ChangeHash) -> Result<(), StoreError> {
+        let incarnation = parted(&self.identity, change);
+        self.renew(incarnation, Renewed::Equivocation)
+    }
+}
+
+fn read<T, U>(
+    parse: impl Fn(&[u8]) -> Result<T, IdentityError>,
+    sealed: &Sealed,
+    take: impl FnOnce(&T) -> Result<U, IdentityError>,
+) -> Result<U, IdentityError> {
+    take(&parse(&sealed.0)?)
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    Outcome::Refused { code: refusal.code().to_owned(), text: refusal.to_string() }
+}
+
+/// Items in as many frames as they need.
+fn split(items: Vec<Item>) -> Vec<Vec<Item>> {
+    let mut frames: Vec<Vec<Item>> = Vec::new();
+    let mut bytes = 0;
+    for item in items {
+        let size = match &item {
+            Item::Run(run) | Item::Parked(run, _) => run.size() + 256,
+            Item::Certificate(sealed) | Item::ServerCert(sealed) | Item::Revocation(sealed) | Item::Ruling(sealed) => {
+                sealed.0.len()
+            }
+            Item::Dropped(..) => 64,
+        };
+        match frames.last_mut() {
+            Some(frame) if bytes + size <= FRAME_BYTES => {
+                bytes += size;
+                frame.push(item);
+            }
+            _ => {
+                bytes = size;
+                frames.push(vec![item]);
+            }
+        }
+    }
+    frames
+}

@@ -1,0 +1,192 @@
+//! What this device has to send: own acts that no server has confirmed, as runs, and own files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::edge::EdgeStore;
+use super::error::StoreError;
+use super::rows::{self, BlobRow, RunRow, RunState, UnsentRow};
+use super::stage::read_run;
+use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun};
+use crate::ids::{Actor, ChangeHash, DocKey};
+use crate::sync::replica::{
+    Batch, BlobClass, BlobList, BlobOffer, BlobQuery, FeedItem, Missing, Outgoing, Pending, SendPlan,
+};
+
+/// Own photos and attachments that no server has confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct PendingFiles {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl PendingFiles {
+    /// One file less.
+    pub(super) fn without(self, row: &BlobRow) -> Self {
+        let counted = u64::from(row.class != BlobClass::Preview);
+        Self { files: self.files.saturating_sub(counted), bytes: self.bytes.saturating_sub(row.bytes) }
+    }
+}
+
+impl EdgeStore {
+    /// Own acts after `plan.after`, about `max_bytes` of them, grouped into as few signed runs as
+    /// their dependencies allow: one signature vouches for all of a run.
+    pub(super) fn next_runs(&mut self, plan: &SendPlan, max_bytes: usize) -> Result<Outgoing, StoreError> {
+        let (window, more) = self.window(plan.after, max_bytes)?;
+        let mut next = plan.clone();
+        let mut by_doc: BTreeMap<DocKey, BTreeSet<u64>> = BTreeMap::new();
+        for (sequence, doc) in &window {
+            next.after = next.after.max(*sequence);
+            by_doc.entry(*doc).or_default().insert(*sequence);
+        }
+        let mut order: Vec<(u64, DocKey)> =
+            by_doc.iter().filter_map(|(doc, all)| Some((*all.first()?, *doc))).collect();
+        order.sort_unstable();
+        let mut items = Vec::new();
+        for (_, doc) in order {
+            let wanted = by_doc.remove(&doc).unwrap_or_default();
+            let rows = self.runs(&doc)?;
+            let acts = rows
+                .into_iter()
+                .filter(|(sequence, row)| row.state == RunState::Unsent && !row.orphan && wanted.contains(sequence));
+            items.extend(self.joined(acts.collect())?.into_iter().map(FeedItem::Run));
+        }
+        self.note_sent(next.after)?;
+        Ok(Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more })
+    }
+
+    fn window(&self, after: u64, max_bytes: usize) -> Result<(Vec<(u64, DocKey)>, bool), StoreError> {
+        let (mut window, mut bytes, mut more, mut bad) = (Vec::new(), 0_u64, false, None);
+        let from = rows::unsent(after.saturating_add(1));
+        self.index()?.scan_from(b"u", &from, &mut |key, value| match rows::decode::<UnsentRow>(value) {
+            Ok(row) if window.is_empty() || bytes + row.bytes <= max_bytes as u64 => {
+                bytes += row.bytes;
+                window.push((rows::unsent_sequence(key), row.doc));
+                true
+            }
+            Ok(_) => {
+                more = true;
+                false
+            }
+            Err(error) => {
+                bad = Some(error);
+                false
+            }
+        })?;
+        bad.map_or(Ok((window, more)), Err)
+    }
+
+    /// Acts of one document, in order, as runs.
+    fn joined(&mut self, acts: Vec<(u64, RunRow)>) -> Result<Vec<SignedRun>, StoreError> {
+        let mut runs: Vec<SignedRun> = Vec::new();
+        let mut last: Option<Actor> = None;
+        for (sequence, row) in acts {
+            let run = read_run(&mut self.journal, sequence, &row)?;
+            match runs.last_mut() {
+                Some(open)
+                    if row.continues
+                        && last == Some(row.actor)
+                        && open.changes.len() < MAX_RUN_CHANGES
+                        && open.size() + run.size() <= MAX_RUN_BYTES =>
+                {
+                    open.changes.extend(run.changes);
+                    open.signature = run.signature;
+                }
+                _ => runs.push(run),
+            }
+            last = Some(row.actor);
+        }
+        Ok(runs)
+    }
+
+    /// A hint for people, not a promise: so it is not in the journal.
+    fn note_sent(&self, through: u64) -> Result<(), StoreError> {
+        if through <= self.sent_through()? {
+            return Ok(());
+        }
+        let write = (rows::SENT.to_vec(), Some(rows::encode(&through)));
+        self.index()?.apply(&[write].into(), None)
+    }
+
+    /// Admitted runs of a document that `have` does not cover.
+    pub(super) fn runs_beyond(&mut self, doc: &DocKey, have: &[ChangeHash]) -> Result<Missing, StoreError> {
+        let rows = self.runs(doc)?;
+        let Some(document) = self.load(doc)? else { return Ok(Missing { runs: Vec::new(), unknown: have.to_vec() }) };
+        let listed = |hash: &ChangeHash| rows.iter().any(|(_, row)| row.changes.contains(hash));
+        let unknown = have.iter().filter(|hash| !document.has(hash) && !listed(hash)).copied().collect();
+        let covered = document.ancestors(have);
+        let mut missing = Missing { runs: Vec::new(), unknown };
+        for (sequence, row) in &rows {
+            let admitted = row.is_in_document() && row.state != RunState::Held;
+            if admitted && row.changes.iter().any(|change| !covered.contains(change)) {
+                missing.runs.push(read_run(&mut self.journal, *sequence, row)?);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// What a push would transfer.
+    pub(super) fn pending(&mut self) -> Result<Pending, StoreError> {
+        let mut pending = Pending::default();
+        let mut docs = BTreeSet::new();
+        for (_, row) in self.rows::<UnsentRow>(b"u")? {
+            pending.changes += 1;
+            pending.bytes += row.bytes;
+            docs.insert(row.doc);
+        }
+        let files = self.pending_files()?;
+        pending.documents = docs.len() as u64;
+        (pending.photos, pending.photo_bytes) = (files.files, files.bytes);
+        Ok(pending)
+    }
+
+    /// Counted once and kept: a session asks with each file it offers.
+    pub(super) fn pending_files(&mut self) -> Result<PendingFiles, StoreError> {
+        if let Some(files) = self.files {
+            return Ok(files);
+        }
+        let mut files = PendingFiles::default();
+        for (key, _) in self.keys_under(b"o")? {
+            let Some(hash) = rows::outgoing_hash(&key) else { continue };
+            if let Some(row) = self.blob_row(&hash)? {
+                files.files += u64::from(row.class != BlobClass::Preview);
+                files.bytes += row.bytes;
+            }
+        }
+        self.files = Some(files);
+        Ok(files)
+    }
+
+    fn keys_under(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, ())>, StoreError> {
+        let mut keys = Vec::new();
+        self.index()?.scan(prefix, &mut |key, _| {
+            keys.push((key.to_vec(), ()));
+            true
+        })?;
+        Ok(keys)
+    }
+
+    /// Files to offer next: previews first, newest first, whose bytes are here.
+    pub(super) fn next_files(&mut self, query: &BlobQuery) -> Result<BlobList, StoreError> {
+        let pending = self.pending_files()?;
+        let mut hashes = Vec::new();
+        // Some of them may lack their bytes: look at a few more than are wanted.
+        let enough = query.max.saturating_mul(2).saturating_add(query.exclude.len()).saturating_add(16);
+        self.index()?.scan(b"o", &mut |key, _| {
+            hashes.extend(rows::outgoing_hash(key).filter(|hash| !query.exclude.contains(hash)));
+            hashes.len() < enough
+        })?;
+        let mut offers = Vec::new();
+        for hash in hashes {
+            if offers.len() >= query.max {
+                break;
+            }
+            let Some(row) = self.blob_row(&hash)? else { continue };
+            let wanted = query.originals || row.class == BlobClass::Preview;
+            if wanted && self.blobs.size(&hash)? == Some(row.bytes) {
+                let (bytes, class, doc, original) = (row.bytes, row.class, row.doc, row.original);
+                offers.push(BlobOffer { hash, bytes, class, doc, original });
+            }
+        }
+        Ok(BlobList { offers, pending: pending.files, pending_bytes: pending.bytes })
+    }
+}
