@@ -1,1 +1,79 @@
-//! x
+//! `outlet`: the command line of inspectors and supervisors. Everything runs in process through
+//! [`run`], with clock, randomness, variables and streams passed in as [`Env`].
+//!
+//! Commands parse, call `outlet-core`, and report; [`ui`] alone prints.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
+mod checks;
+mod cli;
+mod commands;
+mod context;
+mod env;
+mod error;
+mod input;
+mod lints;
+mod near;
+mod net;
+pub mod testing;
+mod ui;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use env::{Clock, Env, OsEnv};
+
+use cli::Cli;
+use commands::Outcome;
+use context::Context;
+use ui::Ui;
+
+/// Exit code when something remains to be done.
+const INCOMPLETE: u8 = 3;
+
+/// Runs one command line (`args[0]` is the program's name) and answers the exit code: 0 done,
+/// 1 user error, 2 usage, 3 incomplete, 70 internal.
+pub fn run(args: Vec<OsString>, env: &mut dyn Env) -> ExitCode {
+    ExitCode::from(run_code(args, env))
+}
+
+/// As [`run`], with the code as a number for callers in process.
+pub fn run_code(args: Vec<OsString>, env: &mut dyn Env) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, env),
+    };
+    let ui = Ui::new(env, cli.json, cli.quiet);
+    let mut ctx = Context::new(ui, cli.home, cli.accept_weak_storage);
+    let done = commands::run(&mut ctx, &cli.command);
+    // Closing says whether the store could leave its clean mark; a failed command closes it too.
+    let closed = ctx.close();
+    let done = done.and_then(|outcome| closed.map(|()| outcome)).and_then(|outcome| ctx.ui.flush().map(|()| outcome));
+    match done {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Incomplete) => INCOMPLETE,
+        Err(error) => {
+            let code = error.kind.code();
+            if code != 0 {
+                ctx.ui.error(&error);
+            }
+            code
+        }
+    }
+}
+
+fn usage(error: &clap::Error, env: &mut dyn Env) -> u8 {
+    let text = error.render().to_string();
+    let mut ui = Ui::new(env, false, false);
+    if error.use_stderr() {
+        ui.message(text.trim_end());
+        2
+    } else {
+        // Help and version were asked for: they are the data of this run.
+        let shown = ui.bytes(text.as_bytes()).and_then(|()| ui.flush());
+        u8::from(shown.is_err_and(|error| error.kind.code() != 0))
+    }
+}

@@ -1,0 +1,161 @@
+//! `outlet status` and `outlet conflicts`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use outlet_core::doc::{Entry, facts};
+use outlet_core::ids::{Collection, Digest, DocKind};
+use outlet_core::store::{Store, StoreStatus};
+use outlet_core::sync::session::combined_digest;
+use serde_json::json;
+
+use super::Outcome;
+use crate::context::Context;
+use crate::error::Result;
+
+/// Say what is safe: records and photos on this device, sent, stored by the server, in the ledger.
+///
+/// Only *stored* is safe: the server has written it durably and signed for it.
+///
+/// Example:
+///   outlet status
+///
+/// JSON: {"records": {"on_device": n, "sent": n, "stored": n, "in_ledger": n, "held": n}, "photos":
+/// {.. the same}, "attachments": {.. the same}, "last_proof": {"at", "digest", "collections": [..]} or
+/// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "read_only",
+/// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..], "home"}
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {}
+
+/// List gated facts in conflict: two people said different things, and a supervisor decides.
+///
+/// Example:
+///   outlet conflicts
+///   outlet conflicts --json
+///
+/// JSON: [{"id", "temporary_number", "field", "candidates": [{"value", "entry", "by",
+/// "device_time"}]}]
+#[derive(Debug, Args)]
+pub(crate) struct ConflictsArgs {}
+
+/// Runs `outlet status`.
+pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
+    let home = ctx.home()?.display().to_string();
+    let workspace = ctx.workspace()?;
+    let (status, member, addresses) = (workspace.status()?, workspace.member(), workspace.addresses()?);
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let last_proof = last_proof(&status);
+    let value = json!({
+        "records": status.records,
+        "photos": status.photos,
+        "attachments": status.attachments,
+        "last_proof": last_proof,
+        "unsent_changes": status.unsent_changes,
+        "pending_photos": status.unsent_files,
+        "pending_bytes": status.unsent_bytes.saturating_add(status.unsent_file_bytes),
+        "held": status.held_changes,
+        "conflicts": status.in_conflict,
+        "read_only": status.read_only,
+        "member": member.as_ref().map(|member| json!({"name": member.name, "role": member.role, "level": member.level,
+            "collections": member.collections, "valid_until": member.not_after.to_string()})),
+        "server": addresses,
+        "home": home,
+    });
+    if ctx.ui.json {
+        ctx.ui.data(&value)?;
+        return Ok(Outcome::Done);
+    }
+    for (title, counts) in [("records", status.records), ("photos", status.photos), ("attachments", status.attachments)]
+    {
+        ctx.ui.line(format!(
+            "{title}: {} on device, {} sent, {} stored, {} in ledger, {} held",
+            counts.on_device, counts.sent, counts.stored, counts.in_ledger, counts.held
+        ))?;
+    }
+    ctx.ui.line(format!("to send: {} changes, {} files", status.unsent_changes, status.unsent_files))?;
+    match last_proof {
+        Some(proof) => ctx.ui.line(format!("last proof: {} at {}", plain(&proof["digest"]), plain(&proof["at"])))?,
+        None => ctx.ui.line("last proof: none yet; `outlet sync` makes one")?,
+    }
+    if status.in_conflict > 0 {
+        ctx.ui.line(format!("conflicts: {} records, see `outlet conflicts`", status.in_conflict))?;
+    }
+    match member {
+        Some(member) => ctx.ui.line(format!("member: {} until {}", member.name, member.not_after))?,
+        None => ctx.ui.line("member: not enrolled; `outlet enroll TICKET`")?,
+    }
+    ctx.ui.line(format!("server: {}", addresses.join(", ")))?;
+    rejected(ctx)?;
+    Ok(Outcome::Done)
+}
+
+/// The last moment at which every collection was proven equal, with one digest over all of them.
+fn last_proof(status: &StoreStatus) -> Option<serde_json::Value> {
+    let at = status.proofs.iter().map(|proof| proof.at).max()?;
+    // Proofs of an earlier sync say nothing about the last one.
+    let last: BTreeMap<Collection, Digest> =
+        status.proofs.iter().filter(|proof| proof.at == at).map(|proof| (proof.collection, proof.digest)).collect();
+    Some(json!({"at": at.to_string(), "digest": combined_digest(&last),
+        "collections": last.keys().map(Collection::to_string).collect::<Vec<_>>()}))
+}
+
+fn plain(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Own acts that the server refused or rejected.
+fn rejected(ctx: &mut Context<'_>) -> Result<()> {
+    let acts = ctx.workspace()?.store().rejected()?;
+    for act in acts.into_iter().filter(|act| !act.reissued) {
+        let name = ctx.short_name(&act.doc)?;
+        ctx.ui.line(format!("rejected ({}): {name}, change {}", act.code, act.change))?;
+    }
+    Ok(())
+}
+
+/// Runs `outlet conflicts`.
+pub(crate) fn conflicts(ctx: &mut Context<'_>, _: &ConflictsArgs) -> Result<Outcome> {
+    let mut found = Vec::new();
+    for key in ctx.workspace()?.conflicted()? {
+        let entries = |ctx: &mut Context<'_>, kind| -> Result<Vec<Entry>> {
+            Ok(ctx.document(&key.with_kind(kind))?.map(|document| document.entries()).unwrap_or_default())
+        };
+        let field = entries(ctx, DocKind::Field)?;
+        let case = entries(ctx, DocKind::Case)?;
+        let number = ctx.temporary_number(&key)?;
+        let mut current = facts(&field);
+        for name in ctx.open_conflicts(&field, &case) {
+            let candidates = current.remove(&name).unwrap_or_default();
+            let candidates: Vec<_> = candidates
+                .iter()
+                .map(|fact| {
+                    json!({"value": fact.value, "entry": fact.entry, "by": ctx.author(&fact.origin.actor.key()),
+                        "device_time": fact.origin.device_time.to_string()})
+                })
+                .collect();
+            found.push(json!({"id": key.id, "temporary_number": number, "field": name, "candidates": candidates}));
+        }
+    }
+    if ctx.ui.json {
+        ctx.ui.data(&found)?;
+        return Ok(Outcome::Done);
+    }
+    for conflict in &found {
+        let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        ctx.ui.line(format!("{}  {}", word(&conflict["temporary_number"]), word(&conflict["field"])))?;
+        for candidate in conflict["candidates"].as_array().into_iter().flatten() {
+            ctx.ui.line(format!(
+                "  {}  by {} at {} (entry {})",
+                word(&candidate["value"]),
+                word(&candidate["by"]),
+                word(&candidate["device_time"]),
+                word(&candidate["entry"])
+            ))?;
+        }
+    }
+    match found.len() {
+        0 => ctx.ui.status("No conflicts."),
+        n => ctx.ui.status(format!("{n} conflicts: `outlet case settle ID FIELD VALUE` decides one.")),
+    }
+    Ok(Outcome::Done)
+}
