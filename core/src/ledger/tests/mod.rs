@@ -3,6 +3,7 @@
 
 mod dates;
 mod denominator;
+mod documents;
 mod done;
 mod groups;
 mod permissions;
