@@ -6,8 +6,10 @@ use super::findings::{Finding, code};
 use super::row::LedgerRow;
 use super::values::Values;
 use crate::domain::code::{CodeContext, OutletCode};
-use crate::domain::dictionary::type_dictionary;
+use crate::domain::dictionary::{Lang, type_dictionary};
 use crate::domain::field::fact;
+use crate::domain::lint::{NameContext, lint_name};
+use crate::domain::party::Uscc;
 
 /// Facts whose values are codes of a dictionary.
 const CODED: [(&str, &str); 8] = [
@@ -40,6 +42,22 @@ pub(crate) fn check(row: &LedgerRow, values: &Values, reference: &Reference, fin
         known("problems", "problem", &problem.code, reference, findings);
     }
     national_code(row, values, reference, findings);
+    name(row, reference, findings);
+    for code in row.party.iter().chain(&row.other_parties).filter_map(|party| party.uscc.as_deref()) {
+        if let Err(error) = code.parse::<Uscc>() {
+            findings.push(Finding::new(code::PARTY_CODE_INVALID).field("party_uscc").detail(error.to_string()));
+        }
+    }
+}
+
+/// What reviewers check mechanically: characters, and that the type word occurs in the name.
+fn name(row: &LedgerRow, reference: &Reference, findings: &mut Vec<Finding>) {
+    let Some(name) = row.name.as_deref() else { return };
+    let label = row.outlet_type.as_deref().and_then(|code| reference.dictionaries.find_type(code).ok());
+    let context = NameContext { type_label: label.map(|(_, term)| term.label(Lang::Zh)), ..NameContext::default() };
+    for odd in lint_name(name, &context).into_iter().filter(|odd| !odd.is_hint()) {
+        findings.push(Finding::new(code::NAME_ODD).field(fact::NAME).detail(odd.to_string()));
+    }
 }
 
 fn known(field: &str, dictionary: &str, value: &str, reference: &Reference, findings: &mut Vec<Finding>) {

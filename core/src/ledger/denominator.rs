@@ -56,12 +56,18 @@ fn set_up_after(profile: &Profile, cut_off: Day) -> bool {
 
 /// Counts each outlet once: facts of duplicates and of moved records go to the survivor, the
 /// earliest date wins. A record whose survivor is not there, or that is in a circle of duplicates,
-/// keeps counting and gets a finding: no outlet is lost.
+/// keeps counting and gets a finding: no outlet is lost. A 合并去向 that is in no ledger is a finding
+/// too, and moves no figure: the merged mouth is counted by its own row.
 #[must_use]
 pub fn absorb(mut profiles: Vec<Profile>) -> (Vec<Profile>, Vec<(OutletId, Finding)>) {
     profiles.sort_by_key(|profile| profile.key);
     let index: BTreeMap<DocKey, usize> = profiles.iter().enumerate().map(|(at, profile)| (profile.key, at)).collect();
-    let mut findings = Vec::new();
+    let unknown = |profile: &&Profile| profile.merged_into.is_some_and(|target| !index.contains_key(&target));
+    let mut findings: Vec<(OutletId, Finding)> = profiles
+        .iter()
+        .filter(unknown)
+        .map(|profile| (profile.id(), Finding::new(code::MERGED_INTO_UNKNOWN)))
+        .collect();
     for at in 0..profiles.len() {
         if next(&profiles, &index, at) == Next::Here {
             continue;

@@ -118,6 +118,12 @@ pub mod code {
     pub const CODE_MALFORMED: &str = "code_malformed";
     /// An official code whose county is another one.
     pub const CODE_INCONSISTENT: &str = "code_inconsistent";
+    /// A name that reviewers would return: odd characters, type or county not in it.
+    pub const NAME_ODD: &str = "name_odd";
+    /// A credit code or permit number that is mistyped.
+    pub const PARTY_CODE_INVALID: &str = "party_code_invalid";
+    /// 合并去向 names a record that is not in the ledger.
+    pub const MERGED_INTO_UNKNOWN: &str = "merged_into_unknown";
     /// A code that was cancelled is still given.
     pub const CODE_CANCELLED: &str = "code_cancelled";
     /// A sample sheet with fewer than two persons.
@@ -140,7 +146,7 @@ pub mod code {
 
 fn severity(finding: &str) -> Severity {
     match finding {
-        code::AMENDED_SINCE | code::COUNTY_ASSUMED | code::SIGN_DAMAGED | code::SAMPLE_ONE_PERSON => Severity::Notice,
+        code::AMENDED_SINCE | code::COUNTY_ASSUMED | code::SIGN_DAMAGED | code::SAMPLE_ONE_PERSON | code::NAME_ODD => Severity::Notice,
         code::DECISION_UNKNOWN_AUTHOR
         | code::DECISION_WRONG_LEVEL
         | code::DECISION_BY_AUTHOR

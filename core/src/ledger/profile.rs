@@ -165,6 +165,9 @@ pub struct Profile {
     pub exempt_by_class: Vec<(String, Exempted)>,
     /// Predecessor in the wrong collection.
     pub moved_from: Option<DocKey>,
+    /// The outlet into which it was merged (合并去向), as last reported.
+    #[serde(default)]
+    pub merged_into: Option<DocKey>,
 }
 
 impl Profile {
@@ -223,6 +226,7 @@ pub(crate) fn build(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Profile
         exempted,
         exempt_by_class,
         moved_from: moved(view, "from"),
+        merged_into: merged_into(view),
     }
 }
 
@@ -340,6 +344,11 @@ fn moved(view: &View<'_, '_>, direction: &str) -> Option<DocKey> {
         FieldEntry::Moved(moved) if moved.direction == direction => Some(moved.other.with_kind(DocKind::Field)),
         _ => None,
     })
+}
+
+fn merged_into(view: &View<'_, '_>) -> Option<DocKey> {
+    let works = Works::read(&view.live);
+    works.round?.complete.merged_into.as_ref()?.outlet.map(|outlet| outlet.with_kind(DocKind::Field))
 }
 
 fn extensions(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Vec<Extension> {

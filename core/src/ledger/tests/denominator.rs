@@ -272,6 +272,21 @@ fn duplicates_in_a_circle_or_of_nobody_lose_no_outlet() {
 }
 
 #[test]
+fn a_merge_into_an_outlet_that_is_in_no_ledger_is_a_finding() {
+    let target = Outlet::numbered(9).key();
+    let merged = investigated().class("2022-05-01", "merge").complete_with(
+        "2022-05-01",
+        json!({"items": ["mouth_sealed", "connected"], "merged_into": {"kind": "outlet", "outlet": target}}),
+    );
+    let codes = |outlets: &[Outlet]| -> Vec<String> {
+        let (_, findings) = super::absorb(outlets.iter().map(|outlet| outlet.profile(&super::set())).collect());
+        findings.into_iter().map(|(_, finding)| finding.code).collect()
+    };
+    assert_eq!(codes(std::slice::from_ref(&merged)), ["merged_into_unknown"]);
+    assert!(codes(&[merged, above().keyed(9)]).is_empty());
+}
+
+#[test]
 fn a_lifted_duplicate_counts_again() {
     let [duplicate, survivor] = duplicate();
     let of = survivor.key();

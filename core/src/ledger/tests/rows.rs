@@ -191,6 +191,11 @@ fn codes_and_values_are_checked_against_dictionaries_and_warned_of() {
     assert!(code(&investigated().code("2023-01-01", "no code"), "code_malformed"));
     assert!(code(&investigated().code("2023-01-01", "FA-511903-0001-GY-00"), "code_inconsistent"));
     assert!(!code(&investigated().code("2023-01-01", "FA-511902-0001-GY-00"), "code_inconsistent"));
+    let named = |name: &str| above().fact("name", json!(name));
+    assert!(code(&named("某厂排囗"), "name_odd") && !code(&named("某厂工业企业排污口"), "name_odd"));
+    let party = |uscc: &str| above().trace_with("2021-06-01", json!({"primary_party": {"name": "某厂", "uscc": uscc}}));
+    assert!(code(&party("91130200699229617Y"), "party_code_invalid"));
+    assert!(!code(&party("91130200699229617X"), "party_code_invalid"));
 }
 
 #[test]
