@@ -146,7 +146,9 @@ pub mod code {
 
 fn severity(finding: &str) -> Severity {
     match finding {
-        code::AMENDED_SINCE | code::COUNTY_ASSUMED | code::SIGN_DAMAGED | code::SAMPLE_ONE_PERSON | code::NAME_ODD => Severity::Notice,
+        code::AMENDED_SINCE | code::COUNTY_ASSUMED | code::SIGN_DAMAGED | code::SAMPLE_ONE_PERSON | code::NAME_ODD => {
+            Severity::Notice
+        }
         code::DECISION_UNKNOWN_AUTHOR
         | code::DECISION_WRONG_LEVEL
         | code::DECISION_BY_AUTHOR

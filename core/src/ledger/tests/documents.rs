@@ -45,9 +45,7 @@ fn copy(document: &Document) -> Document {
 #[test]
 fn an_approval_covers_what_its_heads_have_seen_and_nothing_later() {
     let (mut field, mut case) = (Document::new(DocKind::Field), Document::new(DocKind::Case));
-    let fact = |value: &str, replaces: Value| {
-        json!({"type": "fact", "field": "entry_mode", "value": value, "replaces": replaces})
-    };
+    let fact = |value: &str, replaces: Value| json!({"type": "fact", "field": "entry_mode", "value": value, "replaces": replaces});
     write(&mut field, Who::Inspector, "2021-06-01", &fact("pipe", json!([])));
     let heads = field.heads();
     let first = field.entries()[0].id;
@@ -64,9 +62,7 @@ fn two_replicas_that_exchanged_their_changes_show_one_row() {
     write(&mut field, Who::Inspector, "2021-06-01", &json!({"type": "fact", "field": "state", "value": "outlet"}));
     let mut case = Document::new(DocKind::Case);
     write(&mut case, Who::County, "2021-06-05", &json!({"type": "name", "name": "甲"}));
-    let decide = |class: &str| {
-        json!({"type": "classify", "step": "decide", "classification": class, "document": {"number": class}})
-    };
+    let decide = |class: &str| json!({"type": "classify", "step": "decide", "classification": class, "document": {"number": class}});
     let (mut here, mut there) = (copy(&case), copy(&case));
     let (first, raw_first) = write(&mut here, Who::City, "2022-01-01", &decide("merge"));
     let (_, raw_second) = write(&mut there, Who::City2, "2022-01-02", &decide("regulate"));
