@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::calls::{Answer, Call};
 use super::files::Files;
-use super::initiator::batches;
+use super::initiator::{MAX_COMPARISONS, batches};
 use super::replica::{
     Admitted, Batch, CollectionState, DocHeads, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
     Refusal, RefusalCode, SendPlan, SignedRun, SignedStatement, Since, Statement, StatementLine, Verdict,
@@ -64,6 +64,7 @@ pub(super) struct Acceptor {
     finishing: bool,
     end: Option<PullEndDraft>,
     comparison: Option<Comparison>,
+    comparisons: u32,
 }
 
 #[derive(Debug)]
@@ -125,6 +126,7 @@ impl Acceptor {
             finishing: false,
             end: None,
             comparison: None,
+            comparisons: 0,
         }
     }
 
@@ -160,8 +162,8 @@ impl Acceptor {
             }
             (Stage::Open, Frame::Compare(compare)) => self.compare(compare),
             (Stage::Open, Frame::CompareEnd) => {
-                let comparison = self.comparison.get_or_insert_default();
-                comparison.ended = true;
+                let comparison = self.comparison.as_mut().filter(|comparison| !comparison.ended);
+                comparison.ok_or_else(|| malformed("the end of no comparison"))?.ended = true;
                 self.reopen();
                 Ok(())
             }
@@ -496,7 +498,11 @@ impl Acceptor {
                 && compare.after.is_none_or(|after| entry.doc.to_bytes() > after.to_bytes())
                 && compare.upto.is_none_or(|upto| entry.doc.to_bytes() <= upto.to_bytes())
         });
-        let open = self.end.as_ref().is_some_and(|end| end.sent) || self.comparing();
+        if self.end.as_ref().is_some_and(|end| end.sent) && !self.comparing() {
+            self.comparison = None;
+            self.comparisons += 1;
+        }
+        let open = (1..=MAX_COMPARISONS).contains(&self.comparisons);
         let comparison = self.comparison.get_or_insert_default();
         if !served || !sorted || !inside || !open || comparison.ended {
             return Err(malformed("a comparison of what is not served, out of order, or not now"));

@@ -28,6 +28,10 @@ const MAX_ADMITTING: usize = 2;
 const COMPARE_DOCS: usize = 4_000;
 const COMPARE_BYTES: usize = 700 << 10;
 
+/// Comparisons in one session. What arrives by the first may let in what waited for it, on either
+/// side; the second brings that over.
+pub(super) const MAX_COMPARISONS: u32 = 2;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// The hello is not sent, or a plan or a new certificate is awaited: nothing is pushed.
@@ -50,6 +54,7 @@ pub(super) struct Initiator {
     pulled: u32,
     admitting: usize,
     comparison: Option<Comparison>,
+    comparisons: u32,
     end: Option<PullEnd>,
     reading_states: bool,
 }
@@ -91,6 +96,7 @@ impl Initiator {
             pulled: 0,
             admitting: 0,
             comparison: None,
+            comparisons: 0,
             end: None,
             reading_states: false,
         }
@@ -187,7 +193,8 @@ impl Initiator {
             wants_server_certificate: local.wants_server_certificate.then_some(true),
             plan_only: self.options.plan_only.then_some(true),
             fetch: Some(self.options.fetch).filter(|fetch| *fetch != super::replica::Fetch::Nothing),
-            server: Some(core.config.peer),
+            // Elsewhere the handshake has settled who the server is; a ticket names one.
+            server: self.options.ticket_secret.is_some().then_some(core.config.peer),
         };
         let body = hello.encode();
         let signature = core.config.key.sign(Purpose::Hello, &Hello::bound(&core.config.exporter, &body));
@@ -426,7 +433,7 @@ impl Initiator {
         signed.map_err(|error| malformed(format!("the acceptor's statement: {error}")))?;
         if unequal.is_empty() {
             self.prove(core, statement, end.signature, cursors);
-        } else if self.comparison.is_none() && self.takes_records {
+        } else if self.comparisons < MAX_COMPARISONS && self.takes_records {
             self.start_comparison(core, unequal);
             return Ok(());
         } else {
@@ -471,6 +478,7 @@ impl Initiator {
     fn start_comparison(&mut self, core: &mut Core, unequal: Vec<Collection>) {
         core.event(Event::Comparing(unequal.clone()));
         core.summary.compared.clone_from(&unequal);
+        self.comparisons += 1;
         self.comparison = Some(Comparison { todo: unequal.into(), ..Comparison::default() });
         self.push.exhausted = false;
         self.push.end_sent = false;

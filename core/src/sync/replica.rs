@@ -49,7 +49,9 @@ pub struct CollectionState {
     /// Which collection.
     pub collection: Collection,
     /// Digest over (document key, sorted heads) of all documents ([`crate::sync::digest`]). A
-    /// device counts its own unsent changes in, and those held, waiting or refused out.
+    /// device counts its own unsent changes in, and what a server holds, refused or rejected out.
+    /// Own changes that *wait* at the server stay in, and stay to be sent: that the digests differ
+    /// makes the session compare, and bring what they wait for.
     pub digest: Digest,
     /// Documents.
     pub count: u64,
@@ -166,7 +168,9 @@ pub enum Since {
     /// What comes after this cursor.
     After(Cursor),
     /// The peer's cursor is void: everything that is not a run, from the beginning; runs are found
-    /// by comparing heads.
+    /// by comparing heads. Such items go out without cursors. When all are out,
+    /// [`Outgoing::next`] holds [`Since::After`] the end of the feed they were read up to: what is
+    /// appended later is sent with its runs.
     WithoutRuns,
 }
 
@@ -360,7 +364,9 @@ pub struct SendPlan {
     /// Devices: local order of the last unacknowledged run handed out; 0 at first. In-flight runs
     /// are not handed out twice because of it.
     pub after: u64,
-    /// Servers: per collection, from where.
+    /// Servers: per collection, from where. After a reading to the end every feed stands at
+    /// [`Since::After`] its end, also an empty one (number 0): the session compares it with
+    /// [`Replica::states`] and reads again when others have written meanwhile.
     pub feeds: BTreeMap<Collection, Since>,
 }
 
@@ -394,7 +400,8 @@ pub enum Outcome {
         #[n(0)]
         code: String,
     },
-    /// Kept durably; admitted when the changes it depends on are.
+    /// Kept durably; admitted when the changes it depends on are. Nobody decided against it: a
+    /// device goes on sending it. (What builds on a *held* change is itself [`Outcome::Held`].)
     #[n(2)]
     Waiting,
     /// Not kept: every replica refuses it, for the same timeless reason.
@@ -436,7 +443,8 @@ pub struct DocHeads {
 pub struct Missing {
     /// Admitted runs that the given heads do not cover, dependencies first.
     pub runs: Vec<SignedRun>,
-    /// Which of the given heads are not known here (not even as held or waiting): ask for them.
+    /// Which of the given heads are neither admitted nor held here: what they stand on is asked
+    /// for. One that only waits counts as unknown, or what it waits for would never come.
     pub unknown: Vec<ChangeHash>,
 }
 
@@ -606,7 +614,8 @@ pub trait Replica {
     /// When the store fails.
     fn outgoing(&mut self, peer: &PublicKey, plan: &SendPlan, max_bytes: usize) -> Result<Outgoing, ReplicaError>;
 
-    /// Admits a batch from the peer: checks, applies, stores, moves digest, feed, ledger and
+    /// Admits a batch from the peer (a run that is known here is [`Outcome::Stored`] again; on a
+    /// device, one of its own that it thought held thereby stands): checks, applies, stores, moves digest, feed, ledger and
     /// cursors, in one transaction that is **durable when this returns**. One bad item never
     /// fails the others.
     ///

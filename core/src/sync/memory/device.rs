@@ -1,0 +1,102 @@
+//! What only a device does: keeping track of what no server has confirmed.
+
+use std::collections::BTreeMap;
+
+use super::MemoryReplica;
+use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedReceipt, SignedRun, change_hash};
+use crate::ids::{ChangeHash, DocKey};
+use crate::sync::replica::{
+    Admitted, Batch, BlobQuery, FeedItem, Local, Outcome, Outgoing, Pending, ReplicaError, SendPlan,
+};
+
+impl MemoryReplica {
+    pub(super) fn device_local(&self) -> Local {
+        let files = self.blobs.to_send(&self.key.public(), &BlobQuery { originals: true, ..BlobQuery::default() });
+        let docs: std::collections::BTreeSet<_> = self.unsent.values().map(|unsent| unsent.doc).collect();
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Local {
+            subscriptions: self.cursors.keys().map(|collection| self.state(*collection)).collect(),
+            certificate: self.certificate.clone(),
+            wants_server_certificate: self.server.is_none() && self.roster.active_servers().is_empty(),
+            pending: Pending {
+                documents: count(docs.len()),
+                changes: count(self.unsent.len()),
+                bytes: count(self.unsent.values().map(|unsent| unsent.raw.len()).sum()),
+                photos: files.pending,
+                photo_bytes: files.pending_bytes,
+            },
+        }
+    }
+
+    /// Own changes that no server has confirmed, as runs.
+    pub(super) fn unacknowledged(&self, plan: &SendPlan, max_bytes: usize) -> Outgoing {
+        let (mut runs, mut after, mut bytes, mut more) = (Vec::<Draft>::new(), plan.after, 0, false);
+        let mut last: BTreeMap<DocKey, usize> = BTreeMap::new();
+        for (order, unsent) in self.unsent.range(plan.after.saturating_add(1)..) {
+            if bytes > 0 && bytes + unsent.raw.len() > max_bytes {
+                more = true;
+                break;
+            }
+            bytes += unsent.raw.len();
+            after = *order;
+            let draft = last.get(&unsent.doc).and_then(|at| runs.get_mut(*at));
+            match draft.filter(|draft| draft.continues_with(&unsent.deps, unsent.raw.len())) {
+                Some(draft) => {
+                    draft.run.changes.push(unsent.raw.clone());
+                    draft.run.signature = unsent.signature;
+                    draft.last = unsent.hash;
+                }
+                None => {
+                    last.insert(unsent.doc, runs.len());
+                    let (doc, changes, signature) = (unsent.doc, vec![unsent.raw.clone()], unsent.signature);
+                    runs.push(Draft { run: SignedRun { doc, changes, signature }, last: unsent.hash });
+                }
+            }
+        }
+        let items = runs.into_iter().map(|draft| FeedItem::Run(draft.run)).collect();
+        let next = SendPlan { after, ..SendPlan::default() };
+        Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more }
+    }
+
+    /// Keeps what a server said of a batch. What is held or refused is no longer sent by itself,
+    /// and no longer counted.
+    pub(super) fn settle(&mut self, batch: &Batch, admitted: &Admitted) -> Result<(), ReplicaError> {
+        for sealed in &admitted.receipts {
+            let receipt = SignedReceipt::from_bytes(&sealed.0).map_err(super::peer_error)?;
+            self.roster.check_signer(&receipt).map_err(super::peer_error)?;
+        }
+        for (item, outcome) in batch.items.iter().zip(&admitted.outcomes) {
+            let FeedItem::Run(run) = item else { continue };
+            let hashes: Vec<_> = run.changes.iter().filter_map(|raw| change_hash(raw)).collect();
+            if !matches!(outcome, Outcome::Waiting) {
+                self.unsent.retain(|_, unsent| unsent.doc != run.doc || !hashes.contains(&unsent.hash));
+            }
+            let Some(stored) = self.docs.get_mut(&run.doc) else { continue };
+            match outcome {
+                Outcome::Stored { .. } => {
+                    hashes.iter().for_each(|hash| {
+                        stored.excluded.remove(hash);
+                    });
+                    self.confirmed.extend(hashes.iter().map(|hash| (run.doc, *hash)));
+                }
+                Outcome::Held { .. } | Outcome::Refused { .. } => stored.excluded.extend(hashes),
+                Outcome::Waiting => {}
+            }
+            self.recount(run.doc);
+        }
+        Ok(())
+    }
+}
+
+struct Draft {
+    run: SignedRun,
+    last: ChangeHash,
+}
+
+impl Draft {
+    fn continues_with(&self, deps: &[ChangeHash], bytes: usize) -> bool {
+        deps.contains(&self.last)
+            && self.run.changes.len() < MAX_RUN_CHANGES
+            && self.run.size() + bytes <= MAX_RUN_BYTES
+    }
+}

@@ -1,0 +1,506 @@
+//! The session between replicas in memory: what it costs, what it keeps, what it refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::memory::MemoryReplica;
+use super::replica::{BlobClass, FeedItem, Limits, RefusalCode, Since};
+use super::session::{CloseReason, Config, Event, Input, Options, Session, SyncOutcome};
+use super::simnet::{Connection, End, Report, Step, sync};
+use super::wire::{self, Frame, Lane};
+use crate::identity::{Role, SecretKey, TicketRecord, TicketSecret};
+use crate::ids::{Collection, DocKey, DocKind, Epoch, OutletId, PersonId};
+use crate::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_millis(1_640_000_000_000);
+
+fn collections(count: u32) -> Vec<Collection> {
+    (0..count).map(|at| Collection::from_code(511_902 + at).unwrap()).collect()
+}
+
+struct World {
+    server: MemoryReplica,
+    devices: Vec<MemoryReplica>,
+    now: Timestamp,
+}
+
+impl World {
+    fn new(devices: u8, counties: u32) -> Self {
+        let root = SecretKey::from_bytes([200; 32]);
+        let mut world = Self {
+            server: MemoryReplica::server(SecretKey::from_bytes([201; 32]), &root, Epoch([1; 8]), NOW),
+            devices: Vec::new(),
+            now: NOW,
+        };
+        for at in 0..devices {
+            let mut device = MemoryReplica::device(SecretKey::from_bytes([at + 1; 32]), [at; 4], root.public());
+            world.server.add_ticket(ticket(at, counties));
+            let options = Options { ticket_secret: Some(vec![at; 16]), ..Options::default() };
+            let report = sync(&mut device, &mut world.server, options, NOW).unwrap();
+            assert_eq!(report.initiator.outcome, SyncOutcome::Converged, "{:?}", report.initiator);
+            world.devices.push(device);
+        }
+        world
+    }
+
+    fn sync(&mut self, device: usize) -> Report {
+        self.sync_with(device, Options::default())
+    }
+
+    fn sync_with(&mut self, device: usize, options: Options) -> Report {
+        self.now = self.now.plus_millis(60_000);
+        sync(&mut self.devices[device], &mut self.server, options, self.now).unwrap()
+    }
+
+    fn note(&mut self, device: usize, doc: DocKey, text: &str) {
+        self.now = self.now.plus_millis(1000);
+        self.devices[device].edit(doc, self.now, &[note(text)]).unwrap();
+    }
+
+    fn open(&self, device: usize) -> Connection {
+        Connection::open(&self.devices[device], &self.server, [9; 32], Options::default(), self.now)
+    }
+}
+
+fn ticket(at: u8, counties: u32) -> TicketRecord {
+    TicketRecord {
+        secret_hash: TicketSecret::from_bytes([at; 16]).hash(),
+        role: Role::Inspector,
+        level: None,
+        collections: collections(counties).into_iter().collect(),
+        name: format!("inspector {at}"),
+        person: PersonId([at; 16]),
+        expires_at: NOW.plus_millis(1_000_000),
+        used_by: None,
+    }
+}
+
+fn doc(county: u32, at: u8) -> DocKey {
+    let collection = Collection::from_code(511_902 + county).unwrap();
+    DocKey { kind: DocKind::Field, collection, id: OutletId(uuid::Uuid::from_bytes([at; 16])) }
+}
+
+fn note(text: &str) -> String {
+    format!(r#"{{"type":"note","kind":"note","text":"{text}","at":1640000000000}}"#)
+}
+
+fn converged(report: &Report) {
+    assert_eq!(report.initiator.outcome, SyncOutcome::Converged, "{:?}", report.initiator);
+    assert_eq!(report.acceptor.outcome, SyncOutcome::Converged, "{:?}", report.acceptor);
+    assert_eq!(report.initiator.digests, report.acceptor.digests);
+    assert_eq!(report.reason, CloseReason::Done);
+}
+
+#[test]
+fn nothing_to_do_takes_one_round_trip_and_less_than_a_kilobyte_with_five_collections() {
+    let mut world = World::new(1, 4);
+    for at in 0..4 {
+        world.note(0, doc(u32::from(at), at), "a");
+    }
+    converged(&world.sync(0));
+    let report = world.sync(0);
+    converged(&report);
+    let idle = &report.initiator;
+    assert_eq!(idle.digests.len(), 5, "four counties and the reference documents");
+    assert_eq!(idle.round_trips, 1);
+    assert!(idle.sent.bytes + idle.received.bytes <= 1024, "{} + {}", idle.sent.bytes, idle.received.bytes);
+    assert_eq!((idle.sent.changes, idle.received.changes), (0, 0));
+    assert_eq!(world.devices[0].last_statement(), world.server.last_statement());
+    assert_eq!(world.server.last_statement().unwrap().statement.lines.len(), 5);
+}
+
+#[test]
+fn push_and_pull_go_at_once_and_a_device_is_not_sent_its_own_work() {
+    let mut world = World::new(2, 1);
+    for at in 0..20 {
+        world.note(0, doc(0, at), "by the first");
+        world.note(0, doc(0, at), "again by the first");
+        world.note(1, doc(0, at + 10), "by the second");
+    }
+    let first = world.sync(0);
+    converged(&first);
+    assert_eq!((first.initiator.sent.changes, first.initiator.received.changes), (40, 0));
+    assert!(first.initiator.round_trips <= 2, "{}", first.initiator.round_trips);
+    let second = world.sync(1);
+    converged(&second);
+    assert_eq!(second.initiator.sent.changes, 20);
+    // The genesis of each document the second did not have counts as one change.
+    assert!(second.initiator.received.changes >= 40, "{}", second.initiator.received.changes);
+    assert!(second.initiator.round_trips <= 2);
+    let third = world.sync(0);
+    converged(&third);
+    assert_eq!(third.initiator.digests, second.initiator.digests);
+    let (a, b) = (&world.devices[0], &world.devices[1]);
+    assert_eq!(a.document(&doc(0, 15)).unwrap().entries(), b.document(&doc(0, 15)).unwrap().entries());
+}
+
+#[test]
+fn a_receipt_never_leaves_before_the_store_has_the_batch() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    let mut connection = world.open(0);
+    let acks = |connection: &Connection| {
+        let frames = connection.sent(End::Acceptor).iter().map(|(lane, bytes)| Frame::decode(*lane, bytes).unwrap());
+        frames.filter(|frame| matches!(frame, Frame::Ack(_))).count()
+    };
+    let mut before = 0;
+    while !connection.is_over() {
+        // The server's store is executed only when nothing else can happen.
+        let steps = connection.steps();
+        let patient = steps.iter().find(|step| **step != Step::Execute(End::Acceptor)).or(steps.first());
+        let step = *patient.expect("the sessions wait for each other");
+        let had = world.server.document(&doc(0, 1)).is_some();
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+        if acks(&connection) > before {
+            assert!(had && matches!(step, Step::Answer(End::Acceptor)), "{step:?}");
+            before += 1;
+        }
+    }
+    assert_eq!(before, 1);
+    assert_eq!(world.devices[0].confirmed().len(), 1);
+}
+
+#[test]
+fn a_cut_at_every_single_step_loses_nothing_that_was_confirmed() {
+    let mut cuts = 0;
+    for at in 0.. {
+        let mut world = World::new(2, 1);
+        world.note(1, doc(0, 2), "pulled");
+        converged(&world.sync(1));
+        world.note(0, doc(0, 1), "pushed");
+        world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![7; 200_000]);
+        let mut connection = world.open(0);
+        for _ in 0..at {
+            let Some(step) = connection.steps().last().copied() else { break };
+            connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+        }
+        let over = connection.is_over();
+        connection.cut(NOW);
+        for (doc, change) in world.devices[0].confirmed() {
+            assert!(world.server.has(doc, change), "cut after {at} steps");
+        }
+        let report = world.sync(0);
+        converged(&report);
+        assert_eq!(report.initiator.pending_photos, 0);
+        cuts += 1;
+        if over {
+            break;
+        }
+    }
+    assert!(cuts > 20, "{cuts}");
+}
+
+#[test]
+fn a_photo_goes_on_where_it_was_cut() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let bytes: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).take(400_000).collect();
+    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, bytes.clone());
+    let mut connection = world.open(0);
+    while world.server.blob_progress(&hash) < 200_000 {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+    }
+    connection.cut(NOW);
+    let had = world.server.blob_progress(&hash);
+    let report = world.sync(0);
+    converged(&report);
+    assert_eq!(report.initiator.sent.photos, 1);
+    let rest = u64::try_from(400_000 - had).unwrap();
+    assert!(report.initiator.sent.bytes < rest + 5_000, "{} for {rest}", report.initiator.sent.bytes);
+    assert_eq!(world.server.blob(&hash), Some(&bytes[..]));
+    assert!(world.devices[0].blob_is_safe(&hash));
+}
+
+#[test]
+fn previews_go_first_and_a_budget_keeps_the_rest_for_later() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    let original = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 300_000]);
+    let preview = world.devices[0].add_blob(doc(0, 1), BlobClass::Preview, Some(original), vec![2; 20_000]);
+    let report = world.sync_with(0, Options { max_bytes: Some(100_000), ..Options::default() });
+    converged(&report);
+    assert!(world.devices[0].blob_is_safe(&preview));
+    assert!(!world.devices[0].blob_is_safe(&original));
+    assert_eq!(report.initiator.pending_photos, 1);
+    let bytes = report.initiator.sent.bytes + report.initiator.received.bytes;
+    assert!(bytes <= 100_000, "{bytes}");
+
+    let report = world.sync_with(0, Options { originals: false, ..Options::default() });
+    converged(&report);
+    assert_eq!((report.initiator.pending_photos, report.initiator.sent.photos), (1, 0));
+    assert_eq!(world.sync(0).initiator.pending_photos, 0);
+    assert!(world.devices[0].blob_is_safe(&original));
+}
+
+#[test]
+fn a_photo_that_changed_under_its_name_is_not_kept() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 100_000]);
+    world.devices[0].spoil_blob(&hash);
+    let report = world.sync(0);
+    converged(&report);
+    assert_eq!(report.initiator.pending_photos, 1);
+    assert!(world.server.blob(&hash).is_none());
+    let refused = |event: &Event| matches!(event, Event::FileRefused { code, .. } if code == "hash_mismatch");
+    assert!(report.events.iter().any(refused));
+}
+
+#[test]
+fn a_full_server_says_so_and_the_device_keeps_everything() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 1000]);
+    world.server.set_limits(Limits { photos: false, ..Limits::default() });
+    let report = world.sync(0);
+    converged(&report);
+    assert_eq!(report.initiator.pending_photos, 1);
+
+    world.note(0, doc(0, 1), "b");
+    world.server.set_limits(Limits { records: false, ..Limits::default() });
+    // The first flight may have left before the answer, so the server's store decides; here it
+    // takes what comes, and the session converges all the same.
+    let report = world.sync(0);
+    assert_ne!(report.initiator.outcome, SyncOutcome::Refused);
+    world.server.set_limits(Limits::default());
+    converged(&world.sync(0));
+    assert_eq!(world.sync(0).initiator.pending_photos, 0);
+}
+
+#[test]
+fn a_plan_transfers_nothing() {
+    let mut world = World::new(2, 1);
+    world.note(1, doc(0, 2), "theirs");
+    converged(&world.sync(1));
+    world.note(0, doc(0, 1), "mine");
+    world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 1000]);
+    let report = world.sync_with(0, Options { plan_only: true, ..Options::default() });
+    assert_eq!(report.reason, CloseReason::Done);
+    let plan = report.initiator;
+    assert_eq!((plan.to_push.changes, plan.to_push.photos, plan.to_push.photo_bytes), (1, 1, 1000));
+    assert_eq!(plan.to_pull.unwrap().changes, 1);
+    assert!(plan.sent.bytes + plan.received.bytes < 1024);
+    assert!(world.server.document(&doc(0, 1)).is_none());
+    assert!(world.devices[0].document(&doc(0, 2)).is_none());
+}
+
+#[test]
+fn a_server_restored_from_an_old_backup_gets_back_what_it_lost() {
+    let mut world = World::new(2, 1);
+    world.note(0, doc(0, 1), "before");
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    let backup = world.server.clone();
+    world.note(0, doc(0, 1), "after");
+    world.note(0, doc(0, 3), "after");
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    world.server = backup.restored(Epoch([2; 8]), [0; 4]);
+    let report = world.sync(1);
+    converged(&report);
+    assert_eq!(report.initiator.compared, [doc(0, 1).collection], "the reference documents did not change");
+    for (doc, change) in world.devices[0].confirmed() {
+        assert!(world.server.has(doc, change));
+    }
+    converged(&world.sync(0));
+    let idle = world.sync(1);
+    converged(&idle);
+    assert!(idle.initiator.compared.is_empty());
+    assert!(idle.initiator.sent.bytes + idle.initiator.received.bytes < 1024, "the cursor was taken over");
+}
+
+#[test]
+fn a_server_that_forgot_its_members_asks_for_their_certificates() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    world.server.forget_members();
+    let report = world.sync(0);
+    converged(&report);
+    assert!(world.server.document(&doc(0, 1)).is_some());
+}
+
+#[test]
+fn a_device_restored_from_an_old_backup_gets_back_its_own_work() {
+    let mut world = World::new(1, 1);
+    let backup = world.devices[0].clone();
+    for at in 0..30 {
+        world.note(0, doc(0, at), "own");
+    }
+    converged(&world.sync(0));
+    world.devices[0] = backup.restored(Epoch([0; 8]), [77; 4]);
+    let report = world.sync(0);
+    converged(&report);
+    assert!(report.initiator.received.changes >= 30);
+    assert!(world.devices[0].document(&doc(0, 29)).is_some());
+}
+
+#[test]
+fn a_lost_cursor_and_two_ways_of_one_backup_heal() {
+    let mut world = World::new(2, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    world.devices[1].forget_cursors();
+    converged(&world.sync(1));
+
+    // The same epoch, another history: only the chain hash tells.
+    let backup = world.server.clone();
+    world.note(0, doc(0, 2), "one way");
+    converged(&world.sync(0));
+    world.server = backup;
+    world.note(1, doc(0, 3), "the other way");
+    converged(&world.sync(1));
+    let report = world.sync(0);
+    converged(&report);
+    assert!(world.server.document(&doc(0, 2)).is_some());
+    assert!(world.devices[0].document(&doc(0, 3)).is_some());
+}
+
+#[test]
+fn the_work_of_a_revoked_device_is_held_and_the_rest_goes_on() {
+    let mut world = World::new(2, 1);
+    world.note(0, doc(0, 1), "honest");
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    world.note(1, doc(0, 1), "late");
+    let late = world.devices[1].document(&doc(0, 1)).unwrap().heads()[0];
+    let mut connection = world.open(1);
+    // Revoked while it speaks: the hello passed, the work comes too late.
+    while !matches!(connection.steps()[..], [Step::Execute(End::Acceptor), ..])
+        || connection.sent(End::Acceptor).is_empty()
+    {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[1], &mut world.server], NOW);
+    }
+    let revoked = world.devices[1].public();
+    world.server.revoke(revoked, NOW);
+    let report = connection.finish(&mut world.devices[1], &mut world.server, NOW).unwrap();
+    assert_eq!(report.initiator.outcome, SyncOutcome::Converged, "{:?}", report.initiator);
+    assert_eq!(report.initiator.held, 1);
+    assert!(!world.server.has(&doc(0, 1), &late));
+    let again = world.sync(1);
+    assert!(matches!(again.reason, CloseReason::RefusedByPeer(ref why) if why.code == RefusalCode::Revoked));
+    assert_eq!(again.initiator.outcome, SyncOutcome::Refused);
+    converged(&world.sync(0));
+    assert!(world.server.release(doc(0, 1), &late, world.now));
+    let report = world.sync(0);
+    converged(&report);
+    assert!(world.devices[0].has(&doc(0, 1), &late));
+}
+
+#[test]
+fn tickets_are_refused_with_their_reason() {
+    let root = SecretKey::from_bytes([200; 32]);
+    let mut world = World::new(1, 1);
+    let mut enrol = |key: u8, secret: u8, now: Timestamp| {
+        let mut device = MemoryReplica::device(SecretKey::from_bytes([key; 32]), [key; 4], root.public());
+        let options = Options { ticket_secret: Some(vec![secret; 16]), ..Options::default() };
+        match sync(&mut device, &mut world.server, options, now).unwrap().reason {
+            CloseReason::RefusedByPeer(refusal) => Some(refusal.code),
+            CloseReason::Done => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(enrol(50, 0, NOW), Some(RefusalCode::TicketUsed));
+    assert_eq!(enrol(51, 99, NOW), Some(RefusalCode::TicketUnknown));
+    assert_eq!(enrol(1, 0, NOW), None, "a retry by the same key");
+    world.server.add_ticket(ticket(60, 1));
+    let late = NOW.plus_millis(2_000_000);
+    let mut device = MemoryReplica::device(SecretKey::from_bytes([52; 32]), [1; 4], root.public());
+    let options = Options { ticket_secret: Some(vec![60; 16]), ..Options::default() };
+    let report = sync(&mut device, &mut world.server, options, late).unwrap();
+    assert!(matches!(report.reason, CloseReason::RefusedByPeer(why) if why.code == RefusalCode::TicketExpired));
+}
+
+#[test]
+fn a_hello_from_another_connection_is_not_taken() {
+    let world = World::new(1, 1);
+    let recorded = world.open(0);
+    let mut server = world.server.clone();
+    let mut first = world.devices[0].clone();
+    let mut source = recorded;
+    source.take(Step::Execute(End::Initiator), [&mut first, &mut server], NOW);
+    source.take(Step::Answer(End::Initiator), [&mut first, &mut server], NOW);
+    let (lane, bytes) = source.sent(End::Initiator)[0].clone();
+    let config = Config::new(server.secret().clone(), first.public(), [1; 32]);
+    let mut session = Session::acceptor(config);
+    session.handle(NOW, Input::Start);
+    session.handle(NOW, Input::Frame { lane, bytes });
+    assert!(session.is_closed());
+    assert_eq!(session.summary().why.as_ref().unwrap().code, RefusalCode::NotBound);
+}
+
+#[test]
+fn a_peer_that_stops_is_cut_with_a_reason_but_not_for_our_own_slow_store() {
+    let mut world = World::new(1, 1);
+    let mut connection = world.open(0);
+    let deadline = connection.deadline(End::Initiator).unwrap();
+    connection.input(End::Initiator, deadline, Input::Tick);
+    assert_eq!(connection.closed(End::Initiator), None, "its own store has not answered yet");
+    connection.take(Step::Execute(End::Initiator), [&mut world.devices[0], &mut world.server], deadline);
+    connection.take(Step::Answer(End::Initiator), [&mut world.devices[0], &mut world.server], deadline);
+    // The push is read from the store, too.
+    connection.take(Step::Execute(End::Initiator), [&mut world.devices[0], &mut world.server], deadline);
+    connection.take(Step::Answer(End::Initiator), [&mut world.devices[0], &mut world.server], deadline);
+    let next = deadline.plus_millis(60_000);
+    connection.input(End::Initiator, next, Input::Tick);
+    assert!(
+        matches!(connection.closed(End::Initiator), Some(CloseReason::Refused(why)) if why.code == RefusalCode::Stalled)
+    );
+}
+
+#[test]
+fn frames_out_of_place_end_the_session_and_change_nothing() {
+    let world = World::new(1, 1);
+    let frames = [
+        Frame::Bye,
+        Frame::CompareEnd,
+        Frame::Proof(None),
+        Frame::PushEnd(wire::PushEnd { files: false }),
+        Frame::FilesEnd,
+        Frame::AskCertificate,
+    ];
+    for frame in &frames {
+        for end in End::BOTH {
+            let mut connection = world.open(0);
+            connection.input(end, NOW, Input::Frame { lane: frame.lane(), bytes: frame.encode() });
+            let harmless = *frame == Frame::FilesEnd || (*frame == Frame::AskCertificate && end == End::Initiator);
+            assert!(harmless || connection.closed(end).is_some(), "{frame:?} at {end:?}");
+        }
+    }
+    let mut connection = world.open(0);
+    connection.input(
+        End::Acceptor,
+        NOW,
+        Input::Frame { lane: Lane::Records, bytes: vec![0; wire::MAX_FRAME_BYTES + 1] },
+    );
+    assert!(connection.closed(End::Acceptor).is_some());
+}
+
+#[test]
+fn feeds_are_served_from_where_the_cursor_stands() {
+    use super::replica::{Replica, SendPlan};
+    let mut world = World::new(2, 1);
+    for at in 0..50 {
+        world.note(0, doc(0, at), "a");
+    }
+    converged(&world.sync(0));
+    let peer = world.devices[1].public();
+    let mut plan = SendPlan { after: 0, feeds: BTreeMap::from([(doc(0, 0).collection, Since::Start)]) };
+    let (mut runs, mut rounds) = (BTreeSet::new(), 0);
+    loop {
+        let outgoing = world.server.outgoing(&peer, &plan, 2_000).unwrap();
+        for item in &outgoing.batch.items {
+            let FeedItem::Run(run) = item else { panic!("{item:?}") };
+            assert!(runs.insert(run.last()), "twice");
+        }
+        plan = outgoing.next;
+        rounds += 1;
+        if !outgoing.more {
+            break;
+        }
+    }
+    assert_eq!(runs.len(), 50);
+    assert!(rounds > 3, "{rounds}");
+}
