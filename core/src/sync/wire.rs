@@ -179,7 +179,7 @@ pub struct Hello {
     /// Which files of others are wanted; absent for none.
     #[n(6)]
     pub fetch: Option<Fetch>,
-    /// The server it means to speak to, where it knows the key.
+    /// The server it means to speak to; sent with a ticket.
     #[n(7)]
     pub server: Option<crate::ids::PublicKey>,
 }
