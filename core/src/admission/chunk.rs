@@ -113,7 +113,8 @@ pub fn read_change(raw: &[u8], limits: &Limits) -> Result<ChangeHead, Malformed>
     let (hash, body) = open_chunk(raw)?;
     let (head, table) = read_body(hash, body, limits)?;
     check_table(&head, &table)?;
-    if encode_change(&head) == raw { Ok(head) } else { Err(Malformed::NotCanonical) }
+    // The length before the body was read in its shortest form: equal bodies are equal chunks.
+    if encode_body(&head) == body { Ok(head) } else { Err(Malformed::NotCanonical) }
 }
 
 fn open_chunk(raw: &[u8]) -> Result<(ChangeHash, &[u8]), Malformed> {
@@ -291,6 +292,10 @@ fn used_actors(head: &ChangeHead) -> BTreeSet<Actor> {
 /// Writes the content in the one form that is admitted; the `hash` of the head is not used.
 #[must_use]
 pub fn encode_change(head: &ChangeHead) -> Vec<u8> {
+    close_chunk(&encode_body(head))
+}
+
+fn encode_body(head: &ChangeHead) -> Vec<u8> {
     let others: Vec<Actor> = used_actors(head).into_iter().collect();
     let mut body = Vec::new();
     put_unsigned(&mut body, head.deps.len() as u64);
@@ -310,7 +315,7 @@ pub fn encode_change(head: &ChangeHead) -> Vec<u8> {
         put_unsigned(&mut body, bytes.len() as u64);
     }
     filled.iter().for_each(|(_, bytes)| body.extend_from_slice(bytes));
-    close_chunk(&body)
+    body
 }
 
 pub(super) fn close_chunk(body: &[u8]) -> Vec<u8> {
