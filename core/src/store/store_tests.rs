@@ -1,6 +1,7 @@
 //! What the store promises as a whole, on real files: an act that was saved is there after any
 //! crash, and an index maintained equals an index rebuilt.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,6 @@ use super::index::IndexFault;
 use super::open::IndexUse;
 use super::summary::{Filter, RecordState};
 use super::testing::{Cut, FaultVfs, Faults};
-use super::vfs::{RealVfs, Vfs};
 use super::{Store, StoreError};
 use crate::ids::{BlobHash, DocKey, DocKind, OutletId};
 use crate::time::Timestamp;
@@ -477,11 +477,18 @@ fn a_photo_is_named_queued_and_withdrawn() {
 
 #[test]
 fn a_file_system_without_sync_is_refused_unless_accepted() {
-    let error = super::vfs::is_unsupported(&std::io::ErrorKind::Unsupported.into());
-    assert!(error);
-    let home = tempfile::tempdir().unwrap();
-    let vfs = RealVfs { accept_weak_storage: true };
-    assert!(vfs.free_space(home.path()).unwrap() > 0);
+    let parent = tempfile::tempdir().unwrap();
+    let home = parent.path().join("home");
+    let vfs = FaultVfs::new();
+    vfs.set(Faults { sync_unsupported: true, ..Faults::default() });
+    let error = EdgeStore::open_on(Arc::new(vfs), &options(&home), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, StoreError::WeakStorage { lacks: "sync files", .. }), "{error}");
+    assert!(error.to_string().contains("--accept-weak-storage"), "{error}");
+    for (kind, accepted) in [(ErrorKind::Unsupported, true), (ErrorKind::InvalidInput, true), (ErrorKind::Other, false)]
+    {
+        assert_eq!(super::vfs::tolerate(true, Err(kind.into())).is_ok(), accepted, "{kind}");
+        assert!(super::vfs::tolerate(false, Err(kind.into())).is_err(), "{kind}");
+    }
 }
 
 #[test]

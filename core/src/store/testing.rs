@@ -23,6 +23,8 @@ pub struct Faults {
     pub sync_fails_after: Option<u64>,
     /// So many syncs of directories succeed, then each fails.
     pub dir_sync_fails_after: Option<u64>,
+    /// Syncs answer that there is no such thing, as some network and FUSE file systems do.
+    pub sync_unsupported: bool,
     /// The free space that is claimed.
     pub free_space: Option<u64>,
 }
@@ -205,6 +207,9 @@ impl Vfs for FaultVfs {
 
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
         let mut state = self.state();
+        if state.faults.sync_unsupported {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         if !spend(&mut state.faults.dir_sync_fails_after) {
             return Err(io::Error::other("injected: directory sync"));
         }
@@ -270,6 +275,9 @@ impl VfsFile for FaultFile {
         let length = self.file.len()?;
         let mut state = self.vfs.state();
         state.syncs += 1;
+        if state.faults.sync_unsupported {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         if !spend(&mut state.faults.sync_fails_after) {
             return Err(io::Error::other("injected: sync"));
         }

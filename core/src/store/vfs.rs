@@ -234,7 +234,7 @@ pub(super) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
-fn tolerate(weak: bool, result: io::Result<()>) -> io::Result<()> {
+pub(super) fn tolerate(weak: bool, result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if weak && is_unsupported(&error) => Ok(()),
         other => other,
