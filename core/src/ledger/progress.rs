@@ -58,7 +58,7 @@ impl GroupBy {
 
     /// The group of an outlet; outlets without one are a group of their own.
     #[must_use]
-    pub fn of<'g>(self, groups: &'g Groups) -> &'g str {
+    pub fn of(self, groups: &Groups) -> &str {
         let group = match self {
             Self::Unit => &groups.unit,
             Self::County => &groups.county,

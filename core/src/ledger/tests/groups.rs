@@ -214,6 +214,30 @@ fn every_way_of_grouping_loses_no_outlet() {
 }
 
 #[test]
+fn another_calendar_is_only_another_file() {
+    let set = super::MilestoneSet::parse(super::super::NATIONAL).unwrap();
+    let outlets = [investigated().keyed(1).regulated("2023-05-01"), investigated().keyed(2), investigated().keyed(3)];
+    let profiles: Vec<_> = outlets.iter().map(|outlet| outlet.profile(&set)).collect();
+    let input =
+        super::TableInput { set: &set, known_now: &profiles, as_reported: &[], seals: &[], as_of: day("2024-01-01") };
+    let rows = super::progress(input, GroupBy::Unit);
+    let states: Vec<_> = rows
+        .iter()
+        .filter(|row| row.group == "5119" && row.reading == Reading::AsKnownNow)
+        .map(|row| (row.milestone.as_str(), row.share, row.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("N1", Some(100.0), GroupState::OnTime),
+            ("N2", Some(100.0), GroupState::OnTime),
+            ("N3", Some(33.3), GroupState::OnTime),
+            ("N4", Some(33.3), GroupState::Open),
+        ]
+    );
+}
+
+#[test]
 fn a_share_is_floored_for_display_and_compared_as_integers() {
     assert_eq!(share(7996, 10_000), Some(79.9));
     assert_eq!(share(79_999, 100_000), Some(79.9));
