@@ -573,3 +573,7 @@ impl Replica for ServerReplica {
         self.write("noting a file sent", |tx| Ok(files::sent(tx, peer, hash)?))
     }
 }
+
+#[cfg(test)]
+#[path = "replica_tests.rs"]
+mod tests;

@@ -226,3 +226,58 @@ async fn serve_device(incoming: quinn::Incoming, engine: Arc<Engine>, mut stoppe
         "session ended"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use outlet_core::identity::Role;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::testing::{Kit, outlet};
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn folder(kit: &Kit) -> Folder {
+        let (mut folder, _) = Folder::open(kit.place.path(), kit.engine.folder.clock.clone()).unwrap();
+        folder.config.listen.quic = "127.0.0.1:0".into();
+        folder.config.listen.http = "127.0.0.1:0".into();
+        folder
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_page_escapes_names_and_the_running_server_writes_durably() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let run = device.fact(&outlet(1), "name", "<script>alert(1)</script>");
+        kit.push(&device, &[run]);
+        let server = Server::bind(folder(&kit)).await.unwrap();
+        let addresses = server.local_addrs();
+        let engine = server.engine();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        let settings = engine.database().durability().unwrap();
+        assert_eq!(settings, [("journal_mode", "wal".to_owned()), ("synchronous", "2".into()), ("foreign_keys", "1".into())]);
+        let page = get(addresses.http, "/").await;
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(page.contains("入河排污口台账") && page.contains("alert(1)"));
+        assert!(!page.contains("<script>"), "{page}");
+        assert!(get(addresses.http, "/healthz").await.ends_with(r#"{"status":"ok","outlets":1}"#));
+        assert!(get(addresses.http, "/../keys/root.key").await.starts_with("HTTP/1.1 404"));
+        assert!(get(addresses.http, "/?page=18446744073709551615").await.starts_with("HTTP/1.1 200"));
+        let second = Server::bind(folder(&kit)).await.unwrap_err();
+        assert!(second.message.contains("another outlet-server serves"));
+        stop.send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), running).await.unwrap().unwrap().unwrap();
+        let third = Server::bind(folder(&kit)).await;
+        assert!(third.is_ok(), "the folder is free again");
+    }
+}

@@ -135,7 +135,7 @@ fn render(shared: &Shared, page: u64) -> Result<String, EngineError> {
         today: today.to_string(),
         total,
         page,
-        pages: total.div_ceil(PAGE).max(1),
+        pages,
         milestones: table.iter().filter(|row| row.headline).map(MilestoneLine::new).collect(),
         rows,
     };

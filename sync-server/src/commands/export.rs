@@ -1,19 +1,19 @@
 //! `ledger export|summary`, `problems export`, `parties export`, `explain`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use outlet_core::domain::dictionary::{Dictionaries, Lang};
-use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::export::{self, ExportError, Style};
 use outlet_core::ledger::{
-    ConditionRow, Explanation, Reading, SummaryBy as By, SummaryRow, explain_profile, party_list, problem_list, summary,
+    ConditionRow, Explanation, Reading, Reference, SummaryBy as By, SummaryRow, explain_profile, party_list, problem_list, summary,
 };
 use outlet_core::time::Day;
 
 use super::Outcome;
 use super::ledger::{word, write_out};
 use crate::cli::{ExplainArgs, ExportCommand, ExportFormat, Labels, LedgerExportArgs, SummaryBy};
-use crate::engine::{Engine, projector};
+use crate::engine::Engine;
 use crate::error::{CommandError, Exit};
 use crate::report::{self, Find};
 use crate::ui::{self, Ui};
@@ -37,19 +37,9 @@ impl From<SummaryBy> for By {
     }
 }
 
-/// The shipped dictionaries with the loaded ones above them.
-fn dictionaries(engine: &Engine) -> Result<Dictionaries, CommandError> {
-    let mut all = Dictionaries::embedded();
-    let entries = engine.database().read(|tx| projector::reference_entries(tx))?;
-    for entry in entries {
-        if let ReferenceEntry::DataSet(data) = entry
-            && data.kind == "dictionaries"
-            && let Ok(newer) = Dictionaries::parse(&data.text)
-        {
-            all.overlay(newer);
-        }
-    }
-    Ok(all)
+/// Reference data as loaded: its dictionaries give the labels.
+fn reference(engine: &Engine) -> Result<Arc<Reference>, CommandError> {
+    Ok(engine.database().read(|tx| engine.reference(tx))?)
 }
 
 fn style(labels: Labels, all: &Dictionaries) -> Style<'_> {
@@ -62,8 +52,8 @@ fn style(labels: Labels, all: &Dictionaries) -> Style<'_> {
 
 pub(super) fn ledger(args: &LedgerExportArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
     let rows = report::rows(engine, args.as_of, args.known_as_of)?;
-    let all = dictionaries(engine)?;
-    let style = style(args.labels, &all);
+    let reference = reference(engine)?;
+    let style = style(args.labels, &reference.dictionaries);
     let bytes = match args.format {
         ExportFormat::Csv => export::ledger_csv(&rows, style)?,
         ExportFormat::Geojson => export::ledger_geojson(&rows, style).into_bytes(),
@@ -83,15 +73,15 @@ fn tell(output: &Path, rows: usize, ui: &mut Ui) {
 pub(super) fn problems(command: &ExportCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
     let ExportCommand::Export { output, as_of, labels } = command;
     let list = problem_list(&report::rows(engine, *as_of, None)?);
-    let all = dictionaries(engine)?;
-    list_out(output, &list, || export::problems_csv(&list, style(*labels, &all)), ui)
+    let reference = reference(engine)?;
+    list_out(output, &list, || export::problems_csv(&list, style(*labels, &reference.dictionaries)), ui)
 }
 
 pub(super) fn parties(command: &ExportCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
     let ExportCommand::Export { output, as_of, labels } = command;
     let list = party_list(&report::rows(engine, *as_of, None)?);
-    let all = dictionaries(engine)?;
-    list_out(output, &list, || export::parties_csv(&list, style(*labels, &all)), ui)
+    let reference = reference(engine)?;
+    list_out(output, &list, || export::parties_csv(&list, style(*labels, &reference.dictionaries)), ui)
 }
 
 fn list_out<T: serde::Serialize>(
@@ -145,7 +135,7 @@ pub(super) fn explain(args: &ExplainArgs, engine: &Engine, ui: &mut Ui) -> Outco
         }
     })?;
     let as_of = args.as_of.unwrap_or_else(|| ui.env.now().day_in_shanghai());
-    let reference = engine.database().read(|tx| engine.reference(tx))?;
+    let reference = reference(engine)?;
     let set = reference.active_set();
     let milestone = args.milestone.to_uppercase();
     if set.milestone(&milestone).is_none() {

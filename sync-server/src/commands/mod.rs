@@ -18,6 +18,8 @@ mod ledger;
 mod quarantine;
 mod reference;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 type Outcome = Result<Exit, CommandError>;

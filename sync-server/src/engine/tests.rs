@@ -73,7 +73,7 @@ fn a_change_waits_for_what_it_depends_on() {
     let first = device.fact(&outlet(1), "name", "甲");
     other.copy(&device, &outlet(1));
     let second = other.fact(&outlet(1), "bank", "left");
-    assert_eq!(kit.push(&other, &[second.clone()]).outcomes, [Outcome::Waiting]);
+    assert_eq!(kit.push(&other, std::slice::from_ref(&second)).outcomes, [Outcome::Waiting]);
     assert_eq!(kit.push(&other, &[second]).outcomes, [Outcome::Waiting]);
     assert!(kit.rows().is_empty());
     let admitted = kit.push(&device, &[first]);
@@ -176,7 +176,7 @@ fn two_changes_under_one_number_are_reported_and_the_first_stands() {
     let first = device.fact(&outlet(1), "name", "甲");
     let second = twin.fact(&outlet(1), "name", "乙");
     assert_eq!(kit.push(&device, &[first]).outcomes, [stored()]);
-    let outcome = kit.push(&device, &[second.clone()]).outcomes;
+    let outcome = kit.push(&device, std::slice::from_ref(&second)).outcomes;
     assert!(matches!(&outcome[0], Outcome::Refused { code, .. } if code == "equivocation"), "{outcome:?}");
     assert_eq!(rulings(&kit), [(Verdict::Rejected, second.last().unwrap())]);
     assert!(kit.rows()[0].1.contains("甲"));
