@@ -126,9 +126,12 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 fn render(shared: &Shared, page: u64) -> Result<String, EngineError> {
     let engine = &shared.engine;
     let today = engine.folder.now().day_in_shanghai();
-    let (total, stored) = engine
-        .database()
-        .read::<_, EngineError>(|tx| Ok((ledger::count(tx)?, ledger::page(tx, page.saturating_mul(PAGE), PAGE)?)))?;
+    let (total, pages, page, stored) = engine.database().read::<_, EngineError>(|tx| {
+        let total = ledger::count(tx)?;
+        let pages = total.div_ceil(PAGE).max(1);
+        let page = page.min(pages - 1);
+        Ok((total, pages, page, ledger::page(tx, page * PAGE, PAGE)?))
+    })?;
     let rows = stored.iter().map(|(_, row, _)| report::parse(row).map(Line::new)).collect::<Result<Vec<_>, _>>()?;
     let table = milestones(shared, today)?;
     let view = LedgerPage {
