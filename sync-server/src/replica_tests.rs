@@ -48,11 +48,18 @@ fn ticket(kit: &Kit, secret: [u8; 16], expires_in: i64) {
     };
     let hash = TicketSecret::from_bytes(secret).hash().0;
     let expires = kit.now().plus_millis(expires_in);
-    kit.engine.database().write::<_, DbError>(|tx| devices::insert_ticket(tx, &hash, &grant, kit.now(), expires)).unwrap();
+    kit.engine
+        .database()
+        .write::<_, DbError>(|tx| devices::insert_ticket(tx, &hash, &grant, kit.now(), expires))
+        .unwrap();
 }
 
 /// Everything a peer is sent, with the cursors at the end.
-fn pull(replica: &mut ServerReplica, peer: &PublicKey, plan: &PeerPlan) -> (Vec<FeedItem>, BTreeMap<Collection, Cursor>) {
+fn pull(
+    replica: &mut ServerReplica,
+    peer: &PublicKey,
+    plan: &PeerPlan,
+) -> (Vec<FeedItem>, BTreeMap<Collection, Cursor>) {
     let mut send = SendPlan { after: 0, feeds: plan.feeds.clone() };
     let (mut items, mut cursors) = (Vec::new(), BTreeMap::new());
     loop {
@@ -200,7 +207,8 @@ fn a_member_that_a_restored_database_forgot_is_known_by_its_certificate() {
 fn photo_of(device: &mut Device, bytes: &[u8]) -> (SignedRun, BlobOffer) {
     let hash = BlobHash(sha2::Sha256::digest(bytes).into());
     let entry = json!({ "type": "photo", "sha256": hash, "bytes": bytes.len(), "mime": "image/jpeg", "slot": "near" });
-    let offer = BlobOffer { hash, bytes: bytes.len() as u64, class: BlobClass::Original, doc: outlet(1), original: None };
+    let offer =
+        BlobOffer { hash, bytes: bytes.len() as u64, class: BlobClass::Original, doc: outlet(1), original: None };
     (device.write(&outlet(1), entry), offer)
 }
 
@@ -217,7 +225,10 @@ fn a_photo_is_taken_for_a_record_that_names_it_continued_and_receipted_once() {
     kit.push(&device, &[run]);
     assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), BlobWant::From(0));
     replica.blob_write(&offer.hash, 0, &bytes[..60_000]).unwrap();
-    assert!(matches!(replica.blob_write(&offer.hash, 60_000, &bytes), Err(ReplicaError::Peer(_))), "more than announced");
+    assert!(
+        matches!(replica.blob_write(&offer.hash, 60_000, &bytes), Err(ReplicaError::Peer(_))),
+        "more than announced"
+    );
     drop(replica);
 
     let mut replica = ServerReplica::new(Arc::clone(&kit.engine));

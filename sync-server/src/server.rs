@@ -265,7 +265,10 @@ mod tests {
             let _ = stopped.await;
         }));
         let settings = engine.database().durability().unwrap();
-        assert_eq!(settings, [("journal_mode", "wal".to_owned()), ("synchronous", "2".into()), ("foreign_keys", "1".into())]);
+        assert_eq!(
+            settings,
+            [("journal_mode", "wal".to_owned()), ("synchronous", "2".into()), ("foreign_keys", "1".into())]
+        );
         let page = get(addresses.http, "/").await;
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         assert!(page.contains("入河排污口台账") && page.contains("alert(1)"));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use outlet_core::domain::dictionary::{Dictionaries, Lang};
 use outlet_core::export::{self, ExportError, Style};
 use outlet_core::ledger::{
-    ConditionRow, Explanation, Reading, Reference, SummaryBy as By, SummaryRow, explain_profile, party_list, problem_list, summary,
+    ConditionRow, Explanation, Reading, Reference, SummaryBy as By, SummaryRow, explain_profile, party_list,
+    problem_list, summary,
 };
 use outlet_core::time::Day;
 

@@ -67,7 +67,25 @@ fn with_outlet() -> Kit {
 #[test]
 fn a_ticket_in_json_is_one_that_devices_read() {
     let kit = Kit::new();
-    let ran = run(&kit, &["ticket", "--role", "supervisor", "--level", "city", "--collection", "511902", "--name", "李四", "--expires", "2d", "--address", "quic://example.org:4433", "--json"]);
+    let ran = run(
+        &kit,
+        &[
+            "ticket",
+            "--role",
+            "supervisor",
+            "--level",
+            "city",
+            "--collection",
+            "511902",
+            "--name",
+            "李四",
+            "--expires",
+            "2d",
+            "--address",
+            "quic://example.org:4433",
+            "--json",
+        ],
+    );
     let value = ran.json();
     let ticket: Ticket = value["ticket"].as_str().unwrap().parse().unwrap();
     assert_eq!((ticket.name.as_str(), ticket.role), ("李四", Role::Supervisor));
@@ -142,7 +160,21 @@ fn progress_explain_and_lists_have_their_shapes() {
     let kit = with_outlet();
     let rows = run(&kit, &["progress", "--as-of", "2022-12-31", "--by", "county", "--json"]).json();
     let row = &rows[0];
-    for key in ["milestone", "due", "as_of", "reading", "group", "done", "of", "share", "target", "parts", "grades", "excluded", "state"] {
+    for key in [
+        "milestone",
+        "due",
+        "as_of",
+        "reading",
+        "group",
+        "done",
+        "of",
+        "share",
+        "target",
+        "parts",
+        "grades",
+        "excluded",
+        "state",
+    ] {
         assert!(!row[key].is_null() || key == "share", "{key}: {row}");
     }
     let id = outlet(1).id.to_string();
@@ -150,7 +182,11 @@ fn progress_explain_and_lists_have_their_shapes() {
     assert_eq!(both.as_array().unwrap().len(), 2);
     assert_eq!((&both[0]["done"], &both[0]["milestone"]), (&false.into(), &"M4".into()));
     assert!(run(&kit, &["explain", &id, "--milestone", "M4"]).out.contains("not done"));
-    run(&kit, &["explain", "nobody", "--milestone", "M4"]).fails(1, "no outlet in the ledger", "`outlet-server ledger export`");
+    run(&kit, &["explain", "nobody", "--milestone", "M4"]).fails(
+        1,
+        "no outlet in the ledger",
+        "`outlet-server ledger export`",
+    );
     run(&kit, &["explain", &id, "--milestone", "M9"]).fails(1, "has no M9", "it has M1, M2, M3, M4");
     let summary = run(&kit, &["ledger", "summary", "--by", "unit", "--json"]).json();
     assert_eq!(summary[0]["outlets"].as_u64().unwrap() + summary[0]["suspected"].as_u64().unwrap(), 1);
@@ -171,10 +207,21 @@ fn reference_files_are_checked_before_anything_is_written() {
     let strange = file("strange.toml", "x = 1\n");
     run(&kit, &["load-reference", &rivers, &strange]).fails(1, "no data set that this program knows", "it needs kind");
     let loaded = run(&kit, &["load-reference", &rivers, "--json"]).json();
-    assert_eq!((&loaded[0]["kind"], &loaded[0]["version"], &loaded[0]["changed"]), (&"rivers".into(), &"2".into(), &true.into()));
+    assert_eq!(
+        (&loaded[0]["kind"], &loaded[0]["version"], &loaded[0]["changed"]),
+        (&"rivers".into(), &"2".into(), &true.into())
+    );
     assert_eq!(run(&kit, &["load-reference", &rivers, "--json"]).json()[0]["changed"], false);
-    run(&kit, &["seal", "--what", "ledger", "--unit", "Bazhong", "--on", "2021-12-20"]).fails(2, "no management unit", "give a county code");
-    let sealed = run(&kit, &["seal", "--what", "problem_list", "--unit", "511902", "--on", "2021-12-20", "--document", "文1", "--json"]).json();
+    run(&kit, &["seal", "--what", "ledger", "--unit", "Bazhong", "--on", "2021-12-20"]).fails(
+        2,
+        "no management unit",
+        "give a county code",
+    );
+    let sealed = run(
+        &kit,
+        &["seal", "--what", "problem_list", "--unit", "511902", "--on", "2021-12-20", "--document", "文1", "--json"],
+    )
+    .json();
     assert_eq!((&sealed["what"], &sealed["document"]["number"]), (&"problem_list".into(), &"文1".into()));
 }
 
