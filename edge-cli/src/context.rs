@@ -35,6 +35,8 @@ pub(crate) struct Context<'e> {
 /// A saved act.
 #[derive(Debug, Serialize)]
 pub(crate) struct Saved {
+    #[serde(skip)]
+    pub(crate) key: DocKey,
     pub(crate) id: OutletId,
     pub(crate) change: ChangeHash,
     pub(crate) entries: Vec<EntryId>,
@@ -152,7 +154,7 @@ impl<'e> Context<'e> {
 
     /// The temporary number of a record.
     pub(crate) fn temporary_number(&mut self, key: &DocKey) -> Result<Option<String>> {
-        Ok(self.workspace()?.row(key)?.and_then(|row| row.temporary_number))
+        self.workspace()?.number_of(key)
     }
 
     /// For a sentence: the number, or the id.
@@ -270,7 +272,14 @@ impl<'e> Context<'e> {
     ) -> Result<Saved> {
         let now = self.now();
         let change = self.workspace()?.write(key, now, entries, registers)?;
-        Ok(Saved { id: key.id, change: change.change, entries: change.entries, state: "on_device", warnings })
+        Ok(Saved {
+            key: *key,
+            id: key.id,
+            change: change.change,
+            entries: change.entries,
+            state: "on_device",
+            warnings,
+        })
     }
 
     /// Reports a saved act: as JSON, or in words on stderr.
@@ -282,7 +291,7 @@ impl<'e> Context<'e> {
         for warning in &saved.warnings {
             self.ui.warn(warning);
         }
-        let name = self.workspace()?.number_of(saved.id)?.unwrap_or_else(|| saved.id.to_string());
+        let name = self.workspace()?.number_of(&saved.key)?.unwrap_or_else(|| saved.id.to_string());
         self.ui.status(format!("Saved on this device: {name}: {what}."));
         Ok(Outcome::Done)
     }

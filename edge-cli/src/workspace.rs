@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outlet_core::doc::Document;
+use outlet_core::doc::{Document, Entry, facts, latest};
 use outlet_core::domain::code::TemporaryNumber;
-use outlet_core::domain::field::FieldEntry;
+use outlet_core::domain::field::{FieldEntry, fact};
 use outlet_core::geo::GeoPoint;
 use outlet_core::identity::{Membership, Roster, SecretKey, ServerAddress, Ticket};
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use outlet_core::store::{
     BlobState, EdgeStore, Enrolment, Entropy, Filter, IndexUse, OpenReport, OpenStore, OutletSummary, Renewed, Saved,
-    Store, StoreStatus, StoredBlob, boot_id,
+    Store, StoreStatus, StoredBlob, boot_id, summarise,
 };
 use outlet_core::time::{Day, Timestamp};
 use serde::Serialize;
@@ -155,14 +155,16 @@ impl Workspace {
             create,
             accept_weak_storage,
         };
+        let new = !home.join("journal").exists();
         let mut bar = ui.progress("reading the journal (bytes)");
         let mut lines = Vec::new();
         let opened = EdgeStore::open(&options, &mut |progress| lines.extend(bar.at(progress.done, progress.total)));
         bar.finish();
         lines.iter().for_each(|line| ui.status(line));
         let store = opened?;
-        for warning in notes(store.report()) {
-            ui.warn(&warning);
+        // A store that was just made has nothing to tell.
+        for warning in notes(store.report()).iter().filter(|_| !new) {
+            ui.warn(warning);
         }
         Self::over(store)
     }
@@ -300,12 +302,18 @@ impl Workspace {
         registers: &[(String, String)],
     ) -> Result<Saved> {
         let saved = self.store().write(key, entries, registers, now)?;
-        if self.rows.is_some() {
-            let fresh = self.store().find(&key.id.to_string())?;
-            let rows = self.rows.get_or_insert_default();
-            fresh.into_iter().for_each(|summary| rows.put(summary.into()));
+        if self.rows.is_some() && key.kind != DocKind::Reference {
+            // One record is summed up again, not the whole list: a batch writes thousands.
+            let field = self.entries(&key.with_kind(DocKind::Field))?;
+            let case = self.entries(&key.with_kind(DocKind::Case))?;
+            let row = summarise(*key, &field, &case).into();
+            self.rows.get_or_insert_default().put(row);
         }
         Ok(saved)
+    }
+
+    fn entries(&self, key: &DocKey) -> Result<Vec<Entry>> {
+        Ok(self.document(key)?.map(|document| document.entries()).unwrap_or_default())
     }
 
     fn loaded(&mut self) -> Result<&mut Rows> {
@@ -336,6 +344,9 @@ impl Workspace {
     /// The record that a UUID, a prefix of it, or a temporary number means.
     pub(crate) fn find(&mut self, text: &str) -> Result<DocKey> {
         let text = text.trim();
+        if let Some(key) = self.by_uuid(text)? {
+            return Ok(key);
+        }
         let rows = self.loaded()?;
         let lower = text.to_ascii_lowercase();
         let prefix = lower.len() >= MIN_PREFIX && lower.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -357,6 +368,19 @@ impl Workspace {
         }
     }
 
+    /// A whole UUID needs no list: the document is there, in one of the counties followed.
+    fn by_uuid(&self, text: &str) -> Result<Option<DocKey>> {
+        let Ok(id) = text.parse::<OutletId>() else { return Ok(None) };
+        let collections = self.store().enrolment()?.map(|enrolment| enrolment.collections).unwrap_or_default();
+        for collection in collections {
+            let key = DocKey { kind: DocKind::Field, collection, id };
+            if self.document(&key)?.is_some() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
     /// The record with a temporary number.
     pub(crate) fn by_number(&mut self, number: &str) -> Result<Option<DocKey>> {
         let rows = self.loaded()?;
@@ -365,8 +389,13 @@ impl Workspace {
     }
 
     /// The temporary number of a record.
-    pub(crate) fn number_of(&mut self, id: OutletId) -> Result<Option<String>> {
-        Ok(self.loaded()?.by_id.get(&id).and_then(|row| row.temporary_number.clone()))
+    pub(crate) fn number_of(&mut self, key: &DocKey) -> Result<Option<String>> {
+        if let Some(rows) = &self.rows {
+            return Ok(rows.by_id.get(&key.id).and_then(|row| row.temporary_number.clone()));
+        }
+        let current = facts(&self.entries(&key.with_kind(DocKind::Field))?);
+        let number = current.get(fact::TEMPORARY_NUMBER).and_then(|all| latest(all));
+        Ok(number.and_then(|fact| fact.value.as_str()).map(str::to_owned))
     }
 
     /// The next temporary number of this device on a day.

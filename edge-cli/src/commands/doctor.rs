@@ -129,6 +129,10 @@ fn findings(checkup: &Checkup) -> Vec<Warning> {
 
 /// Runs `outlet backup`.
 pub(crate) fn backup(ctx: &mut Context<'_>, args: &BackupArgs) -> Result<Outcome> {
+    if args.file.exists() {
+        return Err(CommandError::user(format!("{} is there already", args.file.display()))
+            .hint("name another file: an older backup is never overwritten"));
+    }
     let report = ctx.workspace()?.store().backup(&args.file)?;
     let file = args.file.display().to_string();
     if ctx.ui.json {

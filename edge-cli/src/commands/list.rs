@@ -90,6 +90,9 @@ pub(crate) fn list(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Outcome> {
             }
         })
         .collect();
+    // By number as people read it; an id's own time is a device's clock and orders nothing.
+    let number = |listed: &Listed<'_>| (listed.row.collection, listed.row.temporary_number.clone(), listed.row.id);
+    found.sort_by_cached_key(number);
     if filter.near.is_some() {
         found.sort_by(|a, b| a.distance_m.partial_cmp(&b.distance_m).unwrap_or(std::cmp::Ordering::Equal));
     }

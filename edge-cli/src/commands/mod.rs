@@ -50,8 +50,7 @@ pub(crate) enum Command {
     Trace(trace::TraceArgs),
     PlanNote(propose::PlanNoteArgs),
     Submit(propose::SubmitArgs),
-    #[command(about = "Take a submitted record back before somebody opened it.", long_about = None)]
-    Recall(propose::SubmitArgs),
+    Recall(propose::RecallArgs),
     Photo(photo::PhotoArgs),
     Attach(files::AttachArgs),
     Withdraw(files::WithdrawArgs),

@@ -76,17 +76,34 @@ pub(crate) struct PlanNoteArgs {
     on: Option<Day>,
 }
 
-/// Hand a record in for review, or take it back before somebody opened it.
+/// Hand a record in for review.
 ///
-/// Submitting says what is still missing: "cannot determine" is complete, blank is not.
+/// It says what is still missing: "cannot determine" is complete, blank is not.
 ///
 /// Example:
 ///   outlet submit T-12
-///   outlet recall T-12 --note '口门照片要重拍'
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
 pub(crate) struct SubmitArgs {
+    /// Outlet: UUID, unique prefix of it, or temporary number.
+    id: String,
+    /// Day [default: today].
+    #[arg(long, value_parser = day)]
+    on: Option<Day>,
+    /// Free text.
+    #[arg(long)]
+    note: Option<String>,
+}
+
+/// Take a submitted record back before somebody opened it.
+///
+/// Example:
+///   outlet recall T-12 --note '口门照片要重拍'
+///
+/// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
+#[derive(Debug, Args)]
+pub(crate) struct RecallArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
     /// Day [default: today].
@@ -148,21 +165,21 @@ pub(crate) fn plan_note(ctx: &mut Context<'_>, args: &PlanNoteArgs) -> Result<Ou
 pub(crate) fn submit(ctx: &mut Context<'_>, args: &SubmitArgs) -> Result<Outcome> {
     let key = ctx.outlet(&args.id)?;
     let warnings = ctx.missing_for_review(&key)?;
-    let submit = handing(ctx, args);
+    let submit = handing(ctx, args.on, args.note.as_ref());
     let saved = ctx.save_field(&key, &[FieldEntry::Submit(submit)], None, warnings)?;
     ctx.report(&saved, "submitted for review")
 }
 
 /// Runs `outlet recall`.
-pub(crate) fn recall(ctx: &mut Context<'_>, args: &SubmitArgs) -> Result<Outcome> {
+pub(crate) fn recall(ctx: &mut Context<'_>, args: &RecallArgs) -> Result<Outcome> {
     let key = ctx.outlet(&args.id)?;
     ctx.check_recall(&key)?;
-    let submit = handing(ctx, args);
+    let submit = handing(ctx, args.on, args.note.as_ref());
     let saved = ctx.save_field(&key, &[FieldEntry::Recall(submit)], None, Vec::new())?;
     ctx.report(&saved, "taken back")
 }
 
-fn handing(ctx: &Context<'_>, args: &SubmitArgs) -> Submit {
+fn handing(ctx: &Context<'_>, on: Option<Day>, note: Option<&String>) -> Submit {
     let now = ctx.now();
-    Submit { at: now, on: Some(args.on.unwrap_or_else(|| now.day_in_shanghai())), note: args.note.clone() }
+    Submit { at: now, on: Some(on.unwrap_or_else(|| now.day_in_shanghai())), note: note.cloned() }
 }

@@ -155,7 +155,7 @@ pub(crate) fn conflicts(ctx: &mut Context<'_>, _: &ConflictsArgs) -> Result<Outc
     }
     match found.len() {
         0 => ctx.ui.status("No conflicts."),
-        n => ctx.ui.status(format!("{n} conflicts: `outlet case settle ID FIELD VALUE` decides one.")),
+        n => ctx.ui.status(format!("Conflicts: {n}. A supervisor ends one with `outlet case settle ID FIELD VALUE`.")),
     }
     Ok(Outcome::Done)
 }

@@ -13,7 +13,7 @@ use crate::input::{Said, day};
 /// Report progress of the rectification, for the responsible party (T14).
 ///
 /// Example:
-///   outlet progress T-12 --on 2022-05-10 '截污管铺设 80 m' --measure sewer_interception
+///   outlet progress T-12 --on 2022-05-10 '截污管铺设 80 m' --measure intercept_to_sewer
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]

@@ -26,7 +26,7 @@ fn the_city_decides_from_class_to_acceptance() {
         "case sign T-1 erected --observed-on 2023-04-01",
         "case extend T-1 --until 2024-06-30 --milestone M4 --authority 巴中市人民政府 --document 巴府函〔2023〕88号",
         "case party T-1 --party-name 东兴食品有限公司 --department 巴州区住建局",
-        "case exempt T-1 sign --reason 现场不具备立牌条件",
+        "case exempt T-1 sign --reason underwater",
         "case enforcement T-1 lead --number X1",
         "case reopen T-1 --observed-on 2023-05-02 --observation 封堵口再次出流",
     ]), @"");

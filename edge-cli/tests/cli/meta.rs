@@ -27,11 +27,32 @@ fn every_help_has_an_example_and_the_json_shape() {
         if commands.is_empty() {
             assert!(help.contains("Example:"), "{path}: no example\n{help}");
             assert!(path.contains("case") || help.contains("JSON:"), "{path}: no JSON shape\n{help}");
+            examples(&mut device, &help);
             seen += 1;
         }
         waiting.extend(commands.iter().map(|name| format!("{path} {name}")));
     }
     assert!(seen > 40, "{seen}");
+}
+
+/// The examples of a help text are command lines that the program accepts.
+fn examples(device: &mut Device, help: &str) {
+    let mut lines: Vec<String> = Vec::new();
+    for line in
+        help.lines().skip_while(|line| !line.starts_with("Example:")).skip(1).take_while(|line| !line.is_empty())
+    {
+        match (line.strip_prefix("      "), lines.last_mut()) {
+            (Some(more), Some(last)) => last.push_str(&format!(" {}", more.trim())),
+            _ => lines.push(line.trim().to_owned()),
+        }
+    }
+    assert!(!lines.is_empty(), "{help}");
+    for line in lines.iter().filter_map(|line| line.strip_prefix("outlet ")) {
+        let line = line.split(" > ").next().unwrap().split(" < ").next().unwrap();
+        let line = line.replace("4f2a…", &"0".repeat(64)).replace("5b1c…", &"0".repeat(32)).replace("~/", "DIR/");
+        let shown = device.transcript(&[&line]);
+        assert!(!shown.contains("[exit 2]"), "{shown}");
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) struct DecideArgs {
 /// Draft (county) or approve (city, --approve) the rectification plan of an outlet (一口一策).
 ///
 /// Example:
-///   outlet case plan T-12 --on 2022-04-01 --measure regulate_works --item archive --item sampling_point
+///   outlet case plan T-12 --on 2022-04-01 --measure standardisation --item archive --item sampling_point
 ///       --department 巴州区住建局 --due 2022-12-31 --party-name 东兴食品有限公司
 ///   outlet case plan T-12 --approve --on 2022-04-10 --document 巴环函〔2022〕20号
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(crate) struct PlanArgs {
     approve: bool,
     /// Version [default: the next one; for an approval, the one approved].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    version: Option<u32>,
+    plan_version: Option<u32>,
     /// 整治措施; repeat for several.
     #[arg(long)]
     measure: Vec<String>,
@@ -152,7 +152,7 @@ fn merged(given: Plan, latest: Option<Plan>, args: &PlanArgs) -> Result<Plan> {
             return Err(CommandError::user("there is no plan to approve on this device")
                 .hint("run `outlet sync` to fetch the county's draft, or give the plan's contents here"));
         };
-        return Ok(Plan { step: given.step, version: args.version.unwrap_or(latest.version), ..latest });
+        return Ok(Plan { step: given.step, version: args.plan_version.unwrap_or(latest.version), ..latest });
     }
     if empty {
         return Err(CommandError::user("the plan is empty").hint("add at least one --measure"));
@@ -162,5 +162,5 @@ fn merged(given: Plan, latest: Option<Plan>, args: &PlanArgs) -> Result<Plan> {
         Plan { step: String::new(), version: 0, ..latest } == Plan { step: String::new(), ..given.clone() }
     });
     let next = if args.approve && same { last_version } else { last_version.saturating_add(1) };
-    Ok(Plan { version: args.version.unwrap_or(next), ..given })
+    Ok(Plan { version: args.plan_version.unwrap_or(next), ..given })
 }

@@ -16,7 +16,7 @@ use crate::ui::Warning;
 /// Report the works as complete (申请销号), or take the report back.
 ///
 /// Example:
-///   outlet case complete T-12 --completed-on 2022-11-20 --measure regulate_works --item archive
+///   outlet case complete T-12 --completed-on 2022-11-20 --measure standardisation --item archive
 ///       --evidence 4f2a…
 ///   outlet case complete T-13 --completed-on 2022-10-01 --item mouth_sealed --item connected
 ///       --merged-into sewer:江北截污干管

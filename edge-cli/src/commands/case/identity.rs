@@ -91,7 +91,7 @@ pub(crate) struct PartyDecisionArgs {
 /// Exempt an outlet from a condition, for a reason of the closed list (city).
 ///
 /// Example:
-///   outlet case exempt T-12 sign --reason storm_outlet_in_park --document 巴环函〔2023〕4号
+///   outlet case exempt T-12 sign --reason underwater --document 巴环函〔2023〕4号
 #[derive(Debug, Args)]
 pub(crate) struct ExemptArgs {
     #[command(flatten)]
