@@ -449,7 +449,7 @@ impl Workspace {
         let mut uses = Vec::new();
         for key in keys.iter().filter(|key| key.id != but.id) {
             let entries = self.document(key)?.map(|document| document.entries()).unwrap_or_default();
-            let names = |entry: &outlet_core::doc::Entry| matches!(entry.parse(), Ok(FieldEntry::Photo(photo)) if photo.sha256 == *hash);
+            let names = |entry: &Entry| matches!(entry.parse(), Ok(FieldEntry::Photo(photo)) if photo.sha256 == *hash);
             if entries.iter().any(names) {
                 uses.push(key.id);
             }

@@ -36,6 +36,7 @@ const GCJ_REACH_M: f64 = 550.0;
 /// JSON: {"id", "temporary_number", "state": "on_device", "collection", "change", "lon", "lat",
 /// "near": [{"id", "temporary_number", "name", "distance_m"}], "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct AddArgs {
     #[command(flatten)]
     position: PositionArgs,

@@ -25,6 +25,7 @@ const MAX_SCRIPT_BYTES: u64 = 64 << 20;
 ///
 /// JSON: each command's own object, one per line.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct BatchArgs {
     /// The file, or - for standard input.
     file: PathBuf,

@@ -23,6 +23,7 @@ use crate::ui::Warning;
 /// JSON: {"healthy": bool, "findings": [{"code", "message"}], "commits", "files", "wrong_rows",
 /// "exported": {"file", "frames"} with --export}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct DoctorArgs {
     /// Build the index anew from the journal. Every examination does; this is the word for it.
     #[arg(long)]
@@ -41,6 +42,7 @@ pub(crate) struct DoctorArgs {
 ///
 /// JSON: {"file", "segments", "files", "bytes"}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct BackupArgs {
     /// The file; it must not be there yet.
     file: PathBuf,
@@ -56,6 +58,7 @@ pub(crate) struct BackupArgs {
 ///
 /// JSON: {"home", "segments", "files", "bytes"}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct RestoreArgs {
     /// The backup.
     file: PathBuf,

@@ -23,6 +23,7 @@ use crate::input::place::PositionArgs;
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct EditArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -43,6 +44,7 @@ pub(crate) struct EditArgs {
 ///
 /// JSON: {"id", "temporary_number", "moved_from", "state": "on_device"}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct MoveArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

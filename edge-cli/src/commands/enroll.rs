@@ -23,6 +23,7 @@ use crate::net;
 /// JSON: {"outcome": "enrolled", "name", "role", "level", "collections": [..], "valid_until",
 /// "device": KEY, "server": KEY}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct EnrollArgs {
     /// The ticket, or - to read it from standard input.
     ticket: String,

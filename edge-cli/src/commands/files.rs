@@ -32,6 +32,7 @@ use crate::ui::Warning;
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "files": [{"file", "sha256", "bytes",
 /// "mime", "kind", "entry"}], "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct AttachArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -56,6 +57,7 @@ pub(crate) struct AttachArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct WithdrawArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

@@ -24,6 +24,7 @@ use crate::workspace::Row;
 /// JSON: [{"id", "temporary_number", "name", "lon", "lat", "collection", "classification",
 /// "township", "waterbody", "outlet_state", "state", "photos", "distance_m" with --near}]
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ListArgs {
     /// County (GB/T 2260).
     #[arg(long)]
@@ -57,6 +58,7 @@ pub(crate) struct ListArgs {
 ///
 /// JSON: [{"id", "temporary_number", "name", "lon", "lat", "distance_m"}]
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct NearArgs {
     #[command(flatten)]
     position: PositionArgs,

@@ -17,6 +17,7 @@ use crate::error::{CommandError, Result};
 ///
 /// JSON: {"shell", "script"}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct CompletionsArgs {
     /// bash|elvish|fish|powershell|zsh.
     shell: Shell,
@@ -29,6 +30,7 @@ pub(crate) struct CompletionsArgs {
 ///
 /// JSON: {"pages": [..]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ManArgs {
     /// Directory; made if it is not there.
     dir: PathBuf,

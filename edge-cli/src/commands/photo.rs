@@ -35,6 +35,7 @@ const HEAD_BYTES: u64 = 4096;
 /// "mime", "slot", "preview", "taken_at", "lon", "lat", "warnings": [..]} or {"file", "error"}],
 /// "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PhotoArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

@@ -22,6 +22,7 @@ use crate::input::day;
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ClassifyArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -42,6 +43,7 @@ pub(crate) struct ClassifyArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct NotAnOutletArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -63,6 +65,7 @@ pub(crate) struct NotAnOutletArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PlanNoteArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -85,6 +88,7 @@ pub(crate) struct PlanNoteArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SubmitArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -103,6 +107,7 @@ pub(crate) struct SubmitArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct RecallArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

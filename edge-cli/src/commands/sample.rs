@@ -27,6 +27,7 @@ use crate::ui::Warning;
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SampleArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

@@ -25,6 +25,7 @@ use crate::error::Result;
 /// "type", "by", "device_time", ..}], "case": [..], "photos": [{"sha256", "slot", "state", ..}],
 /// "history": [{"document", "change", "by", "device_time", "entries"}] with --history}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ShowArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

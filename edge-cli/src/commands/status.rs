@@ -25,6 +25,7 @@ use crate::error::Result;
 /// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "read_only",
 /// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..], "home"}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct StatusArgs {}
 
 /// List gated facts in conflict: two people said different things, and a supervisor decides.
@@ -36,6 +37,7 @@ pub(crate) struct StatusArgs {}
 /// JSON: [{"id", "temporary_number", "field", "candidates": [{"value", "entry", "by",
 /// "device_time"}]}]
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ConflictsArgs {}
 
 /// Runs `outlet status`.

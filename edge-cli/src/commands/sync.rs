@@ -34,6 +34,7 @@ use crate::ui::Warning;
 /// "collections": {CODE: DIGEST}, "waiting", "refused_items", "skew_ms", "why": {"code", "message"}};
 /// with --dry-run also "plan": {"to_push": {..}, "to_pull": {..}}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SyncArgs {
     /// Address, instead of those of the ticket: quic://HOST:PORT, or HOST:PORT.
     #[arg(long)]
@@ -257,7 +258,7 @@ fn bytes(text: &str) -> Result<u64> {
         _ => f64::NAN,
     };
     let value = number.parse::<f64>().map_or(f64::NAN, |number| number * factor);
-    if !value.is_finite() || value < 0.0 || value > 1e15 {
+    if !(0.0..=1e15).contains(&value) {
         return Err(CommandError::user(format!("{text:?} is not an amount of bytes"))
             .hint("write --max-bytes 5MB, 800kB or 2MiB"));
     }

@@ -17,6 +17,7 @@ use crate::input::{Said, day};
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ProgressArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -42,6 +43,7 @@ pub(crate) struct ProgressArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct RecheckArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -69,6 +71,7 @@ pub(crate) struct RecheckArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SignArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,
@@ -93,6 +96,7 @@ pub(crate) struct SignArgs {
 ///
 /// JSON: {"id", "change", "entries": [..], "state": "on_device", "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ConsentArgs {
     /// Outlet: UUID, unique prefix of it, or temporary number.
     id: String,

@@ -10,7 +10,23 @@ use crate::device::{Device, Role};
 #[test]
 fn a_ticket_that_is_no_ticket_is_refused() {
     let mut device = Device::fresh();
-    assert_snapshot!(device.transcript(&["enroll hello", "enroll outlet1:abcd", "enroll outlet9:abcd"]), @"");
+    assert_snapshot!(device.transcript(&["enroll hello", "enroll outlet1:abcd", "enroll outlet9:abcd"]), @r#"
+    $ outlet enroll hello
+    ! error: this ticket cannot be used
+    !   because: a ticket starts with "outlet1:": copy the whole line
+    ! hint: copy the whole ticket again, without line breaks; or scan its QR code; or ask for a new one
+    [exit 1]
+    $ outlet enroll outlet1:abcd
+    ! error: this ticket cannot be used
+    !   because: the ticket has a typing error or was altered: copy it again, or scan the QR code
+    ! hint: copy the whole ticket again, without line breaks; or scan its QR code; or ask for a new one
+    [exit 1]
+    $ outlet enroll outlet9:abcd
+    ! error: this ticket cannot be used
+    !   because: the ticket is of version 9, this program knows version 1: update the program
+    ! hint: copy the whole ticket again, without line breaks; or scan its QR code; or ask for a new one
+    [exit 1]
+    "#);
     assert!(!device.home().exists(), "nothing is made for a ticket that cannot be read");
 }
 
@@ -21,7 +37,24 @@ fn sync_options_are_checked() {
         "sync --max-time soon",
         "sync --server nowhere",
         "sync --fetch all",
-    ]), @"");
+    ]), @r#"
+    $ outlet sync --max-bytes lots
+    ! error: "lots" is not an amount of bytes
+    ! hint: write --max-bytes 5MB, 800kB or 2MiB
+    [exit 1]
+    $ outlet sync --max-time soon
+    ! error: "soon" is not a time
+    ! hint: write --max-time 90s, 10min or 2h
+    [exit 1]
+    $ outlet sync --server nowhere
+    ! error: a server address is quic://host:port or tls://host:port such as quic://203.0.113.7:4433, got "quic://nowhere"
+    ! hint: write --server quic://203.0.113.7:4433; leave it out for the addresses of the ticket
+    [exit 1]
+    $ outlet sync --fetch all
+    ! error: "all" is not a value of --fetch
+    ! hint: valid: nothing, previews, everything
+    [exit 1]
+    "#);
 }
 
 /// A ticket of the test system, for an address where nobody listens.
@@ -51,7 +84,23 @@ fn an_expired_or_altered_ticket_is_refused_before_any_connection() {
     let altered = format!("{}{other}{}", &good[..at], &good[at + 1..]);
     let mut device = Device::fresh();
     let shown = device.transcript(&[&format!("enroll {expired}"), &format!("enroll {altered}"), "enroll -"]);
-    assert_snapshot!(shown.replace(&expired, "EXPIRED").replace(&altered, "ALTERED"), @"");
+    assert_snapshot!(shown.replace(&expired, "EXPIRED").replace(&altered, "ALTERED"), @r#"
+    $ outlet enroll EXPIRED
+    ! error: this ticket cannot be used
+    !   because: the ticket expired at 2023-01-01T00:00:00Z: ask for a new one
+    ! hint: ask the administrator for a new ticket; if the date looks wrong, check this device's clock
+    [exit 1]
+    $ outlet enroll ALTERED
+    ! error: this ticket cannot be used
+    !   because: the ticket has a typing error or was altered: copy it again, or scan the QR code
+    ! hint: copy the whole ticket again, without line breaks; or scan its QR code; or ask for a new one
+    [exit 1]
+    $ outlet enroll -
+    ! error: this ticket cannot be used
+    !   because: a ticket starts with "outlet1:": copy the whole line
+    ! hint: copy the whole ticket again, without line breaks; or scan its QR code; or ask for a new one
+    [exit 1]
+    "#);
     assert!(!device.home().exists());
 }
 
@@ -60,9 +109,37 @@ fn a_server_that_cannot_be_reached_loses_nothing() {
     let good = ticket(root_key(), "2024-01-01T00:00:00Z");
     let mut device = Device::fresh();
     let shown = device.transcript(&[&format!("enroll {good}"), "status", "add --lon 106.77 --lat 31.85"]);
-    assert_snapshot!(shown.replace(&good, "TICKET"), @"");
+    assert_snapshot!(shown.replace(&good, "TICKET"), @r#"
+    $ outlet enroll TICKET
+    ! error: the server could not be reached
+    !   because: no server address could be reached: tls://127.0.0.1:9: connecting to 127.0.0.1:9 (TCP) failed: Connection refused (os error 111)
+    ! hint: check the network and the address (outlet status shows it); everything stays on this device until the next sync
+    [exit 1]
+    $ outlet status
+    records: 0 on device, 0 sent, 0 stored, 0 in ledger, 0 held
+    photos: 0 on device, 0 sent, 0 stored, 0 in ledger, 0 held
+    attachments: 0 on device, 0 sent, 0 stored, 0 in ledger, 0 held
+    to send: 0 changes, 0 files
+    last proof: none yet; `outlet sync` makes one
+    member: not enrolled; `outlet enroll TICKET`
+    server: tls://127.0.0.1:9
+    [exit 0]
+    $ outlet add --lon 106.77 --lat 31.85
+    ! error: this device is not enrolled yet
+    ! hint: ask the administrator for a ticket, then run: outlet enroll TICKET
+    [exit 1]
+    "#);
     let mut member = Device::with_outlet();
-    assert_snapshot!(member.transcript(&["sync --server tls://127.0.0.1:9", "sync --server tls://127.0.0.1:9 --json"]), @"");
+    assert_snapshot!(member.transcript(&["sync --server tls://127.0.0.1:9", "sync --server tls://127.0.0.1:9 --json"]), @r#"
+    $ outlet sync --server tls://127.0.0.1:9
+    ! error: the server could not be reached
+    !   because: no server address could be reached: tls://127.0.0.1:9: connecting to 127.0.0.1:9 (TCP) failed: Connection refused (os error 111)
+    ! hint: check the network and the address (outlet status shows it); everything stays on this device until the next sync
+    [exit 1]
+    $ outlet sync --server tls://127.0.0.1:9 --json
+    ! {"error":{"kind":"user","message":"the server could not be reached","causes":["no server address could be reached: tls://127.0.0.1:9: connecting to 127.0.0.1:9 (TCP) failed: Connection refused (os error 111)"],"hints":["check the network and the address (outlet status shows it); everything stays on this device until the next sync"]}}
+    [exit 1]
+    "#);
     assert_eq!(member.json("list")[0]["state"], "on_device");
 }
 
@@ -70,7 +147,12 @@ fn a_server_that_cannot_be_reached_loses_nothing() {
 fn a_ticket_of_another_system_needs_a_home_of_its_own() {
     let foreign = ticket(SecretKey::from_bytes([9; 32]), "2024-01-01T00:00:00Z");
     let shown = Device::with_outlet().transcript(&[&format!("enroll {foreign}")]);
-    assert_snapshot!(shown.replace(&foreign, "TICKET"), @"");
+    assert_snapshot!(shown.replace(&foreign, "TICKET"), @r#"
+    $ outlet enroll TICKET
+    ! error: this store belongs to another system (root 730a-5edc-28c2-f8da-f2d9), and the ticket is of root dbc2-9825-1c51-321b-7266
+    ! hint: enrol in a directory of its own: outlet --home DIR enroll TICKET
+    [exit 1]
+    "#);
 }
 
 #[test]
@@ -83,7 +165,30 @@ fn a_backup_is_restored_into_an_empty_home() {
         "backup DIR/card.backup",
         "restore DIR/card.backup",
         "restore DIR/missing.backup",
-    ]), @"");
+    ]), @r#"
+    $ outlet doctor
+    healthy: 2 commits, 0 files
+    [exit 0]
+    $ outlet doctor --rebuild-index --json
+    {"healthy":true,"findings":[],"commits":2,"files":0,"wrong_rows":0,"exported":null}
+    [exit 0]
+    $ outlet backup DIR/card.backup
+    DIR/card.backup
+    ! Backup complete: 0 files, 1727 bytes. Keep it as safe as the device.
+    [exit 0]
+    $ outlet backup DIR/card.backup
+    ! error: DIR/card.backup is there already
+    ! hint: name another file: an older backup is never overwritten
+    [exit 1]
+    $ outlet restore DIR/card.backup
+    ! error: DIR/home holds a store already
+    ! hint: restore into an empty directory
+    [exit 1]
+    $ outlet restore DIR/missing.backup
+    ! error: DIR/home holds a store already
+    ! hint: restore into an empty directory
+    [exit 1]
+    "#);
     let (from, home) = (device.path("card.backup"), device.dir.path().join("other"));
     let restored = device.env.run(&home, &["restore", &from]);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
@@ -94,7 +199,20 @@ fn a_backup_is_restored_into_an_empty_home() {
 #[test]
 fn a_second_process_and_a_missing_store_are_named() {
     let mut device = Device::fresh();
-    assert_snapshot!(device.transcript(&["list", "backup DIR/x", "doctor"]), @"");
+    assert_snapshot!(device.transcript(&["list", "backup DIR/x", "doctor"]), @r#"
+    $ outlet list
+    ! error: there is no store in DIR/home
+    ! hint: enrol with `outlet enroll TICKET` first
+    [exit 1]
+    $ outlet backup DIR/x
+    ! error: there is no store in DIR/home
+    ! hint: enrol with `outlet enroll TICKET` first
+    [exit 1]
+    $ outlet doctor
+    ! error: there is no store in DIR/home
+    ! hint: enrol with `outlet enroll TICKET` first
+    [exit 1]
+    "#);
     let file = device.path("file");
     std::fs::write(&file, "").unwrap();
     let below = std::path::Path::new(&file).join("home");

@@ -24,6 +24,7 @@ use crate::ui::Warning;
 ///       --government-document 巴州府函〔2022〕8号 --basis '水污染防治法:第六十四条'
 ///   outlet case decide T-14 合并 --endorse --on 2022-02-01
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct DecideArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -56,6 +57,7 @@ pub(crate) struct DecideArgs {
 ///       --department 巴州区住建局 --due 2022-12-31 --party-name 东兴食品有限公司
 ///   outlet case plan T-12 --approve --on 2022-04-10 --document 巴环函〔2022〕20号
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     common: DecisionArgs,

@@ -21,6 +21,7 @@ use crate::ui::Warning;
 ///   outlet case complete T-13 --completed-on 2022-10-01 --item mouth_sealed --item connected
 ///       --merged-into sewer:江北截污干管
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct CompleteArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -53,6 +54,7 @@ pub(crate) struct CompleteArgs {
 ///       --document 巴环验〔2022〕31号
 ///   outlet case accept T-13 --failed --item-failed mouth_sealed --note '封堵不严'
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -80,6 +82,7 @@ pub(crate) struct AcceptArgs {
 ///   outlet case reopen T-12 --unfounded --overrules 5b1c… --observed-on 2023-05-02
 ///       --observation '复核为山体渗水'
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ReopenArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -100,6 +103,7 @@ pub(crate) struct ReopenArgs {
 ///   outlet case extend T-12 --until 2024-06-30 --milestone M4 --authority 巴中市人民政府
 ///       --document 巴府函〔2023〕88号 --reason '城中村改造'
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ExtendArgs {
     #[command(flatten)]
     common: DecisionArgs,

@@ -17,6 +17,7 @@ use crate::input::{day, half_width};
 /// Example:
 ///   outlet case name T-12 '巴中市巴州区东城街道东兴食品厂东侧20米工业企业排污口' --on 2023-02-01
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct NameArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -30,6 +31,7 @@ pub(crate) struct NameArgs {
 ///   outlet case code T-12 FA-511902-0012-GY-00 --issued-on 2023-02-20 --document 平台回执0412
 ///   outlet case code T-12 FA-511902-0012-GY-00 --cancel --note '取缔后注销'
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct CodeArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -54,6 +56,7 @@ pub(crate) struct CodeArgs {
 /// Example:
 ///   outlet case sign T-12 erected --observed-on 2023-04-01 --photo 4f2a…
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SignArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -72,6 +75,7 @@ pub(crate) struct SignArgs {
 /// Example:
 ///   outlet case party T-12 --on 2021-08-01 --party-name 东兴食品有限公司 --department 巴州区住建局
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PartyDecisionArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -93,6 +97,7 @@ pub(crate) struct PartyDecisionArgs {
 /// Example:
 ///   outlet case exempt T-12 sign --reason underwater --document 巴环函〔2023〕4号
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ExemptArgs {
     #[command(flatten)]
     common: DecisionArgs,

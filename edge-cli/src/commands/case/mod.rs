@@ -26,6 +26,7 @@ use crate::ui::Warning;
 /// JSON of every subcommand: {"id", "change", "entries": [..], "state": "on_device",
 /// "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct CaseArgs {
     #[command(subcommand)]

@@ -22,6 +22,7 @@ use crate::input::place::PositionArgs;
 ///   outlet case review T-12 approve --on 2021-06-10
 ///   outlet case review T-12 return --section location --reason location_offset --note '定位偏移'
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ReviewArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -45,6 +46,7 @@ pub(crate) struct ReviewArgs {
 ///   outlet case settle T-14 state not_an_outlet --reason bridge_road_drain
 ///   outlet case settle T-12 location --lon 106.7692 --lat 31.8510
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct SettleArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -67,6 +69,7 @@ pub(crate) struct SettleArgs {
 ///   outlet case duplicate T-15 --of T-12 --on 2021-06-20
 ///   outlet case duplicate T-15 --of T-12 --lift
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct DuplicateArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -83,6 +86,7 @@ pub(crate) struct DuplicateArgs {
 /// Example:
 ///   outlet case enforcement T-12 transferred --number 移送〔2022〕3号
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct EnforcementArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -101,6 +105,7 @@ pub(crate) struct EnforcementArgs {
 /// Example:
 ///   outlet case known-from T-12 --document '巴州区2021年排污口台账' --document-dated 2021-12-20
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct KnownFromArgs {
     #[command(flatten)]
     common: DecisionArgs,
@@ -114,6 +119,7 @@ pub(crate) struct KnownFromArgs {
 /// Example:
 ///   outlet case approve-known T-12 5b1c…
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ApproveKnownArgs {
     #[command(flatten)]
     common: DecisionArgs,
