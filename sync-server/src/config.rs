@@ -61,7 +61,7 @@ pub struct Limits {
     /// Longest session.
     #[serde(deserialize_with = "duration")]
     pub session: Duration,
-    /// Largest batch in bytes.
+    /// Bytes of changes in a batch to a device.
     pub batch_bytes: usize,
 }
 

@@ -200,7 +200,9 @@ async fn serve_device(incoming: quinn::Incoming, engine: Arc<Engine>, mut stoppe
             return;
         }
     };
-    let session = Session::acceptor(SessionConfig::new(engine.folder.key().clone(), peer, binding));
+    let mut config = SessionConfig::new(engine.folder.key().clone(), peer, binding);
+    config.batch_bytes = engine.folder.config.limits.batch_bytes;
+    let session = Session::acceptor(config);
     let replica = Arc::new(Mutex::new(ServerReplica::new(Arc::clone(&engine))));
     let longest = engine.folder.config.limits.session;
     let stop = async move {
