@@ -1,5 +1,5 @@
 //! The command line: names, options and help texts. No decisions here; each command has its
-//! function in [`crate::commands`].
+//! function in `commands`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 const BLOCK: usize = 512;
 
-/// Writes a file's header; its bytes follow with [`copy`].
+/// Writes a file's header; its bytes follow in [`append`].
 fn header(name: &str, size: u64, mode: u32) -> io::Result<[u8; BLOCK]> {
     let mut block = [0; BLOCK];
     if name.len() > 100 || size >= 1 << 33 {
