@@ -21,6 +21,8 @@ pub mod tls;
 #[cfg(test)]
 mod drive_tests;
 #[cfg(test)]
+mod end_to_end_tests;
+#[cfg(test)]
 mod tests;
 
 pub use connection::{Connection, LaneStreams, Lanes, WireBytes};
