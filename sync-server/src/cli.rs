@@ -47,7 +47,7 @@ pub enum Command {
     Init,
     /// Listen for devices (QUIC) and show the page (HTTP); prints one line once listening.
     #[command(
-        after_help = "Example:\n  outlet-server serve --data /srv/outlets --quic 0.0.0.0:4433\n\nPrints: listening quic=ADDR http=http://ADDR/"
+        after_help = "Example:\n  outlet-server serve --data /srv/outlets --quic 0.0.0.0:4433\n\nPrints: listening quic=ADDR http=http://ADDR/ (and tls=ADDR with --tls)"
     )]
     Serve(ServeArgs),
     /// Issue a one-time ticket for a device. Works while `serve` runs.
@@ -124,6 +124,9 @@ pub struct ServeArgs {
     /// Address for devices; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub quic: Option<String>,
+    /// Address for devices in networks that block UDP (TLS over TCP) [default: off].
+    #[arg(long, value_name = "ADDR")]
+    pub tls: Option<String>,
     /// Address of the page; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,

@@ -38,6 +38,8 @@ pub struct Config {
 pub struct Listen {
     /// QUIC, for devices.
     pub quic: String,
+    /// TLS on TCP, for devices in networks that block UDP; empty = off.
+    pub tls: String,
     /// HTTP, for the page.
     pub http: String,
     /// Addresses for tickets.

@@ -1,12 +1,14 @@
-//! The running server: a QUIC endpoint for devices, an HTTP page for people, graceful shutdown.
+//! The running server: a QUIC endpoint for devices (and TLS on TCP, if asked for), an HTTP page for
+//! people, graceful shutdown.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use outlet_core::identity::ServerCert;
 use outlet_core::sync::session::{Config as SessionConfig, Session};
 use outlet_transport::quic::Congestion;
-use outlet_transport::{Hooks, Link, drive, quic};
+use outlet_transport::{Hooks, Link, TcpServer, TransportError, drive, quic};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -21,13 +23,19 @@ use crate::web;
 /// How long sessions may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long to wait when the system has no socket left.
+const SOCKET_PAUSE: Duration = Duration::from_millis(100);
+
 /// File that says which process serves the folder.
 const LOCK: &str = "serve.lock";
 
 /// A server that listens and does not run yet.
 pub struct Server {
     engine: Arc<Engine>,
+    /// By the root: shown to devices that do not know this key yet.
+    certificate: ServerCert,
     endpoint: quinn::Endpoint,
+    tcp: Option<TcpServer>,
     listener: TcpListener,
     addresses: Addresses,
     _lock: std::fs::File,
@@ -44,6 +52,8 @@ impl std::fmt::Debug for Server {
 pub struct Addresses {
     /// Devices.
     pub quic: SocketAddr,
+    /// Devices in networks that block UDP; None when it is off.
+    pub tls: Option<SocketAddr>,
     /// The page.
     pub http: SocketAddr,
 }
@@ -61,19 +71,25 @@ impl Server {
             CommandError::user(format!("cannot listen on {quic} (UDP): {}", chain(&error)))
                 .hint("is another server running? choose another --quic address, or port 0")
         })?;
+        let certificate = own_certificate(&folder)?;
+        let tcp = listen_tls(&folder, &certificate).await?;
         let listener = TcpListener::bind(http).await.map_err(|error| {
             CommandError::user(format!("cannot listen on {http} (TCP): {error}"))
                 .hint("choose another --http address, or port 0")
         })?;
-        let addresses = Addresses {
-            quic: endpoint.local_addr().context("asking for the QUIC address")?,
-            http: listener.local_addr().context("asking for the HTTP address")?,
-        };
+        let addresses =
+            Addresses {
+                quic: endpoint.local_addr().context("asking for the QUIC address")?,
+                tls: tcp.as_ref().map(TcpServer::local_address).transpose().map_err(|error| {
+                    CommandError::internal(format!("asking for the TLS address: {}", chain(&error)))
+                })?,
+                http: listener.local_addr().context("asking for the HTTP address")?,
+            };
         let engine = Arc::new(Engine::new(folder)?);
         engine
             .database()
             .write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
-        Ok(Self { engine, endpoint, listener, addresses, _lock: lock })
+        Ok(Self { engine, certificate, endpoint, tcp, listener, addresses, _lock: lock })
     }
 
     /// Where it listens.
@@ -96,6 +112,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let page = tokio::spawn(serve_page(self.listener, web::router(Arc::clone(&self.engine)), stopped.clone()));
         let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
+        let certificate: Arc<[u8]> = self.certificate.to_bytes().into();
         let mut sessions = JoinSet::new();
         tokio::pin!(shutdown);
         loop {
@@ -109,9 +126,24 @@ impl Server {
                         incoming.refuse();
                         continue;
                     };
+                    let remote = incoming.remote_address();
+                    let certificate = Arc::clone(&certificate);
+                    let link = async move { quic::accept_link(incoming, &certificate).await };
                     let (engine, stopped) = (Arc::clone(&self.engine), stopped.clone());
                     sessions.spawn(async move {
-                        serve_device(incoming, engine, stopped).await;
+                        serve_device(Some(remote), link, engine, stopped).await;
+                        drop(permit);
+                    });
+                }
+                link = next_tls(self.tcp.as_ref()) => {
+                    let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                        // Dropping the future closes the socket before the handshake.
+                        tracing::warn!("refused: too many connections");
+                        continue;
+                    };
+                    let (engine, stopped) = (Arc::clone(&self.engine), stopped.clone());
+                    sessions.spawn(async move {
+                        serve_device(None, link, engine, stopped).await;
                         drop(permit);
                     });
                 }
@@ -183,23 +215,64 @@ async fn serve_page(
     axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving the page")
 }
 
-async fn serve_device(incoming: quinn::Incoming, engine: Arc<Engine>, mut stopped: watch::Receiver<bool>) {
-    let remote = incoming.remote_address();
-    let connection = match quic::accept(incoming).await {
-        Ok(connection) => connection,
+/// The certificate of the root for the key that this server shows.
+fn own_certificate(folder: &Folder) -> Result<ServerCert, CommandError> {
+    let roster = folder.database.read::<_, CommandError>(|tx| Ok(folder.roster(tx)?))?;
+    let key = folder.key().public();
+    roster.server_certs().find(|cert| cert.value().key == key).cloned().ok_or_else(|| {
+        CommandError::user(format!("the root key has not vouched for the server key {}", key.short()))
+            .hint("run `outlet-server key rotate` with the root key, or restore keys/ and database from one backup")
+    })
+}
+
+/// TLS on TCP, when `listen.tls` names an address.
+async fn listen_tls(folder: &Folder, certificate: &ServerCert) -> Result<Option<TcpServer>, CommandError> {
+    let text = folder.config.listen.tls.as_str();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = resolve(text)?;
+    let listening = TcpServer::listen(address, folder.key(), certificate).await;
+    listening.map(Some).map_err(|error| {
+        CommandError::user(format!("cannot listen on {address} (TLS): {}", chain(&error)))
+            .hint("choose another --tls address, or port 0")
+    })
+}
+
+/// The next caller over TLS; never, when it is off.
+async fn next_tls(
+    server: Option<&TcpServer>,
+) -> impl Future<Output = Result<Option<Link>, TransportError>> + Send + use<> {
+    let Some(server) = server else { return std::future::pending().await };
+    loop {
+        match server.accept().await {
+            Ok(link) => return link,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "no socket for a caller");
+                tokio::time::sleep(SOCKET_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_device(
+    remote: Option<SocketAddr>,
+    link: impl Future<Output = Result<Option<Link>, TransportError>>,
+    engine: Arc<Engine>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let link = match link.await {
+        Ok(Some(link)) => link,
+        Ok(None) => {
+            tracing::info!(?remote, "showed its certificate");
+            return;
+        }
         Err(error) => {
-            tracing::info!(%remote, error = chain(&error), "no handshake");
+            tracing::info!(?remote, error = chain(&error), "no session");
             return;
         }
     };
-    let (peer, binding) = (connection.peer(), connection.binding());
-    let link = match Link::accept(connection).await {
-        Ok(link) => link,
-        Err(error) => {
-            tracing::info!(%remote, device = %peer.short(), error = chain(&error), "no session");
-            return;
-        }
-    };
+    let (peer, binding, remote) = (link.peer, link.binding, link.remote);
     let mut config = SessionConfig::new(engine.folder.key().clone(), peer, binding);
     config.batch_bytes = engine.folder.config.limits.batch_bytes;
     let session = Session::acceptor(config);
@@ -251,6 +324,38 @@ mod tests {
         folder.config.listen.quic = "127.0.0.1:0".into();
         folder.config.listen.http = "127.0.0.1:0".into();
         folder
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_device_that_pinned_the_key_before_a_rotation_gets_to_know_the_new_one() {
+        let kit = Kit::new();
+        let before = folder(&kit);
+        let roster = before.database.read::<_, CommandError>(|tx| Ok(before.roster(tx)?)).unwrap();
+        let (old, pins) = (before.key().public(), roster.active_servers());
+        drop(before);
+        kit.runs(&["key", "rotate"]);
+        let mut rotated = folder(&kit);
+        rotated.config.listen.tls = "127.0.0.1:0".into();
+        let new = rotated.key().public();
+        let server = Server::bind(rotated).await.unwrap();
+        let addresses = server.local_addrs();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        let key = outlet_core::identity::SecretKey::from_bytes([7; 32]);
+        for address in [format!("quic://{}", addresses.quic), format!("tls://{}", addresses.tls.unwrap())] {
+            let address = [address.parse().unwrap()];
+            let dialled = outlet_transport::dial(&address, &key, &pins, Congestion::default()).await;
+            assert!(matches!(dialled, Err(TransportError::WrongServerKey { got, .. }) if got == new));
+            let (_, link) =
+                outlet_transport::dial_by_roster(&address, &key, &pins, &roster, Congestion::default()).await.unwrap();
+            assert_eq!((link.peer, link.introduced.as_ref().map(|cert| cert.value().key)), (new, Some(new)));
+            assert_ne!(new, old);
+            link.abort(0, "seen");
+        }
+        stop.send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), running).await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

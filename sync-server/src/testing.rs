@@ -70,6 +70,11 @@ impl Kit {
     }
 
     pub(crate) fn revoke(&self, device: &Device) {
+        self.runs(&["device", "revoke", &device.key.public().to_string()]);
+    }
+
+    /// A command of the administrator, which must succeed.
+    pub(crate) fn runs(&self, args: &[&str]) {
         let env = crate::Env {
             vars: BTreeMap::new(),
             stdout: Box::new(std::io::sink()),
@@ -78,9 +83,8 @@ impl Kit {
             install_logs: false,
         };
         let data = self.place.path().display().to_string();
-        let key = device.key.public().to_string();
-        let args = ["outlet-server", "--data", &data, "device", "revoke", &key];
-        assert_eq!(crate::run_code(args.into_iter().map(Into::into), env), 0);
+        let line = ["outlet-server", "--data", &data].into_iter().chain(args.iter().copied());
+        assert_eq!(crate::run_code(line.map(Into::into), env), 0, "{args:?}");
     }
 
     pub(crate) fn push(&self, carrier: &Device, runs: &[SignedRun]) -> Admitted {

@@ -10,6 +10,7 @@ use crate::ui::Ui;
 pub(super) fn serve(args: ServeArgs, log: Option<LogFormat>, mut folder: Folder, ui: &mut Ui) -> Outcome {
     let config = &mut folder.config;
     config.listen.quic = args.quic.unwrap_or_else(|| config.listen.quic.clone());
+    config.listen.tls = args.tls.unwrap_or_else(|| config.listen.tls.clone());
     config.listen.http = args.http.unwrap_or_else(|| config.listen.http.clone());
     if ui.env.install_logs {
         let json = log.map_or(config.log.format == "json", |log| log == LogFormat::Json);
@@ -24,7 +25,8 @@ pub(super) fn serve(args: ServeArgs, log: Option<LogFormat>, mut folder: Folder,
         let server = Server::bind(folder).await?;
         let addresses = server.local_addrs();
         // The one line of output: scripts wait for it.
-        ui.data(format!("listening quic={} http=http://{}/\n", addresses.quic, addresses.http).as_bytes())?;
+        let tls = addresses.tls.map(|tls| format!(" tls={tls}")).unwrap_or_default();
+        ui.data(format!("listening quic={} http=http://{}/{tls}\n", addresses.quic, addresses.http).as_bytes())?;
         server.run(signal).await
     })?;
     Ok(Exit::Ok)
