@@ -12,7 +12,7 @@ use crate::commands::Command;
 /// Data goes to stdout, messages to stderr. Exit codes: 0 done, 1 your input or the surroundings,
 /// 2 the command line, 3 incomplete (photos pending, changes held), 70 a fault of the program.
 #[derive(Debug, Parser)]
-#[command(name = "outlet", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "outlet", version, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The store [default: $OUTLET_HOME, else ~/.outlet].
     #[arg(long, global = true, value_name = "DIR")]
