@@ -24,6 +24,8 @@ pub struct Story {
     pub inspectors: Vec<Edge>,
     /// 县级.
     pub county: Edge,
+    /// 县级, a second person.
+    pub checker: Edge,
     /// 市级.
     pub city: Edge,
     /// Admin.
@@ -53,6 +55,7 @@ impl Story {
         let story = Self {
             inspectors: (1..=3).map(|number| edge(&format!("inspector-{number}"))).collect(),
             county: edge("county"),
+            checker: edge("checker"),
             city: edge("city"),
             admin: edge("admin"),
             folder: folder.to_path_buf(),
@@ -68,10 +71,14 @@ impl Story {
         for (number, (edge, counties)) in self.inspectors.iter().zip(walks).enumerate() {
             self.enrol_one(edge, &["--role", "inspector", "--name", &format!("排查员{}", number + 1)], counties);
         }
-        self.enrol_one(&self.county, &["--role", "supervisor", "--level", "county", "--name", "县级审核员"], &COUNTIES);
+        let county = ["--role", "supervisor", "--level", "county", "--name"];
+        self.enrol_one(&self.county, &[&county[..], &["县级审核员"]].concat(), &COUNTIES);
+        self.enrol_one(&self.checker, &[&county[..], &["县级验收员"]].concat(), &COUNTIES);
         self.enrol_one(&self.city, &["--role", "supervisor", "--level", "city", "--name", "市级审核员"], &COUNTIES);
         self.enrol_one(&self.admin, &["--role", "admin", "--name", "管理员"], &COUNTIES);
-        tell("three inspectors, a county and a city supervisor and an admin have enrolled with one-time tickets");
+        tell(
+            "three inspectors, two county supervisors, one of the city and an admin have enrolled with one-time tickets",
+        );
     }
 
     fn enrol_one(&self, edge: &Edge, who: &[&str], counties: &[&str]) {
@@ -87,6 +94,7 @@ impl Story {
         match who {
             Who::Inspector(index) => &self.inspectors[index],
             Who::County => &self.county,
+            Who::Checker => &self.checker,
             Who::City => &self.city,
             Who::Admin => &self.admin,
         }
@@ -153,7 +161,7 @@ impl Story {
     /// # Panics
     /// When two replicas differ.
     pub fn second_round(&self, tell: Tell<'_>) {
-        let everybody = self.inspectors.iter().chain([&self.county, &self.city, &self.admin]);
+        let everybody = self.inspectors.iter().chain([&self.county, &self.checker, &self.city, &self.admin]);
         let mut digests: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
         for edge in everybody {
             let answer = converged(&sync(edge));

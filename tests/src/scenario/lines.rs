@@ -97,8 +97,9 @@ const PLAN: usize = 5;
 const APPROVE_PLAN: usize = 6;
 const WORKS: usize = 7;
 const CHECK: usize = 10;
-const KNOWN: usize = 11;
-const ACCEPT: usize = 12;
+const FIRST_CHECK: usize = 11;
+const KNOWN: usize = 12;
+const ACCEPT: usize = 13;
 
 impl Default for Rounds {
     fn default() -> Self {
@@ -116,7 +117,8 @@ impl Default for Rounds {
             works(0),
             works(1),
             works(2),
-            step(Who::County, "申请销号、县级初验、命名立牌"),
+            step(Who::County, "申请销号、命名立牌"),
+            step(Who::Checker, "县级初验"),
             step(Who::Admin, "历史资料的文件依据"),
             step(Who::City, "验收销号、编码"),
         ];
@@ -285,7 +287,7 @@ impl Rounds {
         self.say(CHECK, complete(case, completed));
         let on = completed.plus_days(25);
         if case.stage >= Stage::CountyChecked && case.class != Class::NoneNeeded {
-            self.say(CHECK, format!("case accept {number} --level county --on {on} --recheck-on {rechecked}"));
+            self.say(FIRST_CHECK, format!("case accept {number} --level county --on {on} --recheck-on {rechecked}"));
         }
         if case.stage >= Stage::Rejected && case.class != Class::NoneNeeded {
             let failed = if case.stage == Stage::Rejected { " --failed" } else { "" };
@@ -312,6 +314,7 @@ impl Rounds {
                 case.number
             );
             self.say(KNOWN, line);
+            self.say(ACCEPT, format!("case approve-known {} --on {dated}", case.number));
         }
         let Some(signed) = case.signed.filter(|_| case.stage == Stage::Signed) else { return };
         if matches!(case.class, Class::Ban | Class::Merge(_)) {

@@ -24,8 +24,10 @@ pub const OUTLETS: usize = 200;
 pub enum Who {
     /// One of three inspectors, by index.
     Inspector(usize),
-    /// 县级.
+    /// 县级: reviews, drafts plans, reports completion.
     County,
+    /// 县级, another person: who reported a completion may not check it.
+    Checker,
     /// 市级.
     City,
     /// Enters what imported facts rest on.
