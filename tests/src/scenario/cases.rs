@@ -162,8 +162,7 @@ impl Case {
 
 fn with(cell: &'static str, change: impl FnOnce(&mut Case)) -> (&'static str, Case) {
     let mut case = Case::ordinary(0);
-    case.known_from = None;
-    case.amended = false;
+    (case.known_from, case.amended, case.scale) = (None, false, Scale::Below);
     change(&mut case);
     (cell, case)
 }
