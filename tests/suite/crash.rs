@@ -1,7 +1,7 @@
 //! `kill -9` at random points: what was acknowledged is there afterwards.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -30,25 +30,40 @@ fn numbers(edge: &Edge) -> BTreeSet<String> {
     rows.iter().map(|row| row["temporary_number"].as_str().expect("a number").to_owned()).collect()
 }
 
-/// Starts a batch of `add`s, kills it after `delay`, and answers the numbers it acknowledged.
-fn killed_batch(edge: &Edge, run: u64, delay: Duration) -> BTreeSet<String> {
+/// When to kill.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// So long after the start: in the middle of opening, mostly.
+    After(Duration),
+    /// As soon as so many records were acknowledged.
+    Acknowledged(usize),
+}
+
+/// Starts a batch of `add`s, kills it at the moment, and answers the numbers it acknowledged.
+fn killed_batch(edge: &Edge, run: u64, moment: Moment) -> BTreeSet<String> {
     let mut command = edge.command();
     command.args(["batch", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("outlet starts");
     let mut script = String::new();
     for line in 0..60 {
-        script += &format!("add --number K{run}-{line} --lon 106.77{:02} --lat 31.85{:02}\n", line, (run + line) % 100);
+        script += &format!("add --number K{run}-{line} --lon 106.77{line:02} --lat 31.85{:02}\n", (run + line) % 100);
     }
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let writer = std::thread::spawn(move || {
         let _ = stdin.write_all(script.as_bytes());
     });
-    std::thread::sleep(delay);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let mut text = Vec::new();
+    match moment {
+        Moment::After(delay) => std::thread::sleep(delay),
+        Moment::Acknowledged(count) => text.extend(lines.by_ref().take(count).map_while(Result::ok)),
+    }
     let _ = child.kill();
-    let output = child.wait_with_output().expect("the child is gone");
+    text.extend(lines.map_while(Result::ok));
+    let _ = child.wait();
     let _ = writer.join();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let whole = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    // A line cut short by the kill is no acknowledgement.
+    let whole = text.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     whole.filter_map(|answer| Some(answer["temporary_number"].as_str()?.to_owned())).collect()
 }
 
@@ -62,13 +77,15 @@ fn nothing_acknowledged_is_lost_when_the_edge_is_killed_at_random_points() {
     eprintln!("seed {SEED}");
     let mut acknowledged = BTreeSet::new();
     for run in 0..EDGE_KILLS {
-        // The delay is the point of the kill, not a wait for anything: during open for small ones.
-        let delay = Duration::from_micros(dice.random_range(0..120_000));
-        acknowledged.extend(killed_batch(&edge, run, delay));
+        let moment = match run % 2 {
+            0 => Moment::After(Duration::from_micros(dice.random_range(0..100_000))),
+            _ => Moment::Acknowledged(dice.random_range(0..8)),
+        };
+        acknowledged.extend(killed_batch(&edge, run, moment));
         if run % 20 == 19 {
             let there = numbers(&edge);
             let lost: Vec<_> = acknowledged.difference(&there).collect();
-            assert!(lost.is_empty(), "seed {SEED}, run {run}, after {delay:?}: lost {lost:?}");
+            assert!(lost.is_empty(), "seed {SEED}, run {run}, {moment:?}: lost {lost:?}");
         }
     }
     assert!(acknowledged.len() > 100, "the kills came too early to test anything: {}", acknowledged.len());
