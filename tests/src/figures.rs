@@ -78,16 +78,17 @@ impl Figures {
     }
 }
 
-/// CPU time this process has used so far, in milliseconds (user and system, 10 ms steps).
+/// CPU time of a process in milliseconds (user and system, 10 ms steps): its own with `skip` 0, of
+/// its ended children with `skip` 2.
 ///
 /// # Panics
 /// Where `/proc` is missing.
 #[must_use]
-pub fn cpu_millis(pid: u32) -> f64 {
+pub fn cpu_millis_of(pid: u32, skip: usize) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc/PID/stat is readable");
     let after = stat.rsplit(')').next().expect("a process has a name in brackets");
-    let fields: Vec<u64> = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    fields.iter().sum::<u64>() as f64 * 10.0
+    let fields = after.split_whitespace().skip(11 + skip).take(2).filter_map(|field| field.parse::<u64>().ok());
+    fields.sum::<u64>() as f64 * 10.0
 }
 
 /// The value at the given share of the sorted samples (0.95 = p95).

@@ -29,9 +29,6 @@ impl std::fmt::Debug for Writer {
     }
 }
 
-/// One change of a document, as a store would commit it.
-pub type Act = outlet_core::doc::NewChange;
-
 impl Writer {
     /// Writes with this key and incarnation; the seed decides every value.
     #[must_use]
@@ -41,31 +38,26 @@ impl Writer {
         Self { key, actor, dice: ChaCha8Rng::seed_from_u64(seed), now, count: 0 }
     }
 
-    /// A new outlet in the collection: its key, the document, and each act.
-    ///
-    /// # Panics
-    /// Never: the entries are well-formed.
-    pub fn outlet(&mut self, collection: Collection) -> (DocKey, Document, Vec<Act>) {
+    /// A new outlet in the collection: its key, and the entries of each act.
+    pub fn outlet(&mut self, collection: Collection) -> (DocKey, Vec<Vec<String>>) {
         self.now = self.now.plus_millis(60_000);
         self.count += 1;
         let id = OutletId::new(self.now, self.dice.random());
-        let key = DocKey { kind: DocKind::Field, collection, id };
-        let mut document = Document::new(DocKind::Field);
-        let acts = [self.added(collection), self.classified(), self.photo("near"), self.photo("far"), self.survey()];
-        let acts = acts
-            .iter()
-            .map(|texts| document.write(&self.actor, self.now, texts, &[]).expect("a well-formed act"))
-            .collect();
-        (key, document, acts)
+        let acts =
+            vec![self.added(collection), self.classified(), self.photo("near"), self.photo("far"), self.survey()];
+        (DocKey { kind: DocKind::Field, collection, id }, acts)
     }
 
     /// The same as the run a device would push: one signature.
     ///
     /// # Panics
-    /// Never: a new outlet has changes.
+    /// Never: the entries are well-formed.
     pub fn run(&mut self, collection: Collection) -> SignedRun {
-        let (key, _, acts) = self.outlet(collection);
-        let changes = acts.into_iter().map(|act| act.raw).collect();
+        let (key, acts) = self.outlet(collection);
+        let mut document = Document::new(DocKind::Field);
+        let mut write =
+            |texts: &Vec<String>| document.write(&self.actor, self.now, texts, &[]).expect("a well-formed act").raw;
+        let changes = acts.iter().map(&mut write).collect();
         SignedRun::sign(&self.key, key, changes).expect("there are changes")
     }
 

@@ -1,6 +1,8 @@
 //! `make bench`: measures, prints a table, writes `target/bench.json`. Figures are ratios within
 //! this run wherever a ratio says more than a time. A missed limit is printed, never a failure.
 
+mod devices;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -32,6 +34,8 @@ fn main() {
         1.5,
         "bare loop",
     );
+
+    devices::measure(&mut figures, folder.path(), bare, OUTLETS, collection);
 
     print(&figures.table());
     let path = target_folder().join("bench.json");
