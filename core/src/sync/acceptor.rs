@@ -25,8 +25,7 @@ const MAX_EARLY: usize = 8;
 const MAX_ADMITTING: usize = 3;
 /// Comparison frames that may wait.
 const MAX_COMPARING: usize = 4;
-/// Own documents read at once during a comparison; documents whose runs are read at once.
-const COMPARE_DOCS: usize = 4_000;
+/// Documents whose runs are read at once during a comparison.
 const RUNS_DOCS: usize = 64;
 /// Times the end of the feed is read again because others wrote meanwhile.
 const MAX_CHASES: u32 = 64;
@@ -164,7 +163,6 @@ impl Acceptor {
             (Stage::Open, Frame::CompareEnd) => {
                 let comparison = self.comparison.as_mut().filter(|comparison| !comparison.ended);
                 comparison.ok_or_else(|| malformed("the end of no comparison"))?.ended = true;
-                self.reopen();
                 Ok(())
             }
             (Stage::Open, Frame::Proof(signature)) => self.proof(core, files, signature),
@@ -185,7 +183,7 @@ impl Acceptor {
             (Then::Outgoing, Answer::Outgoing(outgoing)) => self.outgoing(core, outgoing),
             (Then::States, Answer::States(states)) => self.states(core, states),
             (Then::FilesKnown, Answer::Blobs(list)) => self.send_end(core, files, list.pending_bytes > 0),
-            (Then::Heads, Answer::Heads(ours)) => self.differences(ours),
+            (Then::Heads, Answer::Heads(ours)) => self.differences(core, ours),
             (Then::RunsFor, Answer::Missing(missing)) => self.send_missing(core, missing),
             (Then::Kept, Answer::Done) => Ok(()),
             _ => Err(internal("an answer of another call")),
@@ -501,6 +499,8 @@ impl Acceptor {
         if self.end.as_ref().is_some_and(|end| end.sent) && !self.comparing() {
             self.comparison = None;
             self.comparisons += 1;
+            // What is wanted of the first range may be pushed before the last range is here.
+            self.reopen();
         }
         let open = (1..=MAX_COMPARISONS).contains(&self.comparisons);
         let comparison = self.comparison.get_or_insert_default();
@@ -529,7 +529,7 @@ impl Acceptor {
                     core.call(Call::RunsFor(Arc::new(docs)), Then::RunsFor);
                 } else {
                     let (collection, after, upto) = (range.collection, range.after, range.upto);
-                    core.call(Call::Heads { collection, after, upto, max: COMPARE_DOCS }, Then::Heads);
+                    core.call(Call::Heads { collection, after, upto, max: core.config.compare_docs }, Then::Heads);
                 }
             }
             None if comparison.ended => {
@@ -545,8 +545,8 @@ impl Acceptor {
         range.ok_or_else(|| internal("an answer for no range"))
     }
 
-    fn differences(&mut self, ours: Vec<DocHeads>) -> Step {
-        self.range()?.merge(ours);
+    fn differences(&mut self, core: &Core, ours: Vec<DocHeads>) -> Step {
+        self.range()?.merge(ours, core.config.compare_docs);
         Ok(())
     }
 
@@ -596,10 +596,10 @@ impl Range {
         (!self.asked.is_empty()).then(|| self.asked.iter().map(|(theirs, _)| theirs.clone()).collect())
     }
 
-    /// Merges a page of own documents with theirs; both are sorted by key.
-    fn merge(&mut self, ours: Vec<DocHeads>) {
+    /// Merges a page of own documents, at most `page` of them, with theirs; both are sorted by key.
+    fn merge(&mut self, ours: Vec<DocHeads>, page: usize) {
         self.loading = false;
-        let page_end = if ours.len() < COMPARE_DOCS { None } else { ours.last().map(|last| last.doc.to_bytes()) };
+        let page_end = if ours.len() < page { None } else { ours.last().map(|last| last.doc.to_bytes()) };
         let mut ours = ours.into_iter().peekable();
         let within = |doc: &DocKey| page_end.is_none_or(|end| doc.to_bytes() <= end);
         loop {

@@ -24,8 +24,7 @@ use crate::ids::{Collection, DocKey};
 const WINDOW: usize = 8;
 /// Batches received and not yet durable, beyond which reading pauses.
 const MAX_ADMITTING: usize = 2;
-/// Documents of one comparison frame, and their bytes.
-const COMPARE_DOCS: usize = 4_000;
+/// Bytes of the heads in one comparison frame.
 const COMPARE_BYTES: usize = 700 << 10;
 
 /// Comparisons in one session. What arrives by the first may let in what waited for it, on either
@@ -340,7 +339,7 @@ impl Initiator {
         if let Some(collection) = comparison.todo.front().copied() {
             comparison.loading = true;
             let after = comparison.after;
-            core.call(Call::Heads { collection, after, upto: None, max: COMPARE_DOCS }, Then::Heads);
+            core.call(Call::Heads { collection, after, upto: None, max: core.config.compare_docs }, Then::Heads);
         } else {
             comparison.end_sent = true;
             core.send(&Frame::CompareEnd);
@@ -351,7 +350,7 @@ impl Initiator {
         let comparison = self.comparison.as_mut().ok_or_else(|| internal("heads without a comparison"))?;
         let collection = *comparison.todo.front().ok_or_else(|| internal("heads of no collection"))?;
         comparison.loading = false;
-        let full = entries.len() >= COMPARE_DOCS;
+        let full = entries.len() >= core.config.compare_docs;
         let mut bytes = 0;
         let fit = entries.iter().take_while(|entry| {
             bytes += 32 + 34 * entry.heads.len();

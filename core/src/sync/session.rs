@@ -42,13 +42,15 @@ pub struct Config {
     pub stall_ms: i64,
     /// About how many bytes of raw changes go into a batch: one transaction of the receiver.
     pub batch_bytes: usize,
+    /// Documents of one comparison frame, and of one page of own documents.
+    pub compare_docs: usize,
 }
 
 impl Config {
     /// With the default limits.
     #[must_use]
     pub fn new(key: SecretKey, peer: PublicKey, exporter: [u8; 32]) -> Self {
-        Self { key, peer, exporter, stall_ms: 45_000, batch_bytes: 768 << 10 }
+        Self { key, peer, exporter, stall_ms: 45_000, batch_bytes: 768 << 10, compare_docs: 4_000 }
     }
 
     /// What binds a statement to this connection.

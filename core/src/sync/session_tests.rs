@@ -336,6 +336,39 @@ fn a_device_restored_from_an_old_backup_gets_back_its_own_work() {
 }
 
 #[test]
+fn a_comparison_in_many_ranges_brings_what_is_missing_on_either_side() {
+    let mut world = World::new(2, 1);
+    for at in 0..9 {
+        world.note(usize::from(at % 2), doc(0, at), "before");
+    }
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    let (server, device) = (world.server.clone(), world.devices[0].clone());
+    for at in 5..15 {
+        world.note(1, doc(0, at), "later");
+    }
+    converged(&world.sync(1));
+    converged(&world.sync(0));
+    // Both sides go back, to different times: what the second device brought is on neither.
+    world.server = server.restored(Epoch([2; 8]), [0; 4]);
+    world.devices[0] = device.restored(Epoch([0; 8]), [66; 4]);
+    for at in [0, 3, 12, 20] {
+        world.note(0, doc(0, at), "meanwhile");
+    }
+    converged(&world.sync(0));
+    let report = world.sync(1);
+    converged(&report);
+    assert_eq!(report.initiator.compared.len(), 1);
+    converged(&world.sync(0));
+    for at in (0..15).chain([20]) {
+        let texts = |replica: &MemoryReplica| replica.document(&doc(0, at)).unwrap().entries();
+        assert_eq!(texts(&world.server), texts(&world.devices[0]), "{at}");
+        assert_eq!(texts(&world.server), texts(&world.devices[1]), "{at}");
+    }
+    assert_eq!(world.server.document(&doc(0, 12)).unwrap().entries().len(), 2);
+}
+
+#[test]
 fn a_lost_cursor_and_two_ways_of_one_backup_heal() {
     let mut world = World::new(2, 1);
     world.note(0, doc(0, 1), "a");

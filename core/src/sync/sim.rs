@@ -32,7 +32,7 @@ pub struct Size {
 
 impl Size {
     /// What every test run can afford.
-    pub const SMALL: Self = Self { devices: 3, steps: 220, documents: 4 };
+    pub const SMALL: Self = Self { devices: 3, steps: 120, documents: 3 };
     /// For long runs.
     pub const LARGE: Self = Self { devices: 6, steps: 2_000, documents: 12 };
 }
@@ -357,8 +357,8 @@ mod tests {
     fn a_hundred_seeds_converge_and_lose_nothing() {
         match soak(0, SEEDS, Size::SMALL) {
             Ok(tally) => {
-                assert!(tally.cuts > 100 && tally.restores > 20 && tally.finished > 100, "{tally:?}");
-                assert!(tally.confirmed > 1_000, "{tally:?}");
+                assert!(tally.cuts > 100 && tally.restores > 20 && tally.finished > 50, "{tally:?}");
+                assert!(tally.confirmed > 500, "{tally:?}");
             }
             Err(why) => panic!("{why}; repeat with simulate(seed, Size::SMALL)"),
         }

@@ -92,7 +92,9 @@ impl Connection {
     ) -> Self {
         let config = |own: &MemoryReplica, other: &MemoryReplica| {
             let mut config = Config::new(own.secret().clone(), other.public(), exporter);
-            config.batch_bytes = 16 << 10;
+            // Small, so that a few documents already take several batches and ranges.
+            config.batch_bytes = 4 << 10;
+            config.compare_docs = 2;
             config
         };
         let first = Session::initiator(config(initiator, acceptor), options);
