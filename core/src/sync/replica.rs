@@ -596,7 +596,8 @@ pub trait Replica {
     fn begin(&mut self, peer: &PublicKey, introduction: &Introduction, now: Timestamp)
     -> Result<Verdict, ReplicaError>;
 
-    /// Initiator: keeps certificates and subscriptions, durably.
+    /// Initiator: keeps certificates and subscriptions, durably. In a collection whose cursor is
+    /// void, own runs that were held are unsent again: this database may never have seen them.
     ///
     /// # Errors
     /// When the store fails, or a certificate does not verify.

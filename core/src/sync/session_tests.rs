@@ -423,6 +423,34 @@ fn the_work_of_a_revoked_device_is_held_and_the_rest_goes_on() {
 }
 
 #[test]
+fn what_a_server_held_before_a_restore_is_judged_again() {
+    let mut world = World::new(2, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let backup = world.server.clone();
+    // Revoked while it speaks, and held; then the server goes back to a time before that.
+    world.note(0, doc(0, 1), "b");
+    let late = world.devices[0].document(&doc(0, 1)).unwrap().heads()[0];
+    let mut connection = world.open(0);
+    while connection.sent(End::Acceptor).is_empty() {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+    }
+    let key = world.devices[0].public();
+    world.server.revoke(key, NOW);
+    let report = connection.finish(&mut world.devices[0], &mut world.server, NOW).unwrap();
+    assert_eq!(report.initiator.held, 1);
+    world.server = backup.restored(Epoch([2; 8]), [0; 4]);
+    world.note(0, doc(0, 1), "built on the held one");
+    let report = world.sync(0);
+    converged(&report);
+    assert!(world.server.has(&doc(0, 1), &late));
+    let idle = world.sync(0);
+    assert_eq!((idle.initiator.waiting, idle.initiator.held), (0, 0));
+    assert_eq!(world.server.document(&doc(0, 1)).unwrap().entries().len(), 3);
+}
+
+#[test]
 fn tickets_are_refused_with_their_reason() {
     let root = SecretKey::from_bytes([200; 32]);
     let mut world = World::new(1, 1);

@@ -32,7 +32,7 @@ pub struct Size {
 
 impl Size {
     /// What every test run can afford.
-    pub const SMALL: Self = Self { devices: 3, steps: 120, documents: 3 };
+    pub const SMALL: Self = Self { devices: 3, steps: 100, documents: 3 };
     /// For long runs.
     pub const LARGE: Self = Self { devices: 6, steps: 2_000, documents: 12 };
 }
@@ -206,9 +206,9 @@ impl World {
     fn photo(&mut self, device: usize) {
         let doc = self.docs[self.dice.below(self.docs.len())];
         let length = 1 + self.dice.below(150_000);
-        let byte = self.dice.next().to_le_bytes();
+        let byte = self.dice.next().to_le_bytes()[0];
         let class = if self.dice.one_in(2) { BlobClass::Preview } else { BlobClass::Original };
-        let bytes = byte.iter().copied().cycle().take(length).collect();
+        let bytes = vec![byte; length];
         self.devices[device].add_blob(doc, class, None, bytes);
     }
 
@@ -353,15 +353,36 @@ mod tests {
     /// Bounded by time spent, not by what could be found: `make soak` runs thousands.
     const SEEDS: u64 = 100;
 
-    #[test]
-    fn a_hundred_seeds_converge_and_lose_nothing() {
-        match soak(0, SEEDS, Size::SMALL) {
+    /// A quarter of the seeds: tests run beside each other, a loop does not.
+    fn quarter(number: u64) {
+        let runs = SEEDS / 4;
+        match soak(number * runs, runs, Size::SMALL) {
             Ok(tally) => {
-                assert!(tally.cuts > 100 && tally.restores > 20 && tally.finished > 50, "{tally:?}");
-                assert!(tally.confirmed > 500, "{tally:?}");
+                assert!(tally.cuts > 25 && tally.restores > 1 && tally.finished > 10, "{tally:?}");
+                assert!(tally.confirmed > 100, "{tally:?}");
             }
             Err(why) => panic!("{why}; repeat with simulate(seed, Size::SMALL)"),
         }
+    }
+
+    #[test]
+    fn the_first_quarter_of_the_seeds_converges_and_loses_nothing() {
+        quarter(0);
+    }
+
+    #[test]
+    fn the_second_quarter_of_the_seeds_converges_and_loses_nothing() {
+        quarter(1);
+    }
+
+    #[test]
+    fn the_third_quarter_of_the_seeds_converges_and_loses_nothing() {
+        quarter(2);
+    }
+
+    #[test]
+    fn the_last_quarter_of_the_seeds_converges_and_loses_nothing() {
+        quarter(3);
     }
 
     #[test]

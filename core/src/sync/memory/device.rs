@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::MemoryReplica;
+use super::{MemoryReplica, Unsent};
 use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedReceipt, SignedRun, change_hash};
-use crate::ids::{ChangeHash, DocKey};
+use crate::ids::{Actor, ChangeHash, Collection, DocKey};
 use crate::sync::replica::{
     Admitted, Batch, BlobQuery, FeedItem, Local, Outcome, Outgoing, Pending, ReplicaError, SendPlan,
 };
@@ -40,7 +40,7 @@ impl MemoryReplica {
             bytes += unsent.raw.len();
             after = *order;
             let draft = last.get(&unsent.doc).and_then(|at| runs.get_mut(*at));
-            match draft.filter(|draft| draft.continues_with(&unsent.deps, unsent.raw.len())) {
+            match draft.filter(|draft| draft.continues_with(unsent)) {
                 Some(draft) => {
                     draft.run.changes.push(unsent.raw.clone());
                     draft.run.signature = unsent.signature;
@@ -49,13 +49,32 @@ impl MemoryReplica {
                 None => {
                     last.insert(unsent.doc, runs.len());
                     let (doc, changes, signature) = (unsent.doc, vec![unsent.raw.clone()], unsent.signature);
-                    runs.push(Draft { run: SignedRun { doc, changes, signature }, last: unsent.hash });
+                    let run = SignedRun { doc, changes, signature };
+                    runs.push(Draft { run, last: unsent.hash, actor: unsent.actor });
                 }
             }
         }
         let items = runs.into_iter().map(|draft| FeedItem::Run(draft.run)).collect();
         let next = SendPlan { after, ..SendPlan::default() };
         Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more }
+    }
+
+    /// A database that does not know our cursor may not know what an earlier one held of ours:
+    /// it is to be sent, and judged, again.
+    pub(super) fn unhold(&mut self, void: &[Collection]) {
+        let docs: Vec<_> = self.docs.keys().filter(|doc| void.contains(&doc.collection)).copied().collect();
+        for doc in docs {
+            let Some(stored) = self.docs.get_mut(&doc) else { continue };
+            for hash in std::mem::take(&mut stored.excluded) {
+                let run = stored.runs.iter().find(|run| run.last() == Some(hash) && run.changes.len() == 1);
+                let (Some(run), Some(change)) = (run, stored.document.change(&hash)) else { continue };
+                let (actor, deps) = (change.actor, change.deps.clone());
+                let unsent = Unsent { doc, hash, actor, raw: run.changes[0].clone(), deps, signature: run.signature };
+                self.unsent.insert(self.next_order, unsent);
+                self.next_order += 1;
+            }
+            self.recount(doc);
+        }
     }
 
     /// Keeps what a server said of a batch. What is held or refused is no longer sent by itself,
@@ -91,12 +110,15 @@ impl MemoryReplica {
 struct Draft {
     run: SignedRun,
     last: ChangeHash,
+    actor: Actor,
 }
 
 impl Draft {
-    fn continues_with(&self, deps: &[ChangeHash], bytes: usize) -> bool {
-        deps.contains(&self.last)
+    /// A restored store goes on as another actor: its changes are another run.
+    fn continues_with(&self, unsent: &Unsent) -> bool {
+        unsent.actor == self.actor
+            && unsent.deps.contains(&self.last)
             && self.run.changes.len() < MAX_RUN_CHANGES
-            && self.run.size() + bytes <= MAX_RUN_BYTES
+            && self.run.size() + unsent.raw.len() <= MAX_RUN_BYTES
     }
 }

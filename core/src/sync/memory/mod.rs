@@ -50,6 +50,7 @@ struct Parked {
 struct Unsent {
     doc: DocKey,
     hash: ChangeHash,
+    actor: Actor,
     raw: Vec<u8>,
     deps: Vec<ChangeHash>,
     signature: Signature,
@@ -203,7 +204,8 @@ impl MemoryReplica {
         stored.runs.push(SignedRun { doc, changes: vec![change.raw.clone()], signature });
         let order = self.next_order;
         self.next_order += 1;
-        let unsent = Unsent { doc, hash: change.hash, raw: change.raw, deps: change.deps, signature };
+        let (hash, actor) = (change.hash, self.actor);
+        let unsent = Unsent { doc, hash, actor, raw: change.raw, deps: change.deps, signature };
         self.unsent.insert(order, unsent);
         self.recount(doc);
         Ok(change.hash)
@@ -313,6 +315,7 @@ impl Replica for MemoryReplica {
                 self.cursors.entry(*collection).or_default();
             }
         }
+        self.unhold(&welcome.void);
         Ok(())
     }
 
