@@ -78,10 +78,12 @@ pub mod digest;
 mod files;
 mod initiator;
 pub mod memory;
+pub mod refusal;
 pub mod replica;
 pub mod session;
 pub mod sim;
 pub mod simnet;
+pub mod summary;
 pub mod wire;
 
 pub use calls::{Answer, Call};
