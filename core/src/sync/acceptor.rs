@@ -134,6 +134,11 @@ impl Acceptor {
         self.admitting < MAX_ADMITTING && comparing < MAX_COMPARING
     }
 
+    /// Only who has proven its records offers files; its bye may overtake the end of them.
+    pub(super) fn takes_files(&self) -> bool {
+        matches!(self.stage, Stage::Files | Stage::Bye)
+    }
+
     pub(super) fn said_bye(&self) -> bool {
         self.stage == Stage::Bye
     }

@@ -20,6 +20,9 @@ const OFFERS_AHEAD: usize = 16;
 const MAX_OPEN: usize = 64;
 /// Chunks being written, beyond which reading pauses.
 const MAX_WRITING: usize = 8;
+/// Answers the peer has not read, beyond which reading pauses: the offers an honest peer makes
+/// ahead, its files in flight, and room.
+const MAX_ANSWERS: usize = 64;
 /// Bytes kept free of a budget for the frames around the chunks.
 const MARGIN: u64 = 2048;
 
@@ -98,8 +101,8 @@ impl Files {
         Self { max_bytes, until, limits: Limits::default(), out, incoming: Receiver::default() }
     }
 
-    pub(super) fn ready(&self) -> bool {
-        self.incoming.writing < MAX_WRITING
+    pub(super) fn ready(&self, core: &Core) -> bool {
+        self.incoming.writing < MAX_WRITING && core.unsent_answers() < MAX_ANSWERS
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits, fetch: Fetch) {

@@ -105,6 +105,10 @@ impl Initiator {
         self.admitting < MAX_ADMITTING
     }
 
+    pub(super) fn takes_files(&self) -> bool {
+        self.stage == Stage::Files
+    }
+
     pub(super) fn frame(&mut self, core: &mut Core, files: &mut Files, frame: Frame) -> Step {
         match frame {
             Frame::AskCertificate if self.feeds.is_none() => self.show_certificate(core),

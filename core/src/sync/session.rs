@@ -325,9 +325,18 @@ impl Session {
     #[must_use]
     pub fn ready(&self, lane: Lane) -> bool {
         match (lane, &self.role) {
-            (Lane::Files, _) => self.files.ready(),
+            (Lane::Files, _) => self.files_may_come() && self.files.ready(&self.core),
             (Lane::Records, Role::Initiator(initiator)) => initiator.ready(),
             (Lane::Records, Role::Acceptor(acceptor)) => acceptor.ready(),
+        }
+    }
+
+    /// Files come after the records, from a peer that was let in. On the files lane they may well
+    /// arrive before the proof on the other: until then they wait in the stream, at the peer's cost.
+    fn files_may_come(&self) -> bool {
+        match &self.role {
+            Role::Initiator(initiator) => initiator.takes_files(),
+            Role::Acceptor(acceptor) => acceptor.takes_files(),
         }
     }
 
@@ -352,6 +361,7 @@ impl Session {
     }
 
     fn frame(&mut self, lane: Lane, bytes: &[u8]) {
+        let in_turn = lane == Lane::Records || self.files_may_come();
         let core = &mut self.core;
         core.moved();
         core.count_received(lane, bytes.len());
@@ -361,6 +371,7 @@ impl Session {
             Err(error) => return core.malformed(&error),
         };
         let result = match (lane, &mut self.role) {
+            _ if !in_turn => Err(malformed("a frame about files before the records were done")),
             (Lane::Files, _) => self.files.frame(core, frame),
             (Lane::Records, Role::Initiator(initiator)) => initiator.frame(core, &mut self.files, frame),
             (Lane::Records, Role::Acceptor(acceptor)) => acceptor.frame(core, &mut self.files, frame),
@@ -444,6 +455,8 @@ pub(super) struct Core {
     next_call: u64,
     waiting: VecDeque<(u64, Then)>,
     queued: [usize; 2],
+    /// For each frame the files lane has not taken: does it answer the peer?
+    files_queue: VecDeque<bool>,
     awaiting: bool,
     moved_at: Timestamp,
     closed: bool,
@@ -463,6 +476,7 @@ impl Core {
             next_call: 0,
             waiting: VecDeque::new(),
             queued: [0; 2],
+            files_queue: VecDeque::new(),
             awaiting: false,
             moved_at: now,
             closed: false,
@@ -480,7 +494,10 @@ impl Core {
         let (lane, bytes) = (frame.lane(), frame.encode());
         self.queued[index(lane)] += bytes.len();
         self.summary.sent.bytes += framed(bytes.len());
-        self.awaiting |= lane == Lane::Records;
+        match lane {
+            Lane::Records => self.awaiting = true,
+            Lane::Files => self.files_queue.push_back(matches!(frame, Frame::Want(_) | Frame::Stored(_))),
+        }
         self.out.push_back(Output::Send { lane, bytes });
     }
 
@@ -491,6 +508,11 @@ impl Core {
     /// Whether more may be prepared for the lane.
     pub(super) fn lane_free(&self, lane: Lane) -> bool {
         self.queued[index(lane)] < MAX_QUEUED[index(lane)]
+    }
+
+    /// Answers about files that the lane has not taken: what a peer can make this side queue.
+    pub(super) fn unsent_answers(&self) -> usize {
+        self.files_queue.iter().filter(|answers| **answers).count()
     }
 
     /// No call is under way.
@@ -515,6 +537,9 @@ impl Core {
         self.moved();
         let queued = &mut self.queued[index(lane)];
         *queued = queued.saturating_sub(bytes);
+        if lane == Lane::Files {
+            self.files_queue.pop_front();
+        }
     }
 
     fn moved(&mut self) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::memory::MemoryReplica;
-use super::replica::{BlobClass, FeedItem, Limits, RefusalCode, Since};
-use super::session::{CloseReason, Config, Event, Input, Options, Session, SyncOutcome};
+use super::replica::{self, BlobClass, FeedItem, Limits, RefusalCode, Since};
+use super::session::{CloseReason, Config, Event, Input, Options, Output, Session, SyncOutcome};
 use super::simnet::{Connection, End, Report, Step, sync};
 use super::wire::{self, Frame, Lane};
 use crate::identity::{Role, SecretKey, TicketRecord, TicketSecret};
@@ -526,7 +526,7 @@ fn frames_out_of_place_end_the_session_and_change_nothing() {
         for end in End::BOTH {
             let mut connection = world.open(0);
             connection.input(end, NOW, Input::Frame { lane: frame.lane(), bytes: frame.encode() });
-            let harmless = *frame == Frame::FilesEnd || (*frame == Frame::AskCertificate && end == End::Initiator);
+            let harmless = *frame == Frame::AskCertificate && end == End::Initiator;
             assert!(harmless || connection.closed(end).is_some(), "{frame:?} at {end:?}");
         }
     }
@@ -537,6 +537,66 @@ fn frames_out_of_place_end_the_session_and_change_nothing() {
         Input::Frame { lane: Lane::Records, bytes: vec![0; wire::MAX_FRAME_BYTES + 1] },
     );
     assert!(connection.closed(End::Acceptor).is_some());
+}
+
+fn offer(at: u32) -> replica::BlobOffer {
+    let mut hash = [9; 32];
+    hash[..4].copy_from_slice(&at.to_be_bytes());
+    let hash = crate::ids::BlobHash(hash);
+    replica::BlobOffer { hash, bytes: u64::MAX, class: BlobClass::Original, doc: doc(0, 1), original: None }
+}
+
+#[test]
+fn nobody_offers_files_before_the_records_are_done() {
+    let world = World::new(1, 1);
+    let mut connection = world.open(0);
+    assert!(!connection.is_ready(End::Acceptor, Lane::Files), "left in the stream");
+    let bytes = Frame::Offer(offer(0)).encode();
+    connection.input(End::Acceptor, NOW, Input::Frame { lane: Lane::Files, bytes });
+    let closed = connection.closed(End::Acceptor);
+    assert!(matches!(closed, Some(CloseReason::Refused(why)) if why.code == RefusalCode::Malformed), "{closed:?}");
+    assert!(connection.sent(End::Acceptor).iter().all(|(lane, _)| *lane == Lane::Records), "no answer about the file");
+}
+
+#[test]
+fn a_peer_that_never_reads_its_answers_is_not_read_either() {
+    let mut world = World::new(1, 1);
+    let mut connection = world.open(0);
+    let device = world.devices[0].public();
+    let mut server = Session::acceptor(Config::new(world.server.secret().clone(), device, [9; 32]));
+    server.handle(NOW, Input::Start);
+    let execute = |server: &mut Session, replica: &mut MemoryReplica| {
+        while let Some(output) = server.poll_output() {
+            if let Output::Call { id, call } = output {
+                let result = call.execute(replica, &device, NOW);
+                server.handle(NOW, Input::CallDone { id, result });
+            }
+        }
+    };
+    // An undisturbed session up to the proof, its frames recorded for a second acceptor.
+    let mut told = 0;
+    while !connection.sent(End::Initiator).iter().any(|(lane, bytes)| {
+        matches!(Frame::decode(*lane, bytes), Ok(Frame::Proof(_)))
+    }) {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+        for (lane, bytes) in connection.sent(End::Initiator).iter().skip(told).cloned() {
+            server.handle(NOW, Input::Frame { lane, bytes });
+            execute(&mut server, &mut world.server);
+            told += 1;
+        }
+    }
+    assert!(server.ready(Lane::Files), "{:?}", server.summary());
+    let mut taken = 0;
+    while server.ready(Lane::Files) && taken < 1000 {
+        let bytes = Frame::Offer(offer(taken)).encode();
+        server.handle(NOW, Input::Frame { lane: Lane::Files, bytes });
+        execute(&mut server, &mut world.server);
+        taken += 1;
+    }
+    assert!((20..=64).contains(&taken), "{taken}");
+    server.handle(NOW, Input::Written { lane: Lane::Files, bytes: 40 });
+    assert!(server.ready(Lane::Files), "one was taken: one more may come");
 }
 
 #[test]

@@ -244,6 +244,12 @@ impl Connection {
         self.side(end).closed.as_ref()
     }
 
+    /// Whether this end would read the next frame of a lane.
+    #[must_use]
+    pub fn is_ready(&self, end: End, lane: Lane) -> bool {
+        self.side(end).session.ready(lane)
+    }
+
     /// When the session of this end wants to be woken.
     #[must_use]
     pub fn deadline(&self, end: End) -> Option<Timestamp> {
