@@ -575,9 +575,11 @@ fn a_peer_that_never_reads_its_answers_is_not_read_either() {
     };
     // An undisturbed session up to the proof, its frames recorded for a second acceptor.
     let mut told = 0;
-    while !connection.sent(End::Initiator).iter().any(|(lane, bytes)| {
-        matches!(Frame::decode(*lane, bytes), Ok(Frame::Proof(_)))
-    }) {
+    while !connection
+        .sent(End::Initiator)
+        .iter()
+        .any(|(lane, bytes)| matches!(Frame::decode(*lane, bytes), Ok(Frame::Proof(_))))
+    {
         let step = connection.steps()[0];
         connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
         for (lane, bytes) in connection.sent(End::Initiator).iter().skip(told).cloned() {
