@@ -2,6 +2,8 @@
 # work on the code. Needs a Rust toolchain (rust-toolchain.toml) and a C compiler for SQLite and zstd.
 
 CARGO ?= cargo
+# Seeds of `make soak`.
+SEEDS ?= 10000
 export CARGO_TERM_COLOR ?= auto
 
 .PHONY: help demo test bench soak check fmt clippy doc deny prerequisites clean-demo
@@ -26,7 +28,7 @@ bench: prerequisites ## Measure; writes target/bench.json. Figures are ratios wi
 
 soak: prerequisites ## Long simulations and crash runs (hours are fine; prints its seeds).
 	$(CARGO) build --locked --release --workspace --bins
-	$(CARGO) run --locked --release --quiet -p outlet-tests --bin soak
+	$(CARGO) run --locked --release --quiet -p outlet-tests --bin soak -- $(SEEDS)
 
 check: fmt clippy doc ## What CI checks beside the tests.
 
