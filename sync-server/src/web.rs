@@ -8,6 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::domain::region::Regions;
+use outlet_core::export;
 use outlet_core::ledger::{GroupBy, LedgerRow, ProgressRow, Reading};
 use outlet_core::time::Day;
 use serde::{Deserialize, Serialize};
@@ -50,16 +53,21 @@ struct LedgerPage {
     rows: Vec<Line>,
 }
 
-/// One line of the milestone table.
+/// One line of the milestone table: both readings, always.
 struct MilestoneLine {
     milestone: String,
     due: String,
-    reading: &'static str,
     group: String,
+    target: u32,
+    known_now: Figures,
+    as_reported: Figures,
+}
+
+/// What one reading says.
+struct Figures {
     done: usize,
     of: usize,
     share: String,
-    target: u32,
     state: &'static str,
 }
 
@@ -132,16 +140,11 @@ fn render(shared: &Shared, page: u64) -> Result<String, EngineError> {
         let page = page.min(pages - 1);
         Ok((total, pages, page, ledger::page(tx, page * PAGE, PAGE)?))
     })?;
-    let rows = stored.iter().map(|(_, row, _)| report::parse(row).map(Line::new)).collect::<Result<Vec<_>, _>>()?;
+    let regions = Regions::embedded();
+    let parsed = stored.iter().map(|(_, row, _)| report::parse(row));
+    let rows = parsed.map(|row| row.map(|row| Line::new(&regions, row))).collect::<Result<Vec<_>, _>>()?;
     let table = milestones(shared, today)?;
-    let view = LedgerPage {
-        today: today.to_string(),
-        total,
-        page,
-        pages,
-        milestones: table.iter().filter(|row| row.headline).map(MilestoneLine::new).collect(),
-        rows,
-    };
+    let view = LedgerPage { today: today.to_string(), total, page, pages, milestones: milestone_lines(&table), rows };
     view.render().map_err(|error| EngineError::Peer(format!("the template: {error}")))
 }
 
@@ -161,22 +164,43 @@ fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-impl MilestoneLine {
+fn milestone_lines(table: &[ProgressRow]) -> Vec<MilestoneLine> {
+    let regions = Regions::embedded();
+    let of = |row: &ProgressRow, reading: Reading| {
+        let same = |other: &&ProgressRow| {
+            other.reading == reading && other.milestone == row.milestone && other.group == row.group
+        };
+        table.iter().find(same).map(Figures::new)
+    };
+    let line = |row: &ProgressRow| {
+        Some(MilestoneLine {
+            milestone: row.milestone.clone(),
+            due: row.due.to_string(),
+            group: place_name(&regions, &row.group),
+            target: row.target,
+            known_now: of(row, Reading::AsKnownNow)?,
+            as_reported: of(row, Reading::AsReported)?,
+        })
+    };
+    table.iter().filter(|row| row.headline).filter_map(line).collect()
+}
+
+/// Name of a county or unit; a code that nobody knows stays as it is.
+fn place_name(regions: &Regions, code: &str) -> String {
+    if regions.city.code == code {
+        return regions.city.name.clone();
+    }
+    regions.unit(code).map_or_else(|| code.to_owned(), |unit| unit.name.clone())
+}
+
+impl Figures {
     fn new(row: &ProgressRow) -> Self {
         use outlet_core::ledger::GroupState as State;
         Self {
-            milestone: row.milestone.clone(),
-            due: row.due.to_string(),
-            reading: match row.reading {
-                Reading::AsKnownNow => "按现有认识",
-                Reading::AsReported => "按当时台账",
-            },
-            group: row.group.clone(),
             done: row.done,
             of: row.of,
             // Nothing of nothing has no share: never 0 %, never 100 %.
             share: row.share.map_or_else(|| "—".to_owned(), |share| format!("{share:.1} %")),
-            target: row.target,
             state: match row.state {
                 State::OnTime => "按时完成",
                 State::Late => "逾期完成",
@@ -227,20 +251,20 @@ fn state_label(row: &LedgerRow) -> &'static str {
 }
 
 impl Line {
-    fn new(row: LedgerRow) -> Self {
+    fn new(regions: &Regions, row: LedgerRow) -> Self {
         let label = |code: &Option<String>| code.as_deref().map(class_label).unwrap_or_default().to_owned();
         Self {
             state: state_label(&row).to_owned(),
             classification: label(&row.classification),
             proposed: label(&row.classification_proposed),
-            review: word(&row.review_state),
+            review: export::label(&word(&row.review_state), Lang::Zh).to_owned(),
             number: row
                 .national_code
                 .or(row.provincial_code)
                 .or(row.temporary_number)
                 .unwrap_or_else(|| row.id.to_string().chars().take(8).collect()),
             name: row.name.unwrap_or_default(),
-            county: row.county.unwrap_or_default(),
+            county: row.county.map(|code| place_name(regions, &code)).unwrap_or_default(),
             township: row.township.unwrap_or_default(),
             waterbody: row.waterbody.unwrap_or_default(),
             party: row.primary_party.unwrap_or_default(),
