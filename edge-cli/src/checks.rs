@@ -136,10 +136,39 @@ impl Context<'_> {
         };
         let own = self.member()?.person;
         if self.person(&known.origin.actor.key()) == Some(own) {
-            return Err(CommandError::user("a known date is approved by somebody else than who recorded it")
-                .hint("a city supervisor approves it"));
+            return Err(own_known_date());
         }
         Ok(())
+    }
+
+    /// Known dates of the case file that still stand and that nobody but their recorder has approved,
+    /// in document order; there is at least one. Those this member recorded are somebody else's to
+    /// approve.
+    pub(crate) fn known_entries_to_approve(&mut self, key: &DocKey) -> Result<Vec<EntryId>> {
+        let own = self.member()?.person;
+        let entries = self.case_entries(key)?;
+        let revoked: BTreeSet<EntryId> = entries.iter().flat_map(|(_, case)| case.overrules.iter().copied()).collect();
+        let standing: Vec<&(Entry, CaseEntry)> =
+            entries.iter().filter(|(entry, _)| !revoked.contains(&entry.id)).collect();
+        let person = |entry: &Entry| self.person(&entry.origin.actor.key());
+        let approved = |known: &Entry| {
+            standing.iter().any(|(entry, case)| {
+                matches!(&case.decision, Decision::ApproveKnown(approve) if approve.entry == known.id)
+                    && person(entry) != person(known)
+            })
+        };
+        let waiting: Vec<&Entry> = standing
+            .iter()
+            .filter(|(entry, case)| matches!(&case.decision, Decision::KnownFrom(_)) && !approved(entry))
+            .map(|(entry, _)| entry)
+            .collect();
+        if waiting.is_empty() {
+            return Err(CommandError::user("no known date of this case file waits for approval")
+                .hint("`outlet show ID` lists its entries; `outlet sync` fetches missing ones"));
+        }
+        let others: Vec<EntryId> =
+            waiting.iter().filter(|entry| person(entry) != Some(own)).map(|entry| entry.id).collect();
+        if others.is_empty() { Err(own_known_date()) } else { Ok(others) }
     }
 
     /// Files that are named as evidence belong to the record.
@@ -242,6 +271,11 @@ impl Context<'_> {
         }
         Ok(())
     }
+}
+
+fn own_known_date() -> CommandError {
+    CommandError::user("a known date is approved by somebody else than who recorded it")
+        .hint("a city supervisor approves it")
 }
 
 /// Role and level of a decision, with what depends on its contents.

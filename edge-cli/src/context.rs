@@ -257,10 +257,10 @@ impl<'e> Context<'e> {
         self.save(key, &texts, &registers, warnings)
     }
 
-    /// Saves a decision in a case file.
-    pub(crate) fn save_case(&mut self, key: &DocKey, entry: &CaseEntry, warnings: Vec<Warning>) -> Result<Saved> {
-        let text = to_json(entry).map_err(CommandError::internal)?;
-        self.save(&key.with_kind(DocKind::Case), &[text], &[], warnings)
+    /// Saves decisions in a case file: one signed change.
+    pub(crate) fn save_case(&mut self, key: &DocKey, entries: &[CaseEntry], warnings: Vec<Warning>) -> Result<Saved> {
+        let texts = entries.iter().map(to_json).collect::<Result<Vec<_>, _>>().map_err(CommandError::internal)?;
+        self.save(&key.with_kind(DocKind::Case), &texts, &[], warnings)
     }
 
     fn save(

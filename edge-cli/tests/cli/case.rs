@@ -327,6 +327,49 @@ fn decisions_with_missing_parts_are_refused() {
 }
 
 #[test]
+fn the_city_approves_every_known_date_that_waits() {
+    let mut admin = Device::of("钱七", Role::Admin, Some(Level::City));
+    admin.receives(&Device::with_outlet());
+    admin.does("case known-from T-1 --document 甲台账 --document-dated 2021-12-20");
+    admin.does("case known-from T-1 --document 乙台账 --document-dated 2022-12-20");
+    let mut city = Device::of("赵六", Role::Supervisor, Some(Level::City));
+    city.receives(&admin);
+    let known: Vec<_> = case_entries(&mut city, "known_from");
+    city.does(&format!("case approve-known T-1 {}", known[0]));
+    assert_snapshot!(city.transcript(&["case approve-known T-1", "case approve-known T-1"]), @r"
+    $ outlet case approve-known T-1
+    ! Saved on this device: T-1: known date approved.
+    [exit 0]
+    $ outlet case approve-known T-1
+    ! error: no known date of this case file waits for approval
+    ! hint: `outlet show ID` lists its entries; `outlet sync` fetches missing ones
+    [exit 1]
+    ");
+    admin.does("case known-from T-1 --document 丙台账 --document-dated 2023-05-20");
+    admin.does("case known-from T-1 --document 丁台账 --document-dated 2023-05-21");
+    assert_snapshot!(admin.transcript(&["case approve-known T-1"]), @r"
+    $ outlet case approve-known T-1
+    ! error: a known date is approved by somebody else than who recorded it
+    ! hint: a city supervisor approves it
+    [exit 1]
+    ");
+    city.receives(&admin);
+    assert_snapshot!(city.transcript(&["case approve-known T-1 --on 2023-06-01"]), @r"
+    $ outlet case approve-known T-1 --on 2023-06-01
+    ! Saved on this device: T-1: 2 known dates approved.
+    [exit 0]
+    ");
+    assert_eq!(case_entries(&mut city, "approve_known").len(), 4);
+}
+
+/// Ids of the case file's entries of a type.
+fn case_entries(device: &mut Device, kind: &str) -> Vec<String> {
+    let shown = device.json("show T-1");
+    let all = shown["case"].as_array().unwrap().iter().filter(|entry| entry["type"] == kind);
+    all.map(|entry| entry["entry"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
 fn a_conflict_forbids_approval_until_it_is_settled() {
     // Two inspectors who do not see each other classify the same outlet.
     let mut first = Device::with_outlet();

@@ -105,7 +105,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &CaseArgs) -> Result<Outcome> {
 
 /// What a decision adds to the common options.
 struct Act {
-    decision: Decision,
+    /// All of one date and one paper; mostly one.
+    decisions: Vec<Decision>,
     /// Added to `--overrules`.
     overrules: Vec<EntryId>,
     warnings: Vec<Warning>,
@@ -115,7 +116,11 @@ struct Act {
 
 impl Act {
     fn new(decision: Decision, what: impl Into<String>) -> Self {
-        Self { decision, overrules: Vec::new(), warnings: Vec::new(), what: what.into() }
+        Self::of(vec![decision], what)
+    }
+
+    fn of(decisions: Vec<Decision>, what: impl Into<String>) -> Self {
+        Self { decisions, overrules: Vec::new(), warnings: Vec::new(), what: what.into() }
     }
 
     fn warnings(self, warnings: Vec<Warning>) -> Self {
@@ -127,18 +132,21 @@ impl Act {
     }
 }
 
-/// Writes the decision, after every check that can be made on this device.
+/// Writes the decisions as one act, after every check that can be made on this device.
 fn write(ctx: &mut Context<'_>, key: &DocKey, args: &DecisionArgs, act: Act) -> Result<Outcome> {
-    let Act { decision, overrules: more, mut warnings, what } = act;
+    let Act { decisions, overrules: more, mut warnings, what } = act;
     ctx.check_evidence(key, args.document_file.as_slice())?;
     ctx.check_day("--on", args.on, &mut warnings);
-    ctx.check_decision(key, &decision)?;
+    for decision in &decisions {
+        ctx.check_decision(key, decision)?;
+    }
     let now = ctx.now();
     let mut overrules = args.overrules.clone();
     overrules.extend(more);
     overrules.sort();
     overrules.dedup();
-    let entry = CaseEntry {
+    let field_heads = ctx.field_heads(key)?;
+    let entry = |decision| CaseEntry {
         on: Some(args.on.unwrap_or_else(|| now.day_in_shanghai())),
         at: now,
         document: args.document.as_ref().map(|number| DocumentRef {
@@ -146,11 +154,12 @@ fn write(ctx: &mut Context<'_>, key: &DocKey, args: &DecisionArgs, act: Act) -> 
             dated: args.document_dated,
             file: args.document_file,
         }),
-        field_heads: ctx.field_heads(key)?,
-        overrules,
+        field_heads: field_heads.clone(),
+        overrules: overrules.clone(),
         note: args.note.clone(),
         decision,
     };
-    let saved = ctx.save_case(key, &entry, warnings)?;
+    let entries: Vec<CaseEntry> = decisions.into_iter().map(entry).collect();
+    let saved = ctx.save_case(key, &entries, warnings)?;
     ctx.report(&saved, &what)
 }

@@ -116,15 +116,18 @@ pub(crate) struct KnownFromArgs {
 
 /// Approve a `known-from` entry (city).
 ///
+/// Without an entry, every one of the case file that nobody has approved yet.
+///
 /// Example:
+///   outlet case approve-known T-12
 ///   outlet case approve-known T-12 5b1c…
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ApproveKnownArgs {
     #[command(flatten)]
     common: DecisionArgs,
-    /// The entry, as `outlet show ID --history` prints it.
-    entry: EntryId,
+    /// The entry, as `outlet show ID --history` prints it [default: all that wait for approval].
+    entry: Option<EntryId>,
 }
 
 const ACTIONS: [(&str, &str); 5] =
@@ -236,7 +239,17 @@ pub(super) fn known_from(ctx: &mut Context<'_>, args: &KnownFromArgs) -> Result<
 /// Runs `outlet case approve-known`.
 pub(super) fn approve_known(ctx: &mut Context<'_>, args: &ApproveKnownArgs) -> Result<Outcome> {
     let key = ctx.outlet(&args.common.id)?;
-    ctx.check_known_entry(&key, args.entry)?;
-    let approve = ApproveKnown { entry: args.entry };
-    write(ctx, &key, &args.common, Act::new(Decision::ApproveKnown(approve), "known date approved"))
+    let entries = match args.entry {
+        Some(entry) => {
+            ctx.check_known_entry(&key, entry)?;
+            vec![entry]
+        }
+        None => ctx.known_entries_to_approve(&key)?,
+    };
+    let what = match entries.len() {
+        1 => "known date approved".to_owned(),
+        more => format!("{more} known dates approved"),
+    };
+    let decisions = entries.into_iter().map(|entry| Decision::ApproveKnown(ApproveKnown { entry })).collect();
+    write(ctx, &key, &args.common, Act::of(decisions, what))
 }
