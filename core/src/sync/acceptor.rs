@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::calls::{Answer, Call};
 use super::files::Files;
 use super::initiator::{MAX_COMPARISONS, batches};
+use super::pace::Pace;
 use super::replica::{
     Admitted, Batch, CollectionState, DocHeads, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
     Refusal, RefusalCode, SendPlan, SignedRun, SignedStatement, Since, Statement, StatementLine, Verdict,
@@ -57,6 +58,7 @@ pub(super) struct Acceptor {
     /// The feed was read to its end while the push went on; the next reading comes after it.
     read_once: bool,
     next_number: u32,
+    pace: Pace,
     /// The feed was read to its end, after the last admission.
     drained: bool,
     chases: u32,
@@ -120,6 +122,7 @@ impl Acceptor {
             fetching: false,
             read_once: false,
             next_number: 0,
+            pace: Pace::default(),
             drained: false,
             chases: 0,
             finishing: false,
@@ -349,7 +352,8 @@ impl Acceptor {
         }
         self.fetching = true;
         let plan = Arc::new(self.plan.clone());
-        core.call(Call::Outgoing { plan, max_bytes: core.config.batch_bytes }, Then::Outgoing);
+        let max_bytes = self.pace.bytes(core.config.batch_bytes);
+        core.call(Call::Outgoing { plan, max_bytes }, Then::Outgoing);
     }
 
     fn outgoing(&mut self, core: &mut Core, outgoing: Outgoing) -> Step {
@@ -375,6 +379,7 @@ impl Acceptor {
         self.next_number += 1;
         let packed = pack(batch).map_err(|error| internal(error.to_string()))?;
         core.send(&Frame::Pull(PackedBatch { number, packed }));
+        self.pace.grow(core.config.batch_bytes);
         Ok(())
     }
 
@@ -567,7 +572,7 @@ impl Acceptor {
                 docs.push(ours);
             }
         }
-        for batch in batches(runs, core.config.batch_bytes) {
+        for batch in batches(runs, self.pace.bytes(core.config.batch_bytes)) {
             self.send_batch(core, &batch)?;
         }
         if !docs.is_empty() {

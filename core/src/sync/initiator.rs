@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::calls::{Answer, Call};
 use super::files::Files;
+use super::pace::Pace;
 use super::replica::{
     Admitted, Batch, Cursor, DocHeads, FeedItem, Local, Missing, Outcome, Outgoing, RefusalCode, SendPlan, SignedRun,
     SignedStatement, Statement, StatementLine, Welcome,
@@ -19,6 +20,7 @@ use super::wire::{
 };
 use crate::identity::Purpose;
 use crate::ids::{Collection, DocKey};
+use crate::time::Timestamp;
 
 /// Batches on their way without a receipt: bounds what both sides keep in memory.
 const WINDOW: usize = 8;
@@ -67,9 +69,18 @@ struct Pusher {
     exhausted: bool,
     end_sent: bool,
     ready: VecDeque<Arc<Batch>>,
-    in_flight: VecDeque<(u32, Arc<Batch>)>,
+    in_flight: VecDeque<InFlight>,
+    pace: Pace,
     next_number: u32,
     acknowledging: usize,
+}
+
+/// A batch without a receipt.
+#[derive(Debug)]
+struct InFlight {
+    number: u32,
+    batch: Arc<Batch>,
+    sent: Timestamp,
 }
 
 /// The way out when digests differ.
@@ -269,7 +280,7 @@ impl Initiator {
             let packed = pack(&batch).map_err(|error| internal(error.to_string()))?;
             core.send(&Frame::Push(PackedBatch { number, packed }));
             self.push.next_number += 1;
-            self.push.in_flight.push_back((number, batch));
+            self.push.in_flight.push_back(InFlight { number, batch, sent: core.now });
         }
         if let Some(comparison) = &self.comparison {
             self.push.exhausted = comparison.is_answered();
@@ -281,7 +292,8 @@ impl Initiator {
         {
             self.push.fetching = true;
             let plan = Arc::new(self.push.plan.clone());
-            core.call(Call::Outgoing { plan, max_bytes: core.config.batch_bytes }, Then::Outgoing);
+            let max_bytes = self.push.pace.bytes(core.config.batch_bytes);
+            core.call(Call::Outgoing { plan, max_bytes }, Then::Outgoing);
         }
         if self.push.exhausted && !self.push.fetching && self.push.ready.is_empty() && !self.push.end_sent {
             self.push.end_sent = true;
@@ -301,11 +313,12 @@ impl Initiator {
     }
 
     fn acknowledged(&mut self, core: &mut Core, ack: Ack) -> Step {
-        let Some((number, batch)) = self.push.in_flight.pop_front() else {
+        let Some(InFlight { number, batch, sent }) = self.push.in_flight.pop_front() else {
             return Err(malformed("a receipt for nothing"));
         };
         let admitted = expand(&ack, batch.items.len()).filter(|_| number == ack.number);
         let admitted = admitted.ok_or_else(|| malformed("a receipt for another batch"))?;
+        self.push.pace.confirmed(sent, core.now, core.config.batch_bytes);
         for (item, outcome) in batch.items.iter().zip(&admitted.outcomes) {
             count_sent(core, item, outcome);
         }
@@ -390,7 +403,8 @@ impl Initiator {
         let comparison = self.comparison.as_mut().ok_or_else(|| internal("runs without a comparison"))?;
         comparison.fetching = comparison.fetching.saturating_sub(1);
         let runs = missing.into_iter().flat_map(|missing| missing.runs);
-        self.push.ready.extend(batches(runs, core.config.batch_bytes).map(Arc::new));
+        let max_bytes = self.push.pace.bytes(core.config.batch_bytes);
+        self.push.ready.extend(batches(runs, max_bytes).map(Arc::new));
         Ok(())
     }
 

@@ -78,6 +78,7 @@ pub mod digest;
 mod files;
 mod initiator;
 pub mod memory;
+mod pace;
 pub mod refusal;
 pub mod replica;
 pub mod session;

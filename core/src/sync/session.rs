@@ -42,7 +42,8 @@ pub struct Config {
     pub exporter: [u8; 32],
     /// A peer that lets nothing move for so long is cut.
     pub stall_ms: i64,
-    /// About how many bytes of raw changes go into a batch: one transaction of the receiver.
+    /// About how many bytes of raw changes go into a batch, one transaction of the receiver, once
+    /// the link has shown that it is fast enough; the first ones are smaller.
     pub batch_bytes: usize,
     /// Documents of one comparison frame, and of one page of own documents.
     pub compare_docs: usize,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::calls::{Answer, Call};
 use super::memory::MemoryReplica;
 use super::replica::{self, BlobClass, FeedItem, Limits, RefusalCode, Since};
 use super::session::{CloseReason, Config, Event, Input, Options, Output, Session, SyncOutcome};
@@ -599,6 +600,49 @@ fn a_peer_that_never_reads_its_answers_is_not_read_either() {
     assert!((20..=64).contains(&taken), "{taken}");
     server.handle(NOW, Input::Written { lane: Lane::Files, bytes: 40 });
     assert!(server.ready(Lane::Files), "one was taken: one more may come");
+}
+
+#[test]
+fn first_batches_are_small_and_grow_only_while_receipts_come_soon() {
+    let peer = SecretKey::from_bytes([2; 32]);
+    let sizes_with_receipts_after = |millis: i64| {
+        let config = Config::new(SecretKey::from_bytes([1; 32]), peer.public(), [0; 32]);
+        let mut session = Session::initiator(config, Options::default());
+        let (mut now, mut sizes, mut number) = (NOW, Vec::new(), 0);
+        session.handle(now, Input::Start);
+        while sizes.len() < 20 {
+            let Some(output) = session.poll_output() else {
+                // Nothing left to send: the oldest batch is confirmed.
+                now = now.plus_millis(millis);
+                let ack = Frame::Ack(wire::Ack { number, receipts: Vec::new(), exceptions: Vec::new(), new_changes: 0 });
+                session.handle(now, Input::Frame { lane: Lane::Records, bytes: ack.encode() });
+                number += 1;
+                continue;
+            };
+            let answer = match output {
+                Output::Call { id, call: Call::Local } => (id, Answer::Local(replica::Local::default())),
+                Output::Call { id, call: Call::Outgoing { max_bytes, .. } } => {
+                    sizes.push(max_bytes);
+                    let item = FeedItem::Ruling(replica::Sealed(vec![1]));
+                    let batch = replica::Batch { items: vec![item], cursors: Vec::new() };
+                    (id, Answer::Outgoing(replica::Outgoing { batch, more: true, ..replica::Outgoing::default() }))
+                }
+                Output::Call { id, call: Call::Acknowledge(..) } => (id, Answer::Done),
+                Output::Send { lane, bytes } => {
+                    session.handle(now, Input::Written { lane, bytes: bytes.len() });
+                    continue;
+                }
+                Output::Close { reason } => panic!("{reason:?}"),
+                _ => continue,
+            };
+            session.handle(now, Input::CallDone { id: answer.0, result: Ok(answer.1) });
+        }
+        sizes
+    };
+    let fast = sizes_with_receipts_after(1);
+    assert_eq!((fast[0], fast[19]), (48 << 10, 768 << 10), "{fast:?}");
+    let slow = sizes_with_receipts_after(8_000);
+    assert!(slow.iter().all(|size| *size == 48 << 10), "{slow:?}");
 }
 
 #[test]
