@@ -60,6 +60,8 @@ struct Sender {
     wanted: VecDeque<(BlobOffer, u64)>,
     active: BTreeMap<BlobHash, Upload>,
     confirming: usize,
+    /// Offered before the budget was spent, not answered then: may be complete there all the same.
+    dropped: BTreeMap<BlobHash, BlobOffer>,
     skip: BTreeSet<BlobHash>,
 }
 
@@ -197,8 +199,8 @@ impl Sender {
     /// The budget is spent: nothing new is begun, what the receiver has it keeps for the next time.
     fn stop(&mut self) {
         self.exhausted = true;
-        self.wanted.clear();
-        self.offered.clear();
+        self.wanted.retain(|(offer, offset)| *offset >= offer.bytes);
+        self.dropped.append(&mut self.offered);
         self.active.retain(|_, upload| upload.reading || upload.offset >= upload.offer.bytes);
     }
 
@@ -270,8 +272,7 @@ impl Sender {
 
     fn want(&mut self, core: &mut Core, want: Want) -> Step {
         let Some(offer) = self.offered.remove(&want.hash) else {
-            // Answered after the budget was spent.
-            return if self.exhausted { Ok(()) } else { Err(malformed("an answer to no offer")) };
+            return self.wanted_late(core, want);
         };
         match want.want {
             BlobWant::From(offset) if offset <= offer.bytes => self.wanted.push_back((offer, offset)),
@@ -283,6 +284,37 @@ impl Sender {
             }
         }
         Ok(())
+    }
+
+    /// Answered after the budget was spent: no bytes go any more, but what is there is there.
+    fn wanted_late(&mut self, core: &mut Core, want: Want) -> Step {
+        let offer = self.dropped.remove(&want.hash).ok_or_else(|| malformed("an answer to no offer"))?;
+        match want.want {
+            BlobWant::From(offset) if offset == offer.bytes => {
+                self.dropped.insert(offer.hash, offer);
+            }
+            BlobWant::Have(receipt) => self.confirm(core, &offer, receipt),
+            BlobWant::From(_) | BlobWant::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The file of a receipt: all its bytes were sent, or were there before. A receiver that needs
+    /// none says so and confirms in one breath, before the file has its turn here.
+    fn finished(&mut self, hash: &BlobHash) -> Result<BlobOffer, super::replica::Refusal> {
+        if let Some(upload) = self.active.get(hash) {
+            if upload.reading || upload.offset < upload.offer.bytes {
+                return Err(malformed("a receipt before the last byte"));
+            }
+            let upload = self.active.remove(hash);
+            return upload.map(|upload| upload.offer).ok_or_else(|| internal("an upload that was there is gone"));
+        }
+        if let Some(offer) = self.dropped.remove(hash) {
+            return Ok(offer);
+        }
+        let complete = |(offer, offset): &(BlobOffer, u64)| offer.hash == *hash && *offset >= offer.bytes;
+        let waiting = self.wanted.iter().position(complete).and_then(|at| self.wanted.remove(at));
+        waiting.map(|(offer, _)| offer).ok_or_else(|| malformed("a receipt for a file that was not sent"))
     }
 
     fn chunk(&mut self, core: &mut Core, hash: BlobHash, offset: u64, bytes: Vec<u8>) -> Step {
@@ -307,15 +339,10 @@ impl Sender {
     }
 
     fn stored(&mut self, core: &mut Core, stored: Stored) -> Step {
-        let Some(upload) = self.active.remove(&stored.hash) else {
-            return Err(malformed("a receipt for a file that was not sent"));
-        };
-        if upload.reading || upload.offset < upload.offer.bytes {
-            return Err(malformed("a receipt before the last byte"));
-        }
+        let offer = self.finished(&stored.hash)?;
         self.skip.insert(stored.hash);
         if stored.intact {
-            self.confirm(core, &upload.offer, stored.receipt);
+            self.confirm(core, &offer, stored.receipt);
         } else {
             core.event(Event::FileRefused { hash: stored.hash, code: "hash_mismatch".into() });
         }

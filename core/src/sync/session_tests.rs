@@ -614,7 +614,8 @@ fn first_batches_are_small_and_grow_only_while_receipts_come_soon() {
             let Some(output) = session.poll_output() else {
                 // Nothing left to send: the oldest batch is confirmed.
                 now = now.plus_millis(millis);
-                let ack = Frame::Ack(wire::Ack { number, receipts: Vec::new(), exceptions: Vec::new(), new_changes: 0 });
+                let ack =
+                    Frame::Ack(wire::Ack { number, receipts: Vec::new(), exceptions: Vec::new(), new_changes: 0 });
                 session.handle(now, Input::Frame { lane: Lane::Records, bytes: ack.encode() });
                 number += 1;
                 continue;
@@ -643,6 +644,47 @@ fn first_batches_are_small_and_grow_only_while_receipts_come_soon() {
     assert_eq!((fast[0], fast[19]), (48 << 10, 768 << 10), "{fast:?}");
     let slow = sizes_with_receipts_after(8_000);
     assert!(slow.iter().all(|size| *size == 48 << 10), "{slow:?}");
+}
+
+/// Six files whose bytes the server has all received, and not yet verified, when the line is cut.
+fn six_files_all_there_but_unconfirmed() -> (World, Vec<crate::ids::BlobHash>) {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let mut hashes = Vec::new();
+    for at in 0..6 {
+        let bytes = vec![at; 3_000];
+        let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, bytes.clone());
+        let offer =
+            replica::BlobOffer { hash, bytes: 3_000, class: BlobClass::Original, doc: doc(0, 1), original: None };
+        let device = world.devices[0].public();
+        use super::replica::Replica;
+        world.server.blob_begin(&device, &offer, NOW).unwrap();
+        world.server.blob_write(&hash, 0, &bytes).unwrap();
+        hashes.push(hash);
+    }
+    (world, hashes)
+}
+
+#[test]
+fn files_that_are_all_there_already_are_confirmed_before_they_have_their_turn() {
+    let (mut world, hashes) = six_files_all_there_but_unconfirmed();
+    let report = world.sync(0);
+    converged(&report);
+    assert_eq!((report.initiator.sent.photos, report.initiator.pending_photos), (6, 0), "{:?}", report.initiator);
+    assert!(hashes.iter().all(|hash| world.devices[0].blob_is_safe(hash)));
+    assert!(report.initiator.sent.bytes < 3_000, "none of their bytes went again");
+}
+
+#[test]
+fn a_receipt_after_the_budget_was_spent_counts_and_ends_nothing() {
+    for max_bytes in (2_200..8_000).step_by(50) {
+        let (mut world, hashes) = six_files_all_there_but_unconfirmed();
+        let report = world.sync_with(0, Options { max_bytes: Some(max_bytes), ..Options::default() });
+        assert_eq!(report.reason, CloseReason::Done, "budget {max_bytes}: {:?}", report.initiator);
+        let safe = hashes.iter().filter(|hash| world.devices[0].blob_is_safe(hash)).count();
+        assert_eq!(u64::try_from(safe).unwrap(), report.initiator.sent.photos, "budget {max_bytes}");
+    }
 }
 
 #[test]
