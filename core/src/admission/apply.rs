@@ -1,14 +1,15 @@
 //! Checked runs into a document: everything that depends on what the changes depend on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::{OnceCell, Ref, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::chunk::{ChangeHead, Limits, Op, read_change};
+use super::chunk::{ChangeHead, Limits, Op, OpRef, read_change};
 use super::refusal::Refusal;
 use super::rules::Target;
 use super::run::CheckedRun;
 use crate::doc::genesis::REGISTERS;
-use crate::doc::{Constants, DocError, Document, Entry, Origin, hidden_conflict, shared_constants};
+use crate::doc::{ChangeInfo, Constants, DocError, Document, Entry, Origin, hidden_conflict, shared_constants};
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
 
@@ -111,7 +112,20 @@ struct Stage<'a> {
     by_hash: HashMap<ChangeHash, usize>,
     by_seq: HashMap<(Actor, u64), ChangeHash>,
     entries: HashMap<EntryId, Vec<ChangeHash>>,
+    /// New changes by author and counter of the first operation.
+    by_op: HashMap<Actor, BTreeMap<u64, usize>>,
+    /// The same of the base, made when first asked for.
+    base_by_op: OnceCell<HashMap<Actor, BTreeMap<u64, &'a ChangeInfo>>>,
+    /// Registers that changes of the base assigned to, in the order of their operations.
+    base_registers: RefCell<HashMap<ChangeHash, Vec<Register>>>,
+    /// The change looked at last, and its ancestors.
+    walked: RefCell<Option<(ChangeHash, BTreeSet<ChangeHash>)>>,
 }
+
+/// A register: its container and its key.
+type Register = (OpRef, String);
+
+static NO_ANCESTORS: BTreeSet<ChangeHash> = BTreeSet::new();
 
 /// What the graph knows of a change.
 struct Node {
@@ -131,6 +145,10 @@ impl<'a> Stage<'a> {
             by_hash: HashMap::new(),
             by_seq: HashMap::new(),
             entries: HashMap::new(),
+            by_op: HashMap::new(),
+            base_by_op: OnceCell::new(),
+            base_registers: RefCell::default(),
+            walked: RefCell::default(),
         }
     }
 
@@ -153,6 +171,9 @@ impl<'a> Stage<'a> {
     fn take(&mut self, head: &'a ChangeHead, raw: &'a [u8], targets: &[Target]) {
         self.by_hash.insert(head.hash, self.new.len());
         self.by_seq.insert((head.actor, head.seq), head.hash);
+        if !head.ops.is_empty() {
+            self.by_op.entry(head.actor).or_default().insert(head.start_op, self.new.len());
+        }
         for target in targets {
             if let Target::Entry(id) = target {
                 self.entries.entry(*id).or_default().push(head.hash);
@@ -165,6 +186,9 @@ impl<'a> Stage<'a> {
         for (head, _) in self.new.drain(new..) {
             self.by_hash.remove(&head.hash);
             self.by_seq.remove(&(head.actor, head.seq));
+            if let Some(starts) = self.by_op.get_mut(&head.actor).filter(|_| !head.ops.is_empty()) {
+                starts.remove(&head.start_op);
+            }
             for op in &head.ops {
                 if let Some(changes) = op.key.parse::<EntryId>().ok().and_then(|id| self.entries.get_mut(&id)) {
                     changes.retain(|change| *change != head.hash);
@@ -257,32 +281,31 @@ impl<'a> Stage<'a> {
     /// What a register assignment overwrites must be earlier assignments of the same register,
     /// among the ancestors.
     fn check_preds(&self, head: &ChangeHead, op: &Op) -> Result<(), Refusal> {
-        for pred in &op.pred {
-            let legal = self.writer_of(&pred.actor, pred.counter).is_some_and(|writer| {
-                let index = usize::try_from(pred.counter - writer.start_op).unwrap_or(usize::MAX);
-                let same = |earlier: &Op| earlier.key == op.key && earlier.object == op.object;
-                writer.ops.get(index).is_some_and(same) && self.is_ancestor(&writer.hash, head)
-            });
-            if !legal {
-                return Err(Refusal::Predecessor { change: head.hash });
-            }
-        }
-        Ok(())
+        let legal = |pred: &OpRef| self.writer_of(pred, op).is_some_and(|writer| self.is_ancestor(&writer, head));
+        if op.pred.iter().all(legal) { Ok(()) } else { Err(Refusal::Predecessor { change: head.hash }) }
     }
 
-    fn writer_of(&self, actor: &Actor, counter: u64) -> Option<ChangeHead> {
-        let wrote = |head: &ChangeHead| head.actor == *actor && (head.start_op..=head.max_op).contains(&counter);
-        if let Some((head, _)) = self.new.iter().find(|(head, _)| wrote(head)) {
-            return Some((*head).clone());
+    /// The change that made the operation, if it was an assignment of the same register.
+    fn writer_of(&self, pred: &OpRef, op: &Op) -> Option<ChangeHash> {
+        let before = |starts: &BTreeMap<u64, usize>| starts.range(..=pred.counter).next_back().map(|(_, at)| *at);
+        let new = self.by_op.get(&pred.actor).and_then(before).map(|at| self.new[at].0);
+        if let Some(writer) = new.filter(|writer| pred.counter <= writer.max_op) {
+            let earlier = writer.ops.get(usize::try_from(pred.counter - writer.start_op).ok()?)?;
+            return (earlier.key == op.key && earlier.object == op.object).then_some(writer.hash);
         }
-        let base = self.base?;
-        let raw = base.raw_change(&base.change_of_op(actor, counter)?.hash)?;
-        read_change(&raw, &Limits::ADMISSION).ok()
+        let starts = self.base_by_op.get_or_init(|| by_first_op(self.base)).get(&pred.actor)?;
+        let (start, writer) = starts.range(..=pred.counter).next_back()?;
+        let at = usize::try_from(pred.counter - start).ok()?;
+        let mut read = self.base_registers.borrow_mut();
+        // Read once per change, however many of its values are overwritten.
+        let registers = read.entry(writer.hash).or_insert_with(|| registers_of(self.base, &writer.hash));
+        let (object, key) = registers.get(at)?;
+        (*key == op.key && *object == op.object).then_some(writer.hash)
     }
 
     /// The entries that the author of the change had in view, in document order.
     fn view(&self, head: &ChangeHead) -> Vec<Entry> {
-        let ancestors = self.ancestors(&head.deps);
+        let ancestors = self.ancestors(head);
         let inherited: Vec<ChangeHash> = ancestors.iter().copied().collect();
         let mut entries = self.base.map(|base| base.entries_at(&inherited)).unwrap_or_default();
         let mut new: Vec<&ChangeHead> =
@@ -336,19 +359,30 @@ impl<'a> Stage<'a> {
         before.map(|index| self.constants_table()[index].hash).into_iter().collect()
     }
 
-    fn ancestors(&self, deps: &[ChangeHash]) -> BTreeSet<ChangeHash> {
-        let mut seen = BTreeSet::new();
-        let mut stack = deps.to_vec();
-        while let Some(hash) = stack.pop() {
-            if seen.insert(hash) {
-                stack.extend(self.deps(&hash));
+    /// The ancestors of a change whose dependencies are all here. Walked once per change, and in a
+    /// run, where each builds on the one before, once per run.
+    fn ancestors(&self, head: &ChangeHead) -> Ref<'_, BTreeSet<ChangeHash>> {
+        let current = self.walked.borrow().as_ref().is_some_and(|(walked, _)| *walked == head.hash);
+        if !current {
+            let before = self.walked.take();
+            let (mut seen, mut stack) = (BTreeSet::new(), head.deps.clone());
+            if let Some((walked, ancestors)) = before.filter(|(walked, _)| head.deps.binary_search(walked).is_ok()) {
+                seen = ancestors;
+                stack.retain(|dep| *dep != walked);
+                seen.insert(walked);
             }
+            while let Some(hash) = stack.pop() {
+                if seen.insert(hash) {
+                    stack.extend(self.deps(&hash));
+                }
+            }
+            self.walked.replace(Some((head.hash, seen)));
         }
-        seen
+        Ref::map(self.walked.borrow(), |walked| walked.as_ref().map_or(&NO_ANCESTORS, |(_, ancestors)| ancestors))
     }
 
     fn is_ancestor(&self, hash: &ChangeHash, head: &ChangeHead) -> bool {
-        head.deps.binary_search(hash).is_ok() || self.ancestors(&head.deps).contains(hash)
+        head.deps.binary_search(hash).is_ok() || self.ancestors(head).contains(hash)
     }
 
     fn constants_table(&self) -> &[crate::doc::Constant] {
@@ -375,4 +409,34 @@ impl<'a> Stage<'a> {
         let heads = document.heads();
         Ok(Some(Applied { document, saved, heads, new_changes }))
     }
+}
+
+/// The changes of a document by author and counter of the first operation.
+fn by_first_op(base: Option<&Document>) -> HashMap<Actor, BTreeMap<u64, &ChangeInfo>> {
+    let mut starts: HashMap<Actor, BTreeMap<u64, &ChangeInfo>> = HashMap::new();
+    let changes = base.into_iter().flat_map(Document::changes);
+    for change in changes.filter(|change| change.start_op <= change.max_op) {
+        starts.entry(change.actor).or_default().insert(change.start_op, change);
+    }
+    starts
+}
+
+/// What a change assigned to. Nothing when it is not one of ours to read: a constant.
+fn registers_of(base: Option<&Document>, change: &ChangeHash) -> Vec<Register> {
+    let raw = base.and_then(|base| base.raw_change(change)).unwrap_or_default();
+    #[cfg(test)]
+    READINGS.set(READINGS.get() + 1);
+    let read = read_change(&raw, &Limits::ADMISSION);
+    read.map_or_else(|_| Vec::new(), |head| head.ops.into_iter().map(|op| (op.object, op.key)).collect())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often a change of a document was read again.
+    static READINGS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+pub(super) fn readings() -> usize {
+    READINGS.get()
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use automerge::{Automerge, Change, ReadDoc};
 
-use super::document::{ChangeInfo, Document, Locator};
+use super::document::{Document, Locator};
 use super::error::DocError;
 use super::genesis::Constants;
-use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
+use crate::ids::{ChangeHash, DocKind, EntryId};
 
 impl Document {
     /// Applies chunks, dependencies first or not, to a copy of `base` (or to nothing at all: the
@@ -55,11 +55,6 @@ impl Document {
     pub(crate) fn has_entry(&self, id: &EntryId) -> bool {
         let key = id.to_string();
         self.entry_containers().iter().any(|container| matches!(self.inner.get(container, key.as_str()), Ok(Some(_))))
-    }
-
-    /// The change that an operation belongs to.
-    pub(crate) fn change_of_op(&self, actor: &Actor, counter: u64) -> Option<&ChangeInfo> {
-        self.changes().find(|change| change.actor == *actor && (change.start_op..=change.max_op).contains(&counter))
     }
 
     pub(super) fn locator(&self) -> Locator {

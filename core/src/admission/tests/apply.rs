@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::world::*;
+use crate::admission::apply::readings;
 use crate::admission::{
     ChangeHead, Context, Limits, Refusal, apply, apply_each, check_form, encode_change, read_change,
 };
@@ -336,4 +337,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn overwriting_hundreds_of_values_again_and_again_costs_one_reading_each() {
+    const REGISTERS: usize = 900;
+    const ROUNDS: usize = 5;
+    let mut author = Document::new(FIELD);
+    let assign = |author: &mut Document, count: usize, text: &str| {
+        let registers: Vec<_> = (0..count).map(|at| (format!("r{at}"), text.to_owned())).collect();
+        author.write(&actor(INSPECTOR), NOW, &[], &registers).unwrap()
+    };
+    assign(&mut author, REGISTERS, "");
+    let base = author.clone();
+    let again: Vec<_> = (0..ROUNDS).map(|round| assign(&mut author, REGISTERS, &format!("{round}"))).collect();
+    let overwritten: usize = again
+        .iter()
+        .map(|change| {
+            read_change(&change.raw, &Limits::ADMISSION).unwrap().ops.iter().map(|op| op.pred.len()).sum::<usize>()
+        })
+        .sum();
+    assert_eq!(overwritten, ROUNDS * REGISTERS);
+    let run = checked(INSPECTOR, FIELD, &again.iter().collect::<Vec<_>>());
+    let before = readings();
+    let applied = apply(Some(&base), FIELD, &[run]).unwrap();
+    assert_eq!(applied.heads, author.heads());
+    assert_eq!(readings() - before, 1, "the one change of the document whose values are overwritten");
 }
