@@ -11,7 +11,7 @@ use super::edge::EdgeStore;
 use super::error::StoreError;
 use super::home::{Renewed, parted};
 use super::record::{CursorAt, Item, Received, Record};
-use super::rows::{self, RunState};
+use super::rows::{self, RunRow, RunState};
 use super::stage::read_run;
 use crate::admission::{self, CheckedRun, Refusal, check_run};
 use crate::doc::Document;
@@ -40,6 +40,10 @@ struct Judging {
     candidates: BTreeMap<DocKey, Vec<Candidate>>,
     documents: Vec<(DocKey, Document)>,
     new_changes: u64,
+    /// Items that repeat an earlier one of the batch, with the place of that one.
+    repeated: Vec<(usize, usize)>,
+    /// Last changes of runs that are parked here already.
+    parked: BTreeSet<ChangeHash>,
     /// Foreign acts under this device's name: it must part from its copy.
     parted_by: Option<ChangeHash>,
     roster_changed: bool,
@@ -60,6 +64,8 @@ impl EdgeStore {
             candidates: BTreeMap::new(),
             documents: Vec::new(),
             new_changes: 0,
+            repeated: Vec::new(),
+            parked: BTreeSet::new(),
             parted_by: None,
             roster_changed: false,
         };
@@ -73,6 +79,9 @@ impl EdgeStore {
         self.retry_parked(&mut judging)?;
         for doc in judging.candidates.keys().copied().collect::<Vec<_>>() {
             self.apply_runs(&mut judging, &doc)?;
+        }
+        for (again, first) in std::mem::take(&mut judging.repeated) {
+            judging.outcomes[again] = judging.outcomes[first].clone();
         }
         self.keep(peer, batch, judging, now)
     }
@@ -137,8 +146,12 @@ impl EdgeStore {
     fn judge_run(&self, judging: &mut Judging, number: usize, run: &SignedRun) {
         match check_run(run, &judging.roster) {
             Ok(run) => {
-                let candidate = Candidate { run, item: Some(number) };
-                judging.candidates.entry(candidate.run.doc()).or_default().push(candidate);
+                let candidates = judging.candidates.entry(run.doc()).or_default();
+                let same = candidates.iter().find(|known| known.run.last() == run.last());
+                match same.and_then(|known| known.item) {
+                    Some(first) => judging.repeated.push((number, first)),
+                    None => candidates.push(Candidate { run, item: Some(number) }),
+                }
             }
             Err(refusal) if refusal.is_timeless() => judging.outcomes[number] = refused(&refusal),
             Err(refusal) => judging.kept.push(Item::Parked(run.clone(), refusal.code().to_owned())),
@@ -156,10 +169,14 @@ impl EdgeStore {
         for doc in docs {
             for (sequence, row) in self.runs(&doc)?.into_iter().filter(|(_, row)| row.state == RunState::Parked) {
                 let run = read_run(&mut self.journal, sequence, &row)?;
+                judging.parked.extend(run.last());
                 match check_run(&run, &judging.roster) {
                     Ok(run) => {
-                        let candidate = Candidate { run, item: None };
-                        judging.candidates.entry(doc).or_default().push(candidate);
+                        let candidates = judging.candidates.entry(doc).or_default();
+                        // One that came again in this batch takes its place.
+                        if !candidates.iter().any(|known| known.run.last() == run.last()) {
+                            candidates.push(Candidate { run, item: None });
+                        }
                     }
                     Err(refusal) if refusal.is_timeless() => {
                         judging.kept.extend(run.last().map(|last| Item::Dropped(doc, last)));
@@ -183,6 +200,11 @@ impl EdgeStore {
         let context = admission::Context::default();
         let outcome = admission::apply_each(base.as_ref(), doc.kind, &runs, &context);
         let known = |hash: &ChangeHash| base.as_ref().is_some_and(|base| base.has(hash));
+        let rows = self.runs(doc)?;
+        let held = |run: &CheckedRun| {
+            let of_run = |row: &RunRow| run.heads().iter().any(|head| row.changes.contains(&head.hash));
+            rows.iter().any(|(_, row)| row.state == RunState::Held && of_run(row))
+        };
         for ((item, run), result) in items.into_iter().zip(runs).zip(outcome.runs) {
             if let Err(Refusal::Equivocation { second, .. }) = &result
                 && run.signer() == self.identity.public()
@@ -191,16 +213,20 @@ impl EdgeStore {
             }
             let (last, all_known) = (run.last(), run.heads().iter().all(|head| known(&head.hash)));
             let (outcome, keep) = match result {
-                Ok(()) if all_known => {
-                    (Outcome::Stored { in_ledger: false }, item.is_none().then_some(Item::Dropped(*doc, last)))
+                // What the server sends it has admitted: own or foreign, it is no longer held.
+                Ok(()) if all_known && !held(&run) => {
+                    let parked = judging.parked.contains(&last);
+                    (Outcome::Stored { in_ledger: false }, parked.then_some(Item::Dropped(*doc, last)))
                 }
                 Ok(()) => (Outcome::Stored { in_ledger: false }, Some(Item::Run(run.into_run()))),
                 Err(refusal) if refusal.is_timeless() => {
-                    (refused(&refusal), item.is_none().then_some(Item::Dropped(*doc, last)))
+                    let parked = judging.parked.contains(&last);
+                    (refused(&refusal), parked.then_some(Item::Dropped(*doc, last)))
                 }
                 Err(refusal) => {
+                    let known = judging.parked.contains(&last);
                     let parked = Item::Parked(run.into_run(), refusal.code().to_owned());
-                    (Outcome::Waiting, item.is_some().then_some(parked))
+                    (Outcome::Waiting, (!known).then_some(parked))
                 }
             };
             if let Some(item) = item {

@@ -402,7 +402,7 @@ impl EdgeStore {
         Ok(Some(roster))
     }
 
-    fn sealed(&self, kind: Believed) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(super) fn sealed(&self, kind: Believed) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut found = Vec::new();
         self.index()?.scan(&rows::believed_prefix(kind), &mut |_, value| {
             found.push(value.to_vec());

@@ -164,6 +164,9 @@ pub enum Fate {
     /// Not kept.
     #[n(3)]
     Refused,
+    /// Not admitted yet, and nobody decided against it: goes on being sent.
+    #[n(4)]
+    Waiting,
 }
 
 /// A peer holds a file.

@@ -70,6 +70,10 @@ impl Replica for EdgeStore {
     }
 
     fn outgoing(&mut self, _: &PublicKey, plan: &SendPlan, max_bytes: usize) -> Result<Outgoing, ReplicaError> {
+        // After a restore of the server the session asks for what is not a run.
+        if let Some(since) = plan.feeds.get(&Collection::REFERENCE) {
+            return Ok(self.next_statements(plan, *since, max_bytes)?);
+        }
         Ok(self.next_runs(plan, max_bytes)?)
     }
 
@@ -98,9 +102,12 @@ impl Replica for EdgeStore {
             _ => None,
         });
         let runs: Vec<RunFate> = fates.collect();
-        if let Some(refused) = runs.iter().find(|fate| fate.fate == Fate::Refused) {
-            // Its numbers are used up for ever, and the document goes on without it.
-            self.part(&refused.last)?;
+        for refused in runs.iter().filter(|fate| fate.fate == Fate::Refused) {
+            if self.is_own_change(&refused.doc, &refused.last)? {
+                // Its numbers are used up for ever, and the document goes on without it.
+                self.part(&refused.last)?;
+                break;
+            }
         }
         let acknowledged = Acknowledged { peer: *peer, runs, receipts: admitted.receipts.clone() };
         let record = Record { acknowledged: Some(acknowledged), ..Record::new(now) };
@@ -266,7 +273,7 @@ fn fate_of(doc: DocKey, last: ChangeHash, changes: usize, outcome: &Outcome) -> 
         Outcome::Stored { in_ledger: true } => (Fate::InLedger, None),
         Outcome::Stored { in_ledger: false } => (Fate::Stored, None),
         Outcome::Held { code } => (Fate::Held, Some(code.clone())),
-        Outcome::Waiting => (Fate::Held, Some("waiting".to_owned())),
+        Outcome::Waiting => (Fate::Waiting, None),
         Outcome::Refused { code, .. } => (Fate::Refused, Some(code.clone())),
     };
     RunFate { doc, last, fate, code, changes: u32::try_from(changes).unwrap_or(u32::MAX) }

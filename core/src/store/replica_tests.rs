@@ -297,6 +297,143 @@ fn a_held_act_is_shown_but_not_in_the_digest_until_released() {
 }
 
 #[test]
+fn what_waits_on_the_server_is_sent_again() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    store.write(&outlet(1), &[name("a")], &[], NOW).unwrap();
+    let before = store.states(&[World::collection()]).unwrap()[0];
+    let first = push(&world, &mut store, &Outcome::Waiting);
+    assert_eq!(state(&store), RecordState::Sent);
+    assert_eq!(store.states(&[World::collection()]).unwrap()[0], before, "counted, so that the digests differ");
+    assert_eq!(push(&world, &mut store, &Outcome::Stored { in_ledger: true }), first);
+    assert_eq!(state(&store), RecordState::InLedger);
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn held_work_is_offered_again_to_another_life_of_the_server() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let peer = world.server.public();
+    let at = |epoch| (World::collection(), Cursor { epoch: Epoch([epoch; 8]), seq: 1, chain: ChainHash([2; 16]) });
+    store.admit(&peer, &Batch { items: Vec::new(), cursors: vec![at(1)] }, NOW).unwrap();
+    store.write(&outlet(1), &[name("mine")], &[], NOW).unwrap();
+    let counted = store.states(&[World::collection()]).unwrap()[0].digest;
+    let own = push(&world, &mut store, &Outcome::Held { code: "quota".into() });
+    let mut theirs = Document::new(outlet(5).kind);
+    let run = world.act(outlet(5), &mut theirs, "theirs");
+    let last = run.last().unwrap();
+    let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
+    world.admit(&mut store, vec![certificate, FeedItem::Run(run)]);
+    world.admit(&mut store, vec![world.ruling(outlet(5), last, Said::Held, 1)]);
+    assert_eq!(store.heads(World::collection(), None, None, 10).unwrap(), []);
+    store.adopt_cursors(&peer, &[at(9)]).unwrap();
+    assert_eq!(state(&store), RecordState::Sent);
+    assert_eq!(store.heads(World::collection(), None, None, 10).unwrap().len(), 2, "own and foreign work");
+    let mut store = rebuilt_is_equal(store);
+    assert_eq!(push(&world, &mut store, &Outcome::Held { code: "quota".into() }), own, "it decides anew");
+    assert_ne!(store.states(&[World::collection()]).unwrap()[0].digest, counted);
+    // The same when a batch brings the first cursor of that life.
+    store.admit(&peer, &Batch { items: Vec::new(), cursors: vec![at(7)] }, NOW).unwrap();
+    assert_eq!(push(&world, &mut store, &Outcome::Stored { in_ledger: true }), own);
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn rulings_hold_for_the_work_of_others_too() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let mut theirs = Document::new(outlet(5).kind);
+    let (first, second) = (world.act(outlet(5), &mut theirs, "one"), world.act(outlet(5), &mut theirs, "two"));
+    let (one, two) = (first.last().unwrap(), second.last().unwrap());
+    let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
+    world.admit(&mut store, vec![certificate, FeedItem::Run(first), FeedItem::Run(second)]);
+    let heads = |store: &mut EdgeStore| -> Vec<Vec<ChangeHash>> {
+        let listed = store.heads(World::collection(), None, None, 10).unwrap();
+        listed.into_iter().map(|entry| entry.heads).collect()
+    };
+    assert_eq!(heads(&mut store), [[two]]);
+    world.admit(&mut store, vec![world.ruling(outlet(5), two, Said::Held, 1)]);
+    assert_eq!(heads(&mut store), [[one]]);
+    assert_eq!(store.runs_for(&outlet(5), &[]).unwrap().runs.len(), 1, "what is held is not passed on");
+    world.admit(&mut store, vec![world.ruling(outlet(5), two, Said::Released, 2)]);
+    assert_eq!(heads(&mut store), [[two]]);
+    let actor = store.identity().actor();
+    world.admit(&mut store, vec![world.ruling(outlet(5), two, Said::Rejected, 3)]);
+    assert_eq!(heads(&mut store), [[one]]);
+    assert_eq!(store.document(&outlet(5)).unwrap().unwrap().heads(), [one], "it leaves the document");
+    assert_eq!(store.identity().actor(), actor, "not an act of this device");
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn held_work_that_the_server_sends_stands() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    store.write(&outlet(1), &[name("a")], &[], NOW).unwrap();
+    let both = store.states(&[World::collection()]).unwrap()[0];
+    let run = push(&world, &mut store, &Outcome::Held { code: "quota".into() }).remove(0);
+    assert_ne!(store.states(&[World::collection()]).unwrap()[0], both);
+    world.admit(&mut store, vec![FeedItem::Run(run.clone())]);
+    assert_eq!(store.states(&[World::collection()]).unwrap()[0], both);
+    assert_eq!(state(&store), RecordState::InLedger);
+    let frames = store.journal.end().sequence;
+    world.admit(&mut store, vec![FeedItem::Run(run)]);
+    assert_eq!(store.journal.end().sequence, frames, "once");
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn a_run_twice_in_a_batch_is_kept_once() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let mut theirs = Document::new(outlet(5).kind);
+    let (first, second) = (world.act(outlet(5), &mut theirs, "one"), world.act(outlet(5), &mut theirs, "two"));
+    let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
+    let twice = |run: &SignedRun| vec![FeedItem::Run(run.clone()), FeedItem::Run(run.clone())];
+    world.admit(&mut store, vec![certificate]);
+    for _ in 0..2 {
+        assert_eq!(world.admit(&mut store, twice(&second)).outcomes, [Outcome::Waiting, Outcome::Waiting]);
+        assert_eq!(store.runs(&outlet(5)).unwrap().len(), 1, "parked once");
+    }
+    let stored = Outcome::Stored { in_ledger: false };
+    let admitted = world.admit(&mut store, twice(&first));
+    assert_eq!(admitted.outcomes, vec![stored; 2]);
+    assert_eq!(store.runs(&outlet(5)).unwrap().len(), 2);
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn certificates_and_revocations_are_handed_out_in_pages() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
+    let (key, who) = (world.colleague.public(), "admin".to_owned());
+    let revocation = crate::identity::Revocation { key, at: NOW, reason: "lost".into(), who };
+    let revocation = crate::identity::SignedRevocation::sign(&world.server, revocation);
+    let revocation = FeedItem::Revocation(Sealed(revocation.to_bytes()));
+    world.admit(&mut store, vec![certificate.clone(), revocation.clone()]);
+    let own = FeedItem::Certificate(world.member(store.identity().key(), Role::Inspector));
+    for (budget, pages) in [(1, 3), (1 << 20, 1)] {
+        let mut plan = SendPlan::default();
+        plan.feeds.insert(Collection::REFERENCE, crate::sync::replica::Since::WithoutRuns);
+        let (mut items, mut rounds) = (Vec::new(), 0);
+        loop {
+            let out = store.outgoing(&world.server.public(), &plan, budget).unwrap();
+            items.extend(out.batch.items);
+            plan = out.next;
+            rounds += 1;
+            if !out.more {
+                break;
+            }
+        }
+        assert_eq!((items.len(), rounds), (3, pages));
+        assert!(items[..2].contains(&own) && items[..2].contains(&certificate));
+        assert_eq!(items[2], revocation, "after the certificate of whom it is about");
+    }
+}
+
+#[test]
 fn after_a_rejection_later_acts_are_issued_again_under_another_incarnation() {
     let (world, home) = (World::new(), tempfile::tempdir().unwrap());
     let mut store = world.enrolled(home.path());
@@ -391,6 +528,19 @@ fn photos_are_offered_until_a_signed_receipt_says_they_are_safe() {
     assert_eq!((list.offers.len(), list.pending, list.pending_bytes), (1, 1, 5));
     assert_eq!(store.status().unwrap().photos.stored, 1);
     rebuilt_is_equal(store);
+}
+
+#[test]
+fn files_without_bytes_do_not_hide_older_ones() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let stored = store.add_blob_from("p.jpg", None, &mut &b"here"[..]).unwrap();
+    store.write(&outlet(1), &[photo(&stored.hash, stored.bytes)], &[], NOW).unwrap();
+    let gone: Vec<String> = (0..150).map(|number| photo(&BlobHash([number; 32]), 9)).collect();
+    store.write(&outlet(2), &gone, &[], NOW).unwrap();
+    let query = BlobQuery { max: 4, originals: true, exclude: BTreeSet::new() };
+    let list = store.blobs_to_send(&world.server.public(), &query).unwrap();
+    assert_eq!((list.offers.len(), list.offers[0].hash, list.pending), (1, stored.hash, 151));
 }
 
 #[test]

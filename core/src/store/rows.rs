@@ -228,6 +228,16 @@ pub(super) fn runs_of(doc: &DocKey) -> Vec<u8> {
     key(b'r', &[&doc.to_bytes()])
 }
 
+/// Prefix of the runs of all documents of a collection.
+pub(super) fn runs_in(collection: Collection) -> Vec<u8> {
+    key(b'r', &[&collection_bytes(collection)])
+}
+
+/// Document of a run's row, from its key.
+pub(super) fn run_document(key: &[u8]) -> Option<DocKey> {
+    DocKey::from_bytes(key.get(1..key.len().checked_sub(12)?)?)
+}
+
 /// Prefix of the documents of a kind in a collection.
 pub(super) fn docs_of(collection: Collection, kind: DocKind) -> Vec<u8> {
     key(b'd', &[&collection_bytes(collection), &[kind.byte()]])

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::edge::EdgeStore;
 use super::error::StoreError;
-use super::rows::{self, BlobRow, RunRow, RunState, UnsentRow};
+use super::rows::{self, Believed, BlobRow, RunRow, RunState, UnsentRow};
 use super::stage::read_run;
 use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun};
-use crate::ids::{Actor, ChangeHash, DocKey};
+use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch};
 use crate::sync::replica::{
-    Batch, BlobClass, BlobList, BlobOffer, BlobQuery, FeedItem, Missing, Outgoing, Pending, SendPlan,
+    Batch, BlobClass, BlobList, BlobOffer, BlobQuery, Cursor, FeedItem, Missing, Outgoing, Pending, Sealed, SendPlan,
+    Since,
 };
+
+/// Outgoing files looked at in one go.
+const FILES_AT_ONCE: usize = 64;
 
 /// Own photos and attachments that no server has confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +55,36 @@ impl EdgeStore {
             items.extend(self.joined(acts.collect())?.into_iter().map(FeedItem::Run));
         }
         self.note_sent(next.after)?;
+        Ok(Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more })
+    }
+
+    /// Certificates, then revocations: a server restored from a backup takes back those of its own
+    /// that it lost, and with them the work of their holders.
+    pub(super) fn next_statements(
+        &self,
+        plan: &SendPlan,
+        since: Since,
+        max_bytes: usize,
+    ) -> Result<Outgoing, StoreError> {
+        let from = if let Since::After(cursor) = since { cursor.seq } else { 0 };
+        let certificates = self.sealed(Believed::Member)?.into_iter().map(|bytes| FeedItem::Certificate(Sealed(bytes)));
+        let revocations =
+            self.sealed(Believed::Revocation)?.into_iter().map(|bytes| FeedItem::Revocation(Sealed(bytes)));
+        let mut all = certificates.chain(revocations).skip(usize::try_from(from).unwrap_or(usize::MAX)).peekable();
+        let (mut items, mut bytes) = (Vec::new(), 0_usize);
+        let size = |item: &FeedItem| match item {
+            FeedItem::Certificate(sealed) | FeedItem::Revocation(sealed) => sealed.0.len(),
+            _ => 0,
+        };
+        while let Some(item) = all.next_if(|item| items.is_empty() || bytes.saturating_add(size(item)) <= max_bytes) {
+            bytes = bytes.saturating_add(size(&item));
+            items.push(item);
+        }
+        let more = all.peek().is_some();
+        let seq = from.saturating_add(items.len() as u64);
+        let place = Cursor { epoch: Epoch([0; 8]), seq, chain: ChainHash([0; 16]) };
+        let mut next = plan.clone();
+        next.feeds.insert(Collection::REFERENCE, Since::After(place));
         Ok(Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more })
     }
 
@@ -165,26 +199,34 @@ impl EdgeStore {
         Ok(keys)
     }
 
+    /// The file as an offer, if its bytes are here.
+    fn offer(&self, hash: BlobHash, originals: bool) -> Result<Option<BlobOffer>, StoreError> {
+        let Some(row) = self.blob_row(&hash)? else { return Ok(None) };
+        let wanted = originals || row.class == BlobClass::Preview;
+        let here = wanted && self.blobs.size(&hash)? == Some(row.bytes);
+        let (bytes, class, doc, original) = (row.bytes, row.class, row.doc, row.original);
+        Ok(here.then_some(BlobOffer { hash, bytes, class, doc, original }))
+    }
+
     /// Files to offer next: previews first, newest first, whose bytes are here.
     pub(super) fn next_files(&mut self, query: &BlobQuery) -> Result<BlobList, StoreError> {
         let pending = self.pending_files()?;
-        let mut hashes = Vec::new();
-        // Some of them may lack their bytes: look at a few more than are wanted.
-        let enough = query.max.saturating_mul(2).saturating_add(query.exclude.len()).saturating_add(16);
-        self.index()?.scan(b"o", &mut |key, _| {
-            hashes.extend(rows::outgoing_hash(key).filter(|hash| !query.exclude.contains(hash)));
-            hashes.len() < enough
-        })?;
         let mut offers = Vec::new();
-        for hash in hashes {
-            if offers.len() >= query.max {
-                break;
-            }
-            let Some(row) = self.blob_row(&hash)? else { continue };
-            let wanted = query.originals || row.class == BlobClass::Preview;
-            if wanted && self.blobs.size(&hash)? == Some(row.bytes) {
-                let (bytes, class, doc, original) = (row.bytes, row.class, row.doc, row.original);
-                offers.push(BlobOffer { hash, bytes, class, doc, original });
+        let mut from = b"o".to_vec();
+        // However many of the newest lack their bytes, older ones are reached.
+        while offers.len() < query.max {
+            let mut keys: Vec<Vec<u8>> = Vec::new();
+            self.index()?.scan_from(b"o", &from, &mut |key, _| {
+                keys.push(key.to_vec());
+                keys.len() < FILES_AT_ONCE
+            })?;
+            let Some(last) = keys.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+            for hash in keys.iter().filter_map(|key| rows::outgoing_hash(key)) {
+                if offers.len() < query.max && !query.exclude.contains(&hash) {
+                    offers.extend(self.offer(hash, query.originals)?);
+                }
             }
         }
         Ok(BlobList { offers, pending: pending.files, pending_bytes: pending.bytes })

@@ -101,6 +101,11 @@ impl<'a> Stage<'a> {
             let (first, last) = (row.changes.first(), row.changes.last());
             let present = last.is_some_and(|last| document.has(last));
             if !row.state.was_admitted() {
+                // As a rebuilt index has it, which never saw it admitted.
+                (row.continues, row.orphan) = (false, false);
+                if *row != before {
+                    self.put(key.clone(), row);
+                }
                 continue;
             }
             row.orphan = !present;

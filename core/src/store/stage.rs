@@ -20,7 +20,7 @@ use crate::doc::Document;
 use crate::identity::{SignedReceipt, SignedRuling, SignedRun, Verdict, change_hash};
 use crate::ids::{Actor, BlobHash, ChangeHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use crate::sync::digest::CollectionDigest;
-use crate::sync::replica::{Sealed, SignedStatement};
+use crate::sync::replica::{Cursor, Sealed, SignedStatement};
 use crate::time::Timestamp;
 
 /// A commit: its frame's number and place.
@@ -174,7 +174,11 @@ impl<'a> Stage<'a> {
         if let Some(stored) = &record.blob_stored {
             self.blob_stored(stored)?;
         }
-        self.cursors(record.cursors.as_deref().unwrap_or_default());
+        for at in record.cursors.as_deref().unwrap_or_default() {
+            // Adopted instead of a void one: the database is not the one that was spoken to before.
+            self.offer_again(at.collection)?;
+            self.put(rows::cursor(at.collection), &at.cursor);
+        }
         Ok(())
     }
 
@@ -220,6 +224,9 @@ impl<'a> Stage<'a> {
                 Item::Run(run) => {
                     if let Some(row) = self.run_row(place, number, run, RunState::Admitted) {
                         self.unpark(&run.doc, row.changes.last())?;
+                        if self.stands(&run.doc, &row.changes)? {
+                            continue;
+                        }
                         self.put(rows::run(&run.doc, place.sequence, number), &row);
                         self.add_changes(run);
                     }
@@ -238,8 +245,7 @@ impl<'a> Stage<'a> {
                 Item::Ruling(sealed) => self.ruling(sealed)?,
             }
         }
-        self.cursors(&received.cursors);
-        Ok(())
+        self.cursors(&received.cursors)
     }
 
     /// Forgets parked runs that end in this change.
@@ -265,10 +271,56 @@ impl<'a> Stage<'a> {
         self.writes.insert(rows::believed(kind, &sealed.0), Some(sealed.0.clone()));
     }
 
-    fn cursors(&mut self, cursors: &[CursorAt]) {
+    fn cursors(&mut self, cursors: &[CursorAt]) -> Result<(), StoreError> {
         for at in cursors {
+            let before: Option<Cursor> = self.get(&rows::cursor(at.collection))?;
+            if before.is_some_and(|before| before.epoch != at.cursor.epoch) {
+                self.offer_again(at.collection)?;
+            }
             self.put(rows::cursor(at.collection), &at.cursor);
         }
+        Ok(())
+    }
+
+    /// Another life of the server's database: it may not have what the one before held, and
+    /// decides anew. What is still held there is answered so once more.
+    fn offer_again(&mut self, collection: Collection) -> Result<(), StoreError> {
+        for (key, value) in self.scan(&rows::runs_in(collection))? {
+            let mut row: RunRow = rows::decode(&value)?;
+            let Some(doc) = rows::run_document(&key).filter(|_| row.state == RunState::Held) else { continue };
+            let unsent = rows::unsent(rows::run_sequence(&key));
+            // A frame of a batch may hold several: those are found by comparison.
+            let send = self.is_own(&row.actor) && self.bytes(&unsent)?.is_none();
+            if send && !row.orphan {
+                self.put(unsent, &UnsentRow { doc, bytes: row.bytes });
+            }
+            row.state = if send { RunState::Unsent } else { RunState::Admitted };
+            row.code = None;
+            self.put(key, &row);
+            self.touch(&doc);
+        }
+        Ok(())
+    }
+
+    /// A server sends what it admitted: what was thought held of it stands. True when that was all
+    /// there is to keep of it.
+    fn stands(&mut self, doc: &DocKey, changes: &[ChangeHash]) -> Result<bool, StoreError> {
+        let mut left: BTreeSet<ChangeHash> = changes.iter().copied().collect();
+        let mut stood = false;
+        for (key, mut row) in self.runs(doc)? {
+            if !row.is_in_document() || !row.changes.iter().any(|change| changes.contains(change)) {
+                continue;
+            }
+            row.changes.iter().for_each(|change| _ = left.remove(change));
+            if row.state == RunState::Held {
+                row.state = if self.is_own(&row.actor) { RunState::InLedger } else { RunState::Admitted };
+                row.code = None;
+                self.put(key, &row);
+                self.touch(doc);
+                stood = true;
+            }
+        }
+        Ok(stood && left.is_empty())
     }
 
     /// A ruling on a run: of several the one with the larger number holds.
@@ -281,20 +333,29 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         self.writes.insert(key, Some(sealed.0.clone()));
-        let state = match ruling.verdict {
-            Verdict::Held => RunState::Held,
-            // Admitted after all, and with that in the ledger: one transaction of the server.
-            Verdict::Released => RunState::InLedger,
-            Verdict::Rejected => RunState::Rejected,
-        };
         let code = (ruling.verdict != Verdict::Released).then(|| reason_code(ruling.reason.code()));
         for (key, mut row) in self.runs(&ruling.doc)? {
             let ruled = row.changes.iter().any(|change| ruling.changes.contains(change) || *change == ruling.run);
-            if ruled && self.is_own(&row.actor) {
+            if !ruled || row.state == RunState::Parked {
+                continue;
+            }
+            let own = self.is_own(&row.actor);
+            row.state = match ruling.verdict {
+                Verdict::Held => RunState::Held,
+                // Admitted after all, and with that in the ledger: one transaction of the server.
+                Verdict::Released if own => RunState::InLedger,
+                Verdict::Released => RunState::Admitted,
+                Verdict::Rejected => RunState::Rejected,
+            };
+            row.code.clone_from(&code);
+            if own {
                 self.remove(rows::unsent(rows::run_sequence(&key)));
-                row.state = state;
-                row.code.clone_from(&code);
-                self.put(key, &row);
+            }
+            self.put(key, &row);
+            if ruling.verdict == Verdict::Rejected {
+                // Not the document at hand: that one has it.
+                *self.touch(&ruling.doc) = Work::Add(Vec::new());
+            } else {
                 self.touch(&ruling.doc);
             }
         }
@@ -320,6 +381,9 @@ impl<'a> Stage<'a> {
     /// What was stored was stored with everything it builds on, so the fate of a stored run is that
     /// of all own acts up to it; a hold or refusal is about the changes of that run alone.
     fn fate(&mut self, fate: &RunFate, received_at: Option<Timestamp>) -> Result<(), StoreError> {
+        if fate.fate == Fate::Waiting {
+            return Ok(());
+        }
         let runs = self.runs(&fate.doc)?;
         let Some(last) = runs.iter().position(|(_, row)| row.changes.contains(&fate.last)) else { return Ok(()) };
         let actor = runs[last].1.actor;
@@ -337,7 +401,7 @@ impl<'a> Stage<'a> {
             row.state = match fate.fate {
                 Fate::Stored => RunState::Stored,
                 Fate::InLedger => RunState::InLedger,
-                Fate::Held => RunState::Held,
+                Fate::Held | Fate::Waiting => RunState::Held,
                 Fate::Refused => RunState::Rejected,
             };
             row.code.clone_from(&fate.code);

@@ -11,7 +11,7 @@ use super::files::Files;
 use super::pace::Pace;
 use super::replica::{
     Admitted, Batch, Cursor, DocHeads, FeedItem, Local, Missing, Outcome, Outgoing, RefusalCode, SendPlan, SignedRun,
-    SignedStatement, Statement, StatementLine, Welcome,
+    SignedStatement, Since, Statement, StatementLine, Welcome,
 };
 use super::session::{CloseReason, Core, Event, Options, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
@@ -146,7 +146,7 @@ impl Initiator {
                 self.stage = Stage::Records;
                 Ok(())
             }
-            (Then::Outgoing, Answer::Outgoing(outgoing)) => self.outgoing(outgoing),
+            (Then::Outgoing, Answer::Outgoing(outgoing)) => self.outgoing(core, outgoing),
             (Then::Acknowledge, Answer::Done) => {
                 self.push.acknowledging = self.push.acknowledging.saturating_sub(1);
                 Ok(())
@@ -274,7 +274,9 @@ impl Initiator {
             self.push.exhausted = true;
             self.push.ready.clear();
         }
-        while self.push.in_flight.len() < WINDOW && core.lane_free(Lane::Records) {
+        // The acceptor takes a second push once it has the whole comparison.
+        let open = self.comparison.as_ref().is_none_or(|comparison| comparison.end_sent);
+        while open && self.push.in_flight.len() < WINDOW && core.lane_free(Lane::Records) {
             let Some(batch) = self.push.ready.pop_front() else { break };
             let number = self.push.next_number;
             let packed = pack(&batch).map_err(|error| internal(error.to_string()))?;
@@ -290,10 +292,7 @@ impl Initiator {
             && self.push.in_flight.len() < WINDOW
             && core.lane_free(Lane::Records)
         {
-            self.push.fetching = true;
-            let plan = Arc::new(self.push.plan.clone());
-            let max_bytes = self.push.pace.bytes(core.config.batch_bytes);
-            core.call(Call::Outgoing { plan, max_bytes }, Then::Outgoing);
+            self.fetch(core);
         }
         if self.push.exhausted && !self.push.fetching && self.push.ready.is_empty() && !self.push.end_sent {
             self.push.end_sent = true;
@@ -302,14 +301,25 @@ impl Initiator {
         Ok(())
     }
 
-    fn outgoing(&mut self, outgoing: Outgoing) -> Step {
+    fn outgoing(&mut self, core: &mut Core, outgoing: Outgoing) -> Step {
         self.push.fetching = false;
         self.push.plan = outgoing.next;
-        self.push.exhausted |= !outgoing.more;
         if !outgoing.batch.items.is_empty() {
             self.push.ready.push_back(Arc::new(outgoing.batch));
         }
+        if self.comparison.is_none() {
+            self.push.exhausted |= !outgoing.more;
+        } else if outgoing.more {
+            self.fetch(core);
+        }
         Ok(())
+    }
+
+    fn fetch(&mut self, core: &mut Core) {
+        self.push.fetching = true;
+        let plan = Arc::new(self.push.plan.clone());
+        let max_bytes = self.push.pace.bytes(core.config.batch_bytes);
+        core.call(Call::Outgoing { plan, max_bytes }, Then::Outgoing);
     }
 
     fn acknowledged(&mut self, core: &mut Core, ack: Ack) -> Step {
@@ -499,6 +509,13 @@ impl Initiator {
         self.comparison = Some(Comparison { todo: unequal.into(), ..Comparison::default() });
         self.push.exhausted = false;
         self.push.end_sent = false;
+        let restored = self.feeds.iter().flatten().any(|(_, mode)| *mode == FeedMode::Void);
+        if restored && self.comparisons == 1 {
+            // The acceptor lost part of its past: certificates and revocations go before the runs
+            // of those they are about.
+            self.push.plan.feeds.insert(Collection::REFERENCE, Since::WithoutRuns);
+            self.fetch(core);
+        }
     }
 }
 
