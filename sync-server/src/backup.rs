@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::{self, Database, meta};
 use crate::env::random;
 use crate::error::{CommandError, IoContext};
-use crate::folder::{self, Folder, KEYS};
+use crate::folder::{self, Folder, KEYS, SERIAL};
 use crate::{config, tar};
 
 const MANIFEST: &str = "manifest.json";
@@ -218,10 +218,16 @@ fn write(path: &Path, bytes: &mut dyn Read) -> io::Result<u64> {
     Ok(copied)
 }
 
+/// More rulings and certificates than one life of a database gives.
+const EPOCH_STEP: i64 = 1 << 32;
+
 fn begin_epoch(database: &Path, now: Timestamp) -> Result<(), CommandError> {
     let database = Database::open(database)?;
     database.write::<_, CommandError>(|tx| {
         meta::set(tx, meta::EPOCH, &random::<8>()?[..])?;
+        // Numbers given after the backup are known to devices: rulings of this life count above them.
+        let serial = meta::get::<i64>(tx, SERIAL)?.unwrap_or(0);
+        meta::set(tx, SERIAL, serial.saturating_add(EPOCH_STEP))?;
         meta::audit(tx, now, "command line", "restore", "")?;
         tx.execute("DELETE FROM meta WHERE key = ?1", [meta::LISTENING])?;
         Ok(())
@@ -263,6 +269,12 @@ mod tests {
         let restored = open(&copy);
         assert_eq!(restored.key().public(), folder.key().public());
         assert_ne!(restored.epoch().unwrap(), folder.epoch().unwrap());
+        let serial =
+            |folder: &Folder| folder.database.read::<_, db::DbError>(|tx| meta::get::<i64>(tx, SERIAL)).unwrap();
+        assert!(
+            serial(&restored) > serial(&folder).map(|serial| serial + 1_000_000),
+            "a later ruling has a larger number"
+        );
         assert_eq!(std::fs::read(restored.photos().join("ab").join(&name)).unwrap(), b"photo");
         assert!(restore(&copy, &file, secret("correct horse"), Timestamp::from_millis(9)).is_err());
         let sealed = std::fs::read(&file).unwrap();

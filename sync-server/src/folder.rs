@@ -325,6 +325,19 @@ pub(crate) fn take_back(connection: &Connection, cert: &Certificate, now: Timest
     Ok(())
 }
 
+/// Takes back a revocation that this server signed before its database was restored.
+///
+/// # Errors
+/// When SQLite refuses.
+pub(crate) fn take_back_revocation(connection: &Connection, revocation: &SignedRevocation) -> Result<(), DbError> {
+    let (key, at) = (revocation.value().key, revocation.value().at);
+    devices::revoke(connection, &key, at)?;
+    let bytes = revocation.to_bytes();
+    feed::append_sealed(connection, Collection::REFERENCE, feed::ItemKind::Revocation, &key.0, &bytes)?;
+    meta::next(connection, meta::ROSTER)?;
+    Ok(())
+}
+
 /// Makes a server key and its file.
 ///
 /// # Errors

@@ -43,6 +43,14 @@ pub enum PhotoError {
     },
 }
 
+impl PhotoError {
+    /// There are no such bytes.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Store(object_store::Error::NotFound { .. }))
+    }
+}
+
 /// Where files are.
 #[derive(Debug)]
 pub struct Photos {
@@ -180,11 +188,12 @@ impl Incoming {
     }
 
     /// Checks the hash and puts the file into the store, durably. False when the bytes are not
-    /// those of the hash; they are discarded then.
+    /// those of the hash; they are discarded then. The partial file stays until
+    /// [`Incoming::remove_partial`]: after a crash before the row, nothing is sent twice.
     ///
     /// # Errors
     /// When the partial file cannot be read, or the store refuses.
-    pub fn finish(mut self) -> Result<bool, PhotoError> {
+    pub fn finish(&mut self) -> Result<bool, PhotoError> {
         if self.sha256()? != self.hash {
             self.discard()?;
             return Ok(false);
@@ -206,9 +215,13 @@ impl Incoming {
             }
             wait(upload.complete())?;
         }
-        // Durable in the store: the partial file has done its work, and a leftover is harmless.
-        let _ = std::fs::remove_file(self.photos.part(&self.hash));
         Ok(true)
+    }
+
+    /// The file is in the store and its row durable: the partial file has done its work, and a
+    /// leftover is harmless.
+    pub fn remove_partial(self) {
+        let _ = std::fs::remove_file(self.photos.part(&self.hash));
     }
 
     fn sha256(&mut self) -> Result<BlobHash, PhotoError> {
@@ -276,6 +289,9 @@ mod tests {
         assert_eq!(second.length(), 70_000);
         second.write(70_000, &bytes[70_000..]).unwrap();
         assert!(second.finish().unwrap());
+        assert_eq!(std::fs::metadata(photos.part(&hash(&bytes))).unwrap().len(), 200_000, "until the row is there");
+        second.remove_partial();
+        assert!(!photos.part(&hash(&bytes)).exists());
         assert_eq!(photos.read_all(&hash(&bytes)).unwrap(), bytes);
         assert_eq!(photos.read(&hash(&bytes), 199_990, 100).unwrap(), bytes[199_990..]);
         photos.remove(&hash(&bytes)).unwrap();
@@ -289,6 +305,7 @@ mod tests {
         let mut incoming = photos.receive(hash(b"right")).unwrap().unwrap();
         incoming.write(0, b"wrong").unwrap();
         assert!(!incoming.finish().unwrap());
+        drop(incoming);
         assert_eq!(photos.receive(hash(b"right")).unwrap().unwrap().length(), 0);
         assert!(photos.read_all(&hash(b"right")).is_err());
     }

@@ -27,7 +27,7 @@ const PAGE: usize = 512;
 pub struct ServerReplica {
     engine: Arc<Engine>,
     /// How far the items other than runs of a void cursor's feed were sent.
-    without_runs: BTreeMap<Collection, u64>,
+    without_runs: BTreeMap<Collection, Cursor>,
     /// Files being received.
     incoming: BTreeMap<BlobHash, (BlobOffer, Incoming)>,
     /// Texts of the document that named the last file offered.
@@ -261,14 +261,15 @@ impl ServerReplica {
                 return Ok(chain);
             }
             for stored in items {
-                if page.bytes >= page.budget {
-                    *page.more = true;
-                    return Ok(chain);
-                }
                 let own = stored.carrier.as_deref() == Some(&page.peer.0[..]);
                 let skip = own || (page.without_runs && stored.kind == ItemKind::Run);
                 if !skip {
                     let (item, bytes) = item(connection, &stored)?;
+                    // An item larger than the budget goes alone: a batch must fit into a frame.
+                    if !page.items.is_empty() && page.bytes.saturating_add(bytes) > page.budget {
+                        *page.more = true;
+                        return Ok(chain);
+                    }
                     page.bytes += bytes;
                     page.items.push(item);
                 }
@@ -384,7 +385,7 @@ impl Replica for ServerReplica {
                 let mut from = match since {
                     Since::Start => 0,
                     Since::After(cursor) => cursor.seq,
-                    Since::WithoutRuns => sent_without_runs.get(collection).copied().unwrap_or(0),
+                    Since::WithoutRuns => sent_without_runs.get(collection).map_or(0, |cursor| cursor.seq),
                 };
                 let without_runs = *since == Since::WithoutRuns;
                 let mut page = Page {
@@ -398,10 +399,12 @@ impl Replica for ServerReplica {
                 };
                 let moved = self.page(tx, &mut from, &mut page)?;
                 bytes = page.bytes;
+                let cursor = moved.map(|chain| Cursor { epoch, seq: from, chain });
                 if without_runs {
-                    sent_without_runs.insert(*collection, from);
-                } else if let Some(chain) = moved {
-                    let cursor = Cursor { epoch, seq: from, chain };
+                    let start = Cursor { epoch, seq: 0, chain: ChainHash([0; 16]) };
+                    let sent = sent_without_runs.entry(*collection).or_insert(start);
+                    *sent = cursor.unwrap_or(*sent);
+                } else if let Some(cursor) = cursor {
                     cursors.push((*collection, cursor));
                     next.feeds.insert(*collection, Since::After(cursor));
                 }
@@ -423,7 +426,12 @@ impl Replica for ServerReplica {
 
     fn states(&mut self, collections: &[Collection]) -> Result<Vec<CollectionState>, ReplicaError> {
         self.read("reading the state of collections", |tx| {
-            collections.iter().map(|collection| state(tx, *collection)).collect()
+            let at = |collection: &Collection| {
+                let state = state(tx, *collection)?;
+                // A device adopts this cursor: it must not lie beyond what it was sent.
+                Ok(CollectionState { cursor: self.without_runs.get(collection).copied().or(state.cursor), ..state })
+            };
+            collections.iter().map(at).collect()
         })
     }
 
@@ -447,8 +455,7 @@ impl Replica for ServerReplica {
         self.read("collecting runs", |tx| {
             let rows = records::runs_of(tx, doc)?;
             let Some(document) = projector::load(tx, doc)? else {
-                let aside = |hash: &&ChangeHash| !rows.iter().any(|row| row.hashes.contains(hash));
-                return Ok(Missing { runs: Vec::new(), unknown: have.iter().filter(aside).copied().collect() });
+                return Ok(Missing { runs: Vec::new(), unknown: have.to_vec() });
             };
             let (known, strange): (Vec<ChangeHash>, Vec<ChangeHash>) = have.iter().partition(|hash| document.has(hash));
             let covered = document.ancestors(&known);
@@ -464,8 +471,9 @@ impl Replica for ServerReplica {
                 missing.push((place, run));
             }
             missing.sort_by_key(|(place, _)| *place);
-            let unknown = strange.into_iter().filter(|hash| !rows.iter().any(|row| row.hashes.contains(hash)));
-            Ok(Missing { runs: missing.into_iter().map(|(_, run)| run).collect(), unknown: unknown.collect() })
+            // Also what waits, is held or was rejected here: what it waits for must come, and a
+            // device that counts what is held has not heard of the ruling. The answer tells it.
+            Ok(Missing { runs: missing.into_iter().map(|(_, run)| run).collect(), unknown: strange })
         })
     }
 
@@ -498,8 +506,12 @@ impl Replica for ServerReplica {
     }
 
     fn blob_read(&mut self, hash: &BlobHash, offset: u64, len: usize) -> Result<Vec<u8>, ReplicaError> {
-        let bytes = self.engine.photos.read(hash, offset, len);
-        bytes.map(Into::into).map_err(|error| ReplicaError::storage("reading a file", error))
+        match self.engine.photos.read(hash, offset, len) {
+            Ok(bytes) => Ok(bytes.into()),
+            // Withdrawn since it was listed, or lost: the session goes on without it.
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(ReplicaError::storage("reading a file", error)),
+        }
     }
 
     fn blob_begin(&mut self, peer: &PublicKey, offer: &BlobOffer, now: Timestamp) -> Result<BlobWant, ReplicaError> {
@@ -534,7 +546,7 @@ impl Replica for ServerReplica {
 
     fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, _now: Timestamp) -> Result<BlobFinish, ReplicaError> {
         let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
-        let (offer, incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
+        let (offer, mut incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
         let complete = incoming.length() == offer.bytes;
         // Durable before its row, and the row before its receipt.
         if !complete || !incoming.finish().map_err(|error| ReplicaError::storage("storing a file", error))? {
@@ -551,7 +563,10 @@ impl Replica for ServerReplica {
             Ok(files::get(tx, hash)?)
         })?;
         match kept {
-            Some(StoredFile::Here(receipt)) => Ok(BlobFinish::Stored(Some(Sealed(receipt)))),
+            Some(StoredFile::Here(receipt)) => {
+                incoming.remove_partial();
+                Ok(BlobFinish::Stored(Some(Sealed(receipt))))
+            }
             // Withdrawn while it was on its way: the bytes must not stay.
             _ => {
                 self.engine.photos.remove(hash).map_err(|error| ReplicaError::storage("removing a file", error))?;

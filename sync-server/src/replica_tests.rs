@@ -204,6 +204,130 @@ fn a_member_that_a_restored_database_forgot_is_known_by_its_certificate() {
     assert!(matches!(refused, Verdict::Refused(Refusal { code: RefusalCode::UnknownMember, .. })));
 }
 
+/// The server as its backup was, opened beside the one that went on.
+fn restored(kit: &Kit, place: &tempfile::TempDir, work: impl FnOnce()) -> Arc<Engine> {
+    let file = place.path().join("early.age");
+    let passphrase = || age::secrecy::SecretString::from("long enough".to_owned());
+    crate::backup::backup(&kit.engine.folder, &file, passphrase()).unwrap();
+    work();
+    let data = place.path().join("data");
+    crate::backup::restore(&data, &file, passphrase(), kit.now()).unwrap();
+    Arc::new(crate::testing::open(&data, &kit.clock))
+}
+
+#[test]
+fn a_forgotten_members_work_waits_until_its_certificate_and_revocation_are_back() {
+    let (kit, place) = (Kit::new(), tempfile::tempdir().unwrap());
+    let carrier = kit.member(1, Role::Inspector, None);
+    let mut lost = None;
+    let engine = restored(&kit, &place, || {
+        lost = Some(kit.member(2, Role::Inspector, None));
+        kit.wait(5);
+        kit.revoke(lost.as_ref().unwrap());
+        kit.wait(5);
+    });
+    let mut lost = lost.unwrap();
+    let run = FeedItem::Run(lost.fact(&outlet(1), "name", "甲"));
+    let peer = carrier.public();
+    let admitted = engine.admit(&peer, std::slice::from_ref(&run)).unwrap();
+    assert_eq!(admitted.outcomes, [Outcome::Waiting], "not refused for good: its certificate may come");
+    assert!(admitted.receipts.is_empty(), "and not kept");
+    let roster = kit.engine.database().read::<_, DbError>(|tx| kit.engine.folder.roster(tx)).unwrap();
+    let certificate = FeedItem::Certificate(Sealed(roster.certificate(&lost.public()).unwrap().to_bytes()));
+    let revocations = roster.revocations().map(|signed| FeedItem::Revocation(Sealed(signed.to_bytes())));
+    let mut items = vec![certificate];
+    items.extend(revocations);
+    items.push(run);
+    assert_eq!(items.len(), 3);
+    let admitted = engine.admit(&peer, &items).unwrap();
+    assert_eq!(admitted.outcomes[2], Outcome::Held { code: "revoked".into() }, "no member again by the restore");
+    let feed =
+        |engine: &Engine| engine.database().read::<_, DbError>(|tx| feed::head(tx, Collection::REFERENCE)).unwrap();
+    let before = feed(&engine);
+    engine.admit(&peer, &items).unwrap();
+    assert_eq!(feed(&engine), before, "known statements are not announced again");
+}
+
+#[test]
+fn what_a_waiting_run_builds_on_is_asked_for() {
+    let kit = Kit::new();
+    let mut writer = kit.member(1, Role::Inspector, None);
+    let mut other = kit.member(2, Role::Inspector, None);
+    let base = writer.fact(&outlet(1), "name", "甲");
+    other.copy(&writer, &outlet(1));
+    let act = other.fact(&outlet(1), "bank", "left");
+    assert_eq!(kit.push(&other, std::slice::from_ref(&act)).outcomes, [Outcome::Waiting]);
+    let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+    welcome(replica.begin(&other.public(), &introduction(both(&[])), kit.now()).unwrap());
+    let heads = [act.last().unwrap()];
+    assert_eq!(replica.runs_for(&outlet(1), &heads).unwrap().unknown, heads);
+    assert_eq!(kit.push(&other, &[base, act]).outcomes, [crate::testing::stored(), crate::testing::stored()]);
+    assert_eq!(replica.runs_for(&outlet(1), &heads).unwrap(), Missing::default());
+}
+
+#[test]
+fn a_void_cursor_is_replaced_by_the_place_read_not_by_the_end() {
+    let kit = Kit::new();
+    let device = kit.member(1, Role::Inspector, None);
+    let foreign = Cursor { epoch: Epoch([1; 8]), seq: 1, chain: ChainHash([2; 16]) };
+    let known = both(&[(Collection::REFERENCE, foreign), (county(), foreign)]);
+    let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+    let plan = welcome(replica.begin(&device.public(), &introduction(known), kit.now()).unwrap());
+    pull(&mut replica, &device.public(), &plan);
+    // Between the last page and the end of the session.
+    let late = kit.member(2, Role::Inspector, None);
+    let states = replica.states(&[Collection::REFERENCE, county()]).unwrap();
+    let adopted: Vec<_> = states.iter().map(|state| (state.collection, state.cursor.unwrap())).collect();
+    let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+    let plan = welcome(replica.begin(&device.public(), &introduction(both(&adopted)), kit.now()).unwrap());
+    assert!(plan.feeds.values().all(|since| matches!(since, Since::After(_))), "{plan:?}");
+    let (items, _) = pull(&mut replica, &device.public(), &plan);
+    let [FeedItem::Certificate(sealed)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(Certificate::from_bytes(&sealed.0).unwrap().value().key, late.public());
+}
+
+#[test]
+fn a_page_of_the_feed_keeps_to_its_budget() {
+    let kit = Kit::new();
+    let mut writer = kit.member(1, Role::Inspector, None);
+    let reader = kit.member(2, Role::Inspector, None);
+    let work: Vec<SignedRun> =
+        (1..=6).map(|number| writer.fact(&outlet(number), "name", &"长".repeat(usize::from(number) * 100))).collect();
+    kit.push(&writer, &work);
+    let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+    let plan = welcome(replica.begin(&reader.public(), &introduction(both(&[])), kit.now()).unwrap());
+    let mut send = SendPlan { after: 0, feeds: plan.feeds };
+    let (mut seen, mut most, mut rounds) = (0, 0, 0);
+    loop {
+        let outgoing = replica.outgoing(&reader.public(), &send, 1500).unwrap();
+        let sizes: Vec<usize> = outgoing.batch.items.iter().map(size).collect();
+        assert!(sizes.len() == 1 || sizes.iter().sum::<usize>() <= 1500, "{sizes:?}");
+        (seen, most, rounds) = (seen + runs(&outgoing.batch.items), most.max(sizes.len()), rounds + 1);
+        assert!(rounds < 50);
+        send = outgoing.next;
+        if !outgoing.more {
+            break;
+        }
+    }
+    assert_eq!(seen, 6, "every item comes, also those larger than a page");
+    assert!(most > 1);
+}
+
+fn size(item: &FeedItem) -> usize {
+    match item {
+        FeedItem::Run(run) => run.to_bytes().len(),
+        FeedItem::Certificate(sealed) | FeedItem::ServerCert(sealed) => sealed.0.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_reads_as_nothing() {
+    let kit = Kit::new();
+    let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+    assert_eq!(replica.blob_read(&BlobHash([7; 32]), 0, 10).unwrap(), Vec::<u8>::new());
+}
+
 fn photo_of(device: &mut Device, bytes: &[u8]) -> (SignedRun, BlobOffer) {
     let hash = BlobHash(sha2::Sha256::digest(bytes).into());
     let entry = json!({ "type": "photo", "sha256": hash, "bytes": bytes.len(), "mime": "image/jpeg", "slot": "near" });

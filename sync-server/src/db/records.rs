@@ -1,5 +1,7 @@
 //! Documents, the signed runs they are made of, and the digests over them.
 
+use std::collections::HashMap;
+
 use outlet_core::ids::{ChangeHash, Collection, DocKey, PublicKey};
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -306,18 +308,21 @@ pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Op
     Ok(())
 }
 
-/// Receipt time of each admitted change of a document.
+/// Receipt time of each admitted change of a document: the first one. A device whose link was cut
+/// before the receipt sends a change again, joined with later ones, and such a run is stored too.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<Vec<(ChangeHash, Timestamp)>, DbError> {
-    let sql = "SELECT received_at, hashes FROM runs WHERE doc = ?1 AND state = 1 ORDER BY id";
+pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<HashMap<ChangeHash, Timestamp>, DbError> {
+    let sql = "SELECT received_at, hashes FROM runs WHERE doc = ?1 AND state = 1 ORDER BY received_at, id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&doc.to_bytes()[..]])?;
-    let mut times = Vec::new();
+    let mut times = HashMap::new();
     while let Some(row) = rows.next()? {
         let at = Timestamp::from_millis(row.get(0)?);
-        times.extend(hashes(&row.get::<_, Vec<u8>>(1)?)?.into_iter().map(|hash| (hash, at)));
+        for hash in hashes(&row.get::<_, Vec<u8>>(1)?)? {
+            times.entry(hash).or_insert(at);
+        }
     }
     Ok(times)
 }

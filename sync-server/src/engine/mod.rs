@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use outlet_core::admission::{CheckedRun, Refusal, check_run};
-use outlet_core::identity::{Certificate, Roster, SignedRun};
+use outlet_core::identity::{Certificate, Roster, SignedRevocation, SignedRun};
 use outlet_core::ids::PublicKey;
 use outlet_core::ledger::Reference;
 use outlet_core::sync::replica::{Admitted, FeedItem, Outcome, Sealed};
@@ -147,7 +147,7 @@ impl Engine {
         if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
             return Err(EngineError::Full);
         }
-        self.keep_known_certificates(items)?;
+        self.keep_known_statements(items)?;
         let roster = self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))?;
         let checked = self.check(items, &roster);
         let (admitted, withdrawn) = self.database().write::<_, EngineError>(|tx| {
@@ -162,7 +162,7 @@ impl Engine {
                         batch.take(index, run);
                         None
                     }
-                    Checked::Refused(refusal) => Some(refused(&refusal)),
+                    Checked::Refused(refusal) => Some(not_kept(&refusal)),
                     Checked::Other => Some(Outcome::Stored { in_ledger: false }),
                 });
             }
@@ -185,16 +185,44 @@ impl Engine {
         self.pool.install(|| items.par_iter().map(check).collect())
     }
 
-    /// A device of a server that was restored from an old backup may carry certificates that the
-    /// backup does not have. They are this server's own signature.
-    fn keep_known_certificates(&self, items: &[FeedItem]) -> Result<(), EngineError> {
-        let certificates = items.iter().filter_map(|item| match item {
-            FeedItem::Certificate(sealed) => Certificate::from_bytes(&sealed.0).ok(),
-            _ => None,
-        });
-        for certificate in certificates {
-            self.recognise(&certificate, self.folder.now())?;
+    /// A device of a server that was restored from an old backup may carry certificates and
+    /// revocations that the backup does not have. They are this server's own signature.
+    fn keep_known_statements(&self, items: &[FeedItem]) -> Result<(), EngineError> {
+        for item in items {
+            match item {
+                FeedItem::Certificate(sealed) => {
+                    if let Ok(certificate) = Certificate::from_bytes(&sealed.0) {
+                        self.recognise(&certificate, self.folder.now())?;
+                    }
+                }
+                FeedItem::Revocation(sealed) => {
+                    if let Ok(revocation) = SignedRevocation::from_bytes(&sealed.0) {
+                        self.revoke_again(&revocation)?;
+                    }
+                }
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    /// Takes back a revocation that this server signed and lost.
+    fn revoke_again(&self, revocation: &SignedRevocation) -> Result<(), EngineError> {
+        let key = revocation.value().key;
+        let new = |tx: &Transaction<'_>| -> Result<bool, EngineError> {
+            let roster = self.folder.roster(tx)?;
+            Ok(roster.revocation(&key).is_none() && roster.check_signer(revocation).is_ok())
+        };
+        if !self.database().read::<_, EngineError>(&new)? {
+            return Ok(());
+        }
+        self.database().write::<_, EngineError>(|tx| {
+            if new(tx)? {
+                crate::folder::take_back_revocation(tx, revocation)?;
+            }
+            Ok(())
+        })?;
+        tracing::warn!(key = %key.short(), "took back a revocation that a device carried here");
         Ok(())
     }
 
@@ -268,7 +296,13 @@ fn check_one(run: &SignedRun, roster: &Roster) -> Checked {
     }
 }
 
-fn refused(refusal: &Refusal) -> Outcome {
+/// Not kept here. Refused only for a reason that every replica has for ever; what may be admitted
+/// some day (its author's certificate comes, this program is updated) stays with its device, to be
+/// sent again.
+fn not_kept(refusal: &Refusal) -> Outcome {
+    if !refusal.is_timeless() {
+        return Outcome::Waiting;
+    }
     Outcome::Refused { code: refusal.code().to_owned(), text: refusal.to_string() }
 }
 

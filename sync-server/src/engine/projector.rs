@@ -230,8 +230,7 @@ impl Raw {
 
 fn read(connection: &Connection, key: &DocKey) -> Result<Raw, DbError> {
     let saved = records::document(connection, key)?.map(|stored| stored.saved);
-    let times =
-        if saved.is_some() { records::receipt_times(connection, key)?.into_iter().collect() } else { HashMap::new() };
+    let times = if saved.is_some() { records::receipt_times(connection, key)? } else { HashMap::new() };
     Ok(Raw { saved, times })
 }
 

@@ -24,6 +24,10 @@ pub struct Hold {
 }
 
 impl Hold {
+    pub(super) fn new(reason: RulingReason, waits_for: &[ChangeHash]) -> Self {
+        Self { reason: reason_code(reason).to_owned(), waits_for: waits_for.to_vec() }
+    }
+
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and hashes are JSON")
     }

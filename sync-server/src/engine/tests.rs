@@ -255,6 +255,54 @@ fn the_maintained_ledger_and_documents_equal_rebuilt_ones() {
         .unwrap();
 }
 
+/// Runs of one author in a row as one run, as a device sends them.
+fn joined(runs: &[SignedRun]) -> SignedRun {
+    let mut whole = runs.last().unwrap().clone();
+    whole.changes = runs.iter().flat_map(|run| run.changes.clone()).collect();
+    whole
+}
+
+#[test]
+fn what_is_sent_again_with_later_work_keeps_its_first_receipt() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let first = [device.fact(&outlet(1), "name", "甲"), device.fact(&outlet(1), "classification", "ban")];
+    kit.push(&device, &[joined(&first)]);
+    let received = kit.now();
+    // The receipt never arrived: the device sends the same work once more, with what came after.
+    kit.wait(86_400_000);
+    let later = device.fact(&outlet(1), "bank", "left");
+    let admitted = kit.push(&device, &[joined(&[first[0].clone(), first[1].clone(), later.clone()])]);
+    assert_eq!((admitted.outcomes, admitted.new_changes), (vec![stored()], 1));
+    let times = kit.engine.database().read::<_, DbError>(|tx| records::receipt_times(tx, &outlet(1))).unwrap();
+    let at = |run: &SignedRun| times[&run.last().unwrap()];
+    assert_eq!([at(&first[0]), at(&first[1]), at(&later)], [received, received, kit.now()]);
+    let maintained = kit.rows();
+    kit.engine.rebuild_ledger().unwrap();
+    assert_eq!(kit.rows(), maintained);
+}
+
+#[test]
+fn a_run_twice_in_a_batch_has_one_fate() {
+    let kit = Kit::with_config("[quota]\nchanges = 2\n");
+    let mut device = kit.member(1, Role::Inspector, None);
+    let mut other = kit.member(2, Role::Inspector, None);
+    let before = device.fact(&outlet(4), "name", "丁");
+    kit.push(&device, &[before]);
+    let known = device.fact(&outlet(1), "name", "甲");
+    let over = device.fact(&outlet(2), "name", "乙");
+    let base = other.fact(&outlet(3), "name", "丙");
+    let waits = other.fact(&outlet(3), "bank", "left");
+    let batch = [known.clone(), known, over.clone(), over, waits.clone(), waits.clone()];
+    let admitted = kit.push(&device, &batch);
+    let (stood, aside, open) = (stored(), held("quota"), Outcome::Waiting);
+    let expected = [stood.clone(), stood, aside.clone(), aside, open.clone(), open];
+    assert_eq!((admitted.outcomes, admitted.new_changes), (expected.to_vec(), 1));
+    // With what it waited for, in one batch: admitted, and said so.
+    let admitted = kit.push(&other, &[base, waits]);
+    assert_eq!(admitted.outcomes[1], stored(), "{admitted:?}");
+}
+
 #[test]
 fn a_withdrawn_photo_loses_its_bytes_and_keeps_its_hash() {
     use sha2::Digest as _;

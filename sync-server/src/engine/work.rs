@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use rusqlite::Transaction;
 
 use super::policy::{self, Rules};
+use super::quarantine::Hold;
 use super::{Engine, EngineError, projector};
 use crate::db::DbError;
 use crate::db::records::{self, RunState, StoredDocument, StoredRun};
@@ -23,6 +24,8 @@ pub(super) enum Fate {
     New,
     /// It was here before.
     Known(RunState, Option<String>),
+    /// The run at this place of the same document again: it shares that one's fate.
+    Again(usize),
     /// In its document now.
     Admitted,
     /// Kept aside for a decision.
@@ -33,6 +36,19 @@ pub(super) enum Fate {
     Rejected(RulingReason),
     /// Not kept.
     Refused(Refusal),
+}
+
+impl Fate {
+    /// As of the same run once more.
+    fn repeated(&self) -> Self {
+        match self {
+            Self::Admitted => Self::Known(RunState::Admitted, None),
+            Self::Held(reason, waits) => Self::Known(RunState::Held, Some(Hold::new(*reason, waits).to_json())),
+            Self::Waiting | Self::New => Self::Known(RunState::Waiting, None),
+            Self::Rejected(_) => Self::Known(RunState::Rejected, None),
+            Self::Known(..) | Self::Again(_) | Self::Refused(_) => self.clone(),
+        }
+    }
 }
 
 /// A run with its fate.
@@ -164,7 +180,7 @@ impl<'a> Batch<'a> {
         for doc in &mut self.docs {
             doc.stored = records::document(self.tx, &doc.key)?;
             if doc.stored.is_some() && doc.key.kind != DocKind::Reference {
-                doc.times = records::receipt_times(self.tx, &doc.key)?.into_iter().collect();
+                doc.times = records::receipt_times(self.tx, &doc.key)?;
             }
             if quarantine {
                 for row in records::not_admitted_of(self.tx, &doc.key)? {
@@ -218,9 +234,15 @@ impl DocWork {
     pub(super) fn source(&self) -> Option<projector::Source<'_>> {
         let document = self.applied.as_ref().map(|applied| &applied.document).or(self.document.as_ref())?;
         let admitted = self.runs.iter().zip(&self.fates).filter(|(_, incoming)| incoming.fate == Fate::Admitted);
-        let fresh =
-            admitted.flat_map(|(run, incoming)| run.heads().iter().map(|head| (head.hash, incoming.received_at)));
-        Some(projector::Source { document, times: &self.times, fresh: fresh.collect() })
+        let mut fresh: HashMap<ChangeHash, Timestamp> = HashMap::new();
+        for (run, incoming) in admitted {
+            for head in run.heads() {
+                // The first receipt counts, as it does when the rows are read back.
+                let at = fresh.entry(head.hash).or_insert(incoming.received_at);
+                *at = (*at).min(incoming.received_at);
+            }
+        }
+        Some(projector::Source { document, times: &self.times, fresh })
     }
 
     /// Loads the document and finds what was here before.
@@ -234,16 +256,19 @@ impl DocWork {
                 }
             }
         }
-        let mut seen = BTreeSet::new();
-        for (run, incoming) in self.runs.iter().zip(&mut self.fates) {
+        let mut seen: BTreeMap<ChangeHash, usize> = BTreeMap::new();
+        for (place, (run, incoming)) in self.runs.iter().zip(&mut self.fates).enumerate() {
             let has = |hash: &ChangeHash| self.document.as_ref().is_some_and(|document| document.has(hash));
             incoming.fresh = run.heads().iter().filter(|head| !has(&head.hash)).count() as u64;
             if incoming.row.is_some() {
                 continue;
             }
             let aside = self.aside.iter().find(|aside| aside.row.hashes.contains(&run.last()));
-            if incoming.fresh == 0 || !seen.insert(run.last()) {
+            let first = *seen.entry(run.last()).or_insert(place);
+            if incoming.fresh == 0 {
                 incoming.fate = Fate::Known(RunState::Admitted, None);
+            } else if first < place {
+                incoming.fate = Fate::Again(first);
             } else if let Some(aside) = aside {
                 incoming.fate = Fate::Known(aside.row.state, aside.row.hold.clone());
             }
@@ -252,9 +277,33 @@ impl DocWork {
 
     /// Settles what depends on held changes, then applies the rest in one go.
     fn extend(&mut self) {
-        if self.runs.is_empty() {
-            return;
+        if !self.runs.is_empty() {
+            self.admit();
+            self.settle_again();
         }
+    }
+
+    /// What was sent again has the fate of the first: of the run before it in this batch, or of
+    /// the run that waited here and was admitted with this batch.
+    fn settle_again(&mut self) {
+        for place in 0..self.fates.len() {
+            let fate = match &self.fates[place].fate {
+                Fate::Again(first) => self.fates[*first].fate.repeated(),
+                Fate::Known(RunState::Waiting, _) => {
+                    let last = self.runs[place].last();
+                    let now = self.applied.as_ref().is_some_and(|applied| applied.document.has(&last));
+                    if !now {
+                        continue;
+                    }
+                    Fate::Known(RunState::Admitted, None)
+                }
+                _ => continue,
+            };
+            self.fates[place].fate = fate;
+        }
+    }
+
+    fn admit(&mut self) {
         self.add_waiting();
         self.hold_descendants();
         let candidates: Vec<usize> =

@@ -148,12 +148,12 @@ fn write_runs(
             Fate::Known(RunState::Waiting, _) => (Outcome::Waiting, true),
             Fate::Known(RunState::Rejected, _) => (rejected_before(), false),
             Fate::Held(reason, waits) => {
-                let hold = Hold { reason: reason_code(*reason).to_owned(), waits_for: waits.clone() };
+                let hold = Hold::new(*reason, waits);
                 keep(batch, doc, number, RunState::Held, Some(&hold.to_json()))?;
                 rule(batch, doc, number, Verdict::Held, *reason, work)?;
                 (Outcome::Held { code: hold.reason }, true)
             }
-            Fate::Waiting | Fate::New => {
+            Fate::Waiting | Fate::New | Fate::Again(_) => {
                 keep(batch, doc, number, RunState::Waiting, None)?;
                 (Outcome::Waiting, true)
             }
@@ -167,7 +167,7 @@ fn write_runs(
                 rule(batch, doc, number, Verdict::Rejected, *reason, work)?;
                 (Outcome::Refused { code: reason_code(*reason).into(), text: reason_text(*reason).into() }, false)
             }
-            Fate::Refused(refusal) => (super::refused(refusal), false),
+            Fate::Refused(refusal) => (super::not_kept(refusal), false),
         };
         if let Some(index) = incoming.index {
             outcomes[index] = Some(outcome);
