@@ -24,6 +24,8 @@ pub mod folder;
 pub mod photos;
 pub mod replica;
 pub mod report;
+#[cfg(test)]
+mod restore_tests;
 pub mod server;
 mod space;
 mod tar;
