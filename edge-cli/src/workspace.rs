@@ -293,6 +293,18 @@ impl Workspace {
         Ok(self.store().document(key)?)
     }
 
+    /// Issues again what fell out of its document only because something below it was rejected:
+    /// the act itself was never judged (design: `reissue_of`). How many acts.
+    pub(crate) fn reissue_orphans(&self, now: Timestamp) -> Result<usize> {
+        let mut store = self.store();
+        let orphans: Vec<_> =
+            store.rejected()?.into_iter().filter(|act| act.code == "builds_on_rejected" && !act.reissued).collect();
+        for act in &orphans {
+            store.reissue(&act.doc, &act.change, now)?;
+        }
+        Ok(orphans.len())
+    }
+
     /// Writes one act: durable when this returns.
     pub(crate) fn write(
         &mut self,

@@ -95,8 +95,13 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SyncArgs) -> Result<Outcome> {
         fetch,
         ..Options::default()
     };
-    let summary = net::sync(ctx, &servers, options)?;
+    let mut summary = net::sync(ctx, &servers, options.clone())?;
     ctx.forget_lists();
+    let now = ctx.now();
+    if !args.dry_run && ctx.workspace()?.reissue_orphans(now)? > 0 {
+        ctx.ui.status("Acts that were built on a rejected one have been issued again; sending them.");
+        summary = net::sync(ctx, &servers, options)?;
+    }
     report(ctx, &summary, args.dry_run)
 }
 

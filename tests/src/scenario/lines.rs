@@ -314,7 +314,7 @@ impl Rounds {
                 case.number
             );
             self.say(KNOWN, line);
-            //self.say(ACCEPT, format!("case approve-known {} --on {dated}", case.number));
+            self.say(ACCEPT, format!("case approve-known {} --on {dated}", case.number));
         }
         let Some(signed) = case.signed.filter(|_| case.stage == Stage::Signed) else { return };
         if matches!(case.class, Class::Ban | Class::Merge(_)) {
