@@ -107,9 +107,9 @@ fn the_first_check_by_the_reporter_is_a_setting() {
         super::fulfilment(&outlet.profile(set), set.milestone("M3").unwrap(), day("2024-01-01")).done
     };
     let mut set = super::set();
-    assert!(done(&set));
-    set.acceptance.reporter_may_check = false;
     assert!(!done(&set));
+    set.acceptance.reporter_may_check = true;
+    assert!(done(&set));
 }
 
 #[test]
