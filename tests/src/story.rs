@@ -156,6 +156,23 @@ impl Story {
         tell(&format!("  the link broke in the middle (exit code {:?}); records now: {}", ran.code, status["records"]));
     }
 
+    /// Ledger and problem list as sealed at the end of 2021; one county never sealed its problem list.
+    ///
+    /// # Panics
+    /// When a seal is refused.
+    pub fn seal(&self) {
+        for unit in ["5119", "511902", "511903", "511921", "511922", "511923", "511971"] {
+            for what in ["ledger", "problem_list"] {
+                if (unit, what) == ("511923", "problem_list") {
+                    continue;
+                }
+                let document = format!("{unit}号封存件（{what}）");
+                let args = ["seal", "--what", what, "--unit", unit, "--on", "2021-12-25", "--document", &document];
+                let _ = self.server.admin(&args).expect_code(0);
+            }
+        }
+    }
+
     /// Everybody syncs once more; the digest of each collection, equal on all who share it.
     ///
     /// # Panics

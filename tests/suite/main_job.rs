@@ -76,6 +76,7 @@ fn the_story_of_three_years_reaches_the_ledger_cell_by_cell() {
     let story = Story::begin(folder.path(), &super::fixtures(), &mut quiet);
     let scenario = Scenario::new(0);
     story.play(&scenario, &|shot| picture(shot.lon, shot.lat, shot.taken_at, shot.seed), &mut quiet);
+    story.seal();
     story.second_round(&mut quiet);
 
     let expected: BTreeMap<_, _> = CELLS.into_iter().collect();

@@ -27,6 +27,8 @@ fn main() {
     let real = RealPhotos::find(&workspace);
     say(&format!("photographs: {}", real.describe()));
     story.play(&scenario, &|shot| real.picture(shot), &mut |line| say(line));
+    story.seal();
+    say("ledgers and problem lists of 2021 are sealed, but for one county's problem list");
     say("\n== Second round: everybody syncs again");
     story.second_round(&mut |line| say(line));
     say("\n== The ledger (台账)");
@@ -92,21 +94,20 @@ fn milestones(story: &Story, day: &str) {
     let rows = story.server.admin_json(&args);
     say(&format!("\nMilestones as of {}", if day.is_empty() { "today" } else { day }));
     say(&format!(
-        "  {:<4} {:<11} {:<14} {:>5} {:>5} {:>8} {:>7}  state",
+        "  {:<4} {:<11} {:<13} {:>5} {:>5} {:>8} {:>7}  state",
         "", "due", "reading", "done", "of", "share", "target"
     ));
-    for row in rows.as_array().into_iter().flatten() {
-        let share = row["share"]
-            .as_f64()
-            .map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", (share * 1000.0).floor() / 10.0));
+    // The city; `outlet-server progress` shows each county and the economic zone as well.
+    for row in rows.as_array().into_iter().flatten().filter(|row| row["group"] == "5119") {
+        let share = row["share"].as_f64().map_or_else(|| "-".to_owned(), |share| format!("{share:.1} %"));
         say(&format!(
-            "  {:<4} {:<11} {:<14} {:>5} {:>5} {share:>8} {:>7}  {}",
+            "  {:<4} {:<11} {:<13} {:>5} {:>5} {share:>8} {:>5} %  {}",
             text(&row["milestone"]),
             text(&row["due"]),
             text(&row["reading"]),
-            row["done"],
-            row["of"],
-            row["target"],
+            text(&row["done"]),
+            text(&row["of"]),
+            text(&row["target"]),
             text(&row["state"])
         ));
     }
