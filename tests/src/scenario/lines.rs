@@ -444,7 +444,8 @@ fn survey(case: &Case) -> String {
     let discharge = if case.no_water { "dry" } else { "flowing" };
     let dry = if case.no_water { "no" } else { "yes" };
     let mut line = format!(
-        "survey {number} --on {on} --outcome complete --level 2 --team 甲 --team 乙 --weather sunny --rain-48h no --discharge {discharge} --dry-weather-discharge {dry} --pattern intermittent --smell unknown --mixed no --problem none_found"
+        "survey {number} --on {on} --outcome complete --level 2 --team 甲 --team 乙 --weather sunny --rain-48h no --discharge {discharge} --dry-weather-discharge {dry} --pattern intermittent --smell unknown --mixed no --problem {}",
+        ["none_found", "sewage_not_collected", "none_found", "rain_sewage_not_separated"][case.index % 4]
     );
     if case.scale == Scale::Undetermined {
         line += " --flow 350";
