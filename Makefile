@@ -20,7 +20,7 @@ demo: prerequisites ## Run the main job: server, three inspectors, supervisors, 
 
 test: prerequisites ## Run every test.
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 bench: prerequisites ## Measure; writes target/bench.json. Figures are ratios within one run; never fails on a figure.
 	$(CARGO) build --locked --release --workspace --bins

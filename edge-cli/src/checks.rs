@@ -55,7 +55,22 @@ impl Context<'_> {
             return Err(CommandError::user("nobody decides on a record they authored, and you wrote in this one")
                 .hint("another supervisor of your level decides; you can still add photos, notes and reports"));
         }
-        if matches!(decision, Decision::Accept(_)) && self.reporter_of_completion(key)? == Some(member.person) {
+        if matches!(decision, Decision::Accept(_)) {
+            self.check_reported(key, member.person)?;
+        }
+        Ok(())
+    }
+
+    /// There is a completion to accept (T15), and somebody else reported it.
+    fn check_reported(&mut self, key: &DocKey, person: PersonId) -> Result<()> {
+        let entries = self.case_entries(key)?;
+        let last = entries.iter().rev().find(|(_, case)| matches!(&case.decision, Decision::Complete(_)));
+        let reported = last.filter(|(_, case)| matches!(&case.decision, Decision::Complete(c) if !c.withdrawn));
+        let Some((report, _)) = reported else {
+            return Err(CommandError::user("there is no completion report to accept on this device")
+                .hint("run `outlet sync`; the county reports with `outlet case complete`"));
+        };
+        if self.person(&report.origin.actor.key()) == Some(person) {
             return Err(CommandError::user("whoever reported the completion cannot accept it, and that was you")
                 .hint("another supervisor checks and accepts the works"));
         }
@@ -86,13 +101,6 @@ impl Context<'_> {
             )
         });
         content.filter_map(|entry| self.person(&entry.origin.actor.key())).collect()
-    }
-
-    fn reporter_of_completion(&mut self, key: &DocKey) -> Result<Option<PersonId>> {
-        let entries = self.case_entries(key)?;
-        let last = entries.iter().rev().find(|(_, case)| matches!(&case.decision, Decision::Complete(_)));
-        let reported = last.filter(|(_, case)| matches!(&case.decision, Decision::Complete(c) if !c.withdrawn));
-        Ok(reported.and_then(|(entry, _)| self.person(&entry.origin.actor.key())))
     }
 
     /// An approval needs a record without open conflicts (T7).

@@ -78,6 +78,12 @@ fn the_city_decides_from_class_to_acceptance() {
 #[test]
 fn completion_and_acceptance_are_by_two_people() {
     let mut county = supervisor(Level::County);
+    assert_snapshot!(county.transcript(&["case accept T-1"]), @r#"
+    $ outlet case accept T-1
+    ! error: there is no completion report to accept on this device
+    ! hint: run `outlet sync`; the county reports with `outlet case complete`
+    [exit 1]
+    "#);
     assert_snapshot!(county.transcript(&[
         "case complete T-1 --completed-on 2022-11-20 --measure 改造 --item archive",
         "case complete T-1",

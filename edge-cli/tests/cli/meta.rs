@@ -198,7 +198,6 @@ fn usage_errors_exit_with_two() {
     !       --accept-weak-storage  Accept a file system that cannot lock or sync: what is saved there may
     !                              be lost
     !   -h, --help                 Print help (see more with '--help')
-    !   -V, --version              Print version
     [exit 2]
     $ outlet survey
     ! error: the following required arguments were not provided:
