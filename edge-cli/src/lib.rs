@@ -1,8 +1,12 @@
 //! `outlet`: the command line of inspectors and supervisors. Everything runs in process through
 //! [`run`], with clock, randomness, variables and streams passed in as [`Env`].
 //!
-//! Commands parse, call `outlet-core`, and report; [`ui`] alone prints.
+//! Commands parse, call `outlet-core`, and report; `ui` alone prints.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "doc comments of arguments are help texts: brackets mark what may be left out"
+)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod checks;

@@ -53,7 +53,7 @@ impl Act {
 
     /// Asserts a fact, replacing exactly the assertions that its author had before their eyes: the
     /// entries of the [`CurrentFact`](super::CurrentFact)s shown. Of a gated fact in conflict either
-    /// all are named or none; neither ends the conflict (see [`super::facts`]).
+    /// all are named or none; neither ends the conflict (see [`super::facts()`]).
     ///
     /// # Errors
     /// When the document is of another kind.

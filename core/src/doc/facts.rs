@@ -77,7 +77,7 @@ pub fn current_positions<'a>(assertions: impl IntoIterator<Item = (EntryId, &'a 
 }
 
 /// The gated facts that are in conflict, by name. Decisions are not considered here: see
-/// [`super::resolve`].
+/// [`super::resolve()`].
 #[must_use]
 pub fn conflicts(facts: &BTreeMap<String, Vec<CurrentFact>>) -> Vec<Conflict> {
     facts

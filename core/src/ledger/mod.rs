@@ -129,7 +129,7 @@ pub fn project(
 }
 
 /// [`project`], with the profile beside the row. The profile does not depend on `as_of`: keep it,
-/// and [`progress`] answers for any day.
+/// and [`progress()`] answers for any day.
 #[must_use]
 pub fn project_all(
     input: &OutletInput<'_>,

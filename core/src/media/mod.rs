@@ -2,7 +2,7 @@
 //! preview, and warnings for people. It never changes or refuses an original: a decoder's opinion
 //! is a warning.
 //!
-//! Pure functions over slices. Memory is bounded before any decoder runs ([`preview`]), and every
+//! Pure functions over slices. Memory is bounded before any decoder runs ([`preview()`]), and every
 //! decoder runs where a panic ends only that look.
 
 mod container;

@@ -1,6 +1,6 @@
 //! About two hundred outlets through 2021–2023, written only as command lines of `outlet`: what
 //! three inspectors, a county and a city supervisor and an admin type, in rounds between which they
-//! sync. At least one outlet stands for every cell of the milestone tables ([`cases::special`]),
+//! sync. At least one outlet stands for every cell of the milestone tables (`cases::special`),
 //! the rest are an ordinary inventory.
 //!
 //! Everything follows from the index of the outlet, so that two runs write the same lines. Names of

@@ -71,7 +71,7 @@ fn admission(runs: &[SignedRun], collection: Collection) -> f64 {
                 for run in part {
                     let checked: CheckedRun = check_run(run, roster).expect("a good run");
                     let applied = apply(None, DocKind::Field, &[checked]).expect("applies");
-                    assert_eq!(applied.new_changes.len(), CHANGES_PER_OUTLET);
+                    assert_eq!(applied.new_changes.len(), CHANGES_PER_OUTLET + 1, "with the genesis constant");
                 }
             });
         }
