@@ -17,6 +17,7 @@ fn introduction(subscriptions: Vec<CollectionState>) -> Introduction {
         certificate: None,
         wants_server_certificate: false,
         plan_only: false,
+        files: Vec::new(),
         fetch: outlet_core::sync::replica::Fetch::Nothing,
     }
 }

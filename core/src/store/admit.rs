@@ -47,6 +47,8 @@ struct Judging {
     /// Foreign acts under this device's name: it must part from its copy.
     parted_by: Option<ChangeHash>,
     roster_changed: bool,
+    /// The peer is a server: what it sends it has admitted.
+    from_server: bool,
 }
 
 impl EdgeStore {
@@ -58,6 +60,7 @@ impl EdgeStore {
     ) -> Result<Admitted, ReplicaError> {
         let roster = self.believe()?.cloned().ok_or_else(|| ReplicaError::NotFound("an enrolment".to_owned()))?;
         let mut judging = Judging {
+            from_server: roster.is_server(peer),
             roster,
             outcomes: vec![Outcome::Waiting; batch.items.len()],
             kept: Vec::new(),
@@ -86,7 +89,7 @@ impl EdgeStore {
         self.keep(peer, batch, judging, now)
     }
 
-    fn followed(&self) -> Result<BTreeSet<Collection>, StoreError> {
+    pub(super) fn followed(&self) -> Result<BTreeSet<Collection>, StoreError> {
         let mut followed: BTreeSet<Collection> =
             self.enrolment_row()?.map(|row| row.collections.into_iter().collect()).unwrap_or_default();
         followed.insert(Collection::REFERENCE);
@@ -201,9 +204,10 @@ impl EdgeStore {
         let outcome = admission::apply_each(base.as_ref(), doc.kind, &runs, &context);
         let known = |hash: &ChangeHash| base.as_ref().is_some_and(|base| base.has(hash));
         let rows = self.runs(doc)?;
-        let held = |run: &CheckedRun| {
+        let from_server = judging.from_server;
+        let has = |run: &CheckedRun, state: RunState| {
             let of_run = |row: &RunRow| run.heads().iter().any(|head| row.changes.contains(&head.hash));
-            rows.iter().any(|(_, row)| row.state == RunState::Held && of_run(row))
+            rows.iter().any(|(_, row)| row.state == state && of_run(row))
         };
         for ((item, run), result) in items.into_iter().zip(runs).zip(outcome.runs) {
             if let Err(Refusal::Equivocation { second, .. }) = &result
@@ -213,12 +217,20 @@ impl EdgeStore {
             }
             let (last, all_known) = (run.last(), run.heads().iter().all(|head| known(&head.hash)));
             let (outcome, keep) = match result {
+                // Another device may not have heard of the ruling yet.
+                Ok(()) if !from_server && has(&run, RunState::Rejected) => {
+                    let text = "a server rejected these changes".to_owned();
+                    (Outcome::Refused { code: "rejected".to_owned(), text }, None)
+                }
                 // What the server sends it has admitted: own or foreign, it is no longer held.
-                Ok(()) if all_known && !held(&run) => {
+                Ok(()) if all_known && !(from_server && has(&run, RunState::Held)) => {
                     let parked = judging.parked.contains(&last);
                     (Outcome::Stored { in_ledger: false }, parked.then_some(Item::Dropped(*doc, last)))
                 }
-                Ok(()) => (Outcome::Stored { in_ledger: false }, Some(Item::Run(run.into_run()))),
+                Ok(()) => {
+                    let item = if from_server { Item::Run } else { Item::FromDevice };
+                    (Outcome::Stored { in_ledger: false }, Some(item(run.into_run())))
+                }
                 Err(refusal) if refusal.is_timeless() => {
                     let parked = judging.parked.contains(&last);
                     (refused(&refusal), parked.then_some(Item::Dropped(*doc, last)))
@@ -314,7 +326,7 @@ fn split(items: Vec<Item>) -> Vec<Vec<Item>> {
     let mut bytes = 0;
     for item in items {
         let size = match &item {
-            Item::Run(run) | Item::Parked(run, _) => run.size() + 256,
+            Item::Run(run) | Item::Parked(run, _) | Item::FromDevice(run) => run.size() + 256,
             Item::Certificate(sealed) | Item::ServerCert(sealed) | Item::Revocation(sealed) | Item::Ruling(sealed) => {
                 sealed.0.len()
             }

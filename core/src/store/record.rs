@@ -46,6 +46,9 @@ pub struct Record {
     /// Cursors taken after a full comparison.
     #[n(8)]
     pub cursors: Option<Vec<CursorAt>>,
+    /// A file that came from a device and no server is known to have: to be passed on.
+    #[n(9)]
+    pub carried: Option<BlobHash>,
 }
 
 /// An own act.
@@ -100,6 +103,10 @@ pub enum Item {
     /// Parked changes that turned out to be inadmissible for ever.
     #[n(6)]
     Dropped(#[n(0)] DocKey, #[n(1)] ChangeHash),
+    /// Changes, checked and admitted, from another device: no server has said that it admitted
+    /// them, so a ruling that is known here decides what becomes of them.
+    #[n(7)]
+    FromDevice(#[n(0)] SignedRun),
 }
 
 /// A place in a feed.

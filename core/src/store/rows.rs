@@ -14,6 +14,8 @@
 //! | `s` | collection, outlet | [`SummaryRow`] |
 //! | `b` | file | [`BlobRow`] |
 //! | `B` | file | that a server has confirmed it |
+//! | `x` | file | that it came from a device and is to be passed on |
+//! | `y` | document | that a device brought changes of it, since the last proof with a server |
 //! | `o` | rank, newest first, file | files to be sent |
 //! | `g` | collection | digest state |
 //! | `c` | collection | cursor |
@@ -189,7 +191,7 @@ pub(super) struct BlobRow {
     /// Frame in which it was first named: the order of sending.
     #[n(4)]
     pub(super) named_at: u64,
-    /// Named by an own act: to be sent.
+    /// Named by an own act, or carried for another device: to be sent.
     #[n(5)]
     pub(super) own: bool,
     /// A server has confirmed it.
@@ -284,6 +286,21 @@ pub(super) fn confirmed(hash: &BlobHash) -> Vec<u8> {
     key(b'B', &[&hash.0])
 }
 
+/// That a file came from a device and is to be passed on to a server.
+pub(super) fn carried(hash: &BlobHash) -> Vec<u8> {
+    key(b'x', &[&hash.0])
+}
+
+/// That a device brought changes of this document.
+pub(super) fn brought(doc: &DocKey) -> Vec<u8> {
+    key(b'y', &[&doc.to_bytes()])
+}
+
+/// Prefix of [`brought`] in a collection.
+pub(super) fn brought_in(collection: Collection) -> Vec<u8> {
+    key(b'y', &[&collection_bytes(collection)])
+}
+
 pub(super) fn outgoing(row: &BlobRow, hash: &BlobHash) -> Vec<u8> {
     // Previews first; originals and attachments together, newest first.
     let rank = u8::from(row.class != BlobClass::Preview);
@@ -321,6 +338,11 @@ pub(super) fn believed_prefix(kind: Believed) -> [u8; 2] {
 
 pub(super) fn ruling(doc: &DocKey, run: &ChangeHash) -> Vec<u8> {
     key(b'q', &[&doc.to_bytes(), &run.0])
+}
+
+/// Prefix of the rulings of a document.
+pub(super) fn rulings_of(doc: &DocKey) -> Vec<u8> {
+    key(b'q', &[&doc.to_bytes()])
 }
 
 pub(super) fn statement(collection: Collection) -> Vec<u8> {

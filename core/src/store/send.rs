@@ -35,12 +35,26 @@ impl EdgeStore {
     /// Own acts after `plan.after`, about `max_bytes` of them, grouped into as few signed runs as
     /// their dependencies allow: one signature vouches for all of a run.
     pub(super) fn next_runs(&mut self, plan: &SendPlan, max_bytes: usize) -> Result<Outgoing, StoreError> {
+        let outgoing = self.next_runs_of(plan, max_bytes, &|_| true)?;
+        self.note_sent(outgoing.next.after)?;
+        Ok(outgoing)
+    }
+
+    /// The same, of some collections only.
+    pub(super) fn next_runs_of(
+        &mut self,
+        plan: &SendPlan,
+        max_bytes: usize,
+        only: &dyn Fn(Collection) -> bool,
+    ) -> Result<Outgoing, StoreError> {
         let (window, more) = self.window(plan.after, max_bytes)?;
         let mut next = plan.clone();
         let mut by_doc: BTreeMap<DocKey, BTreeSet<u64>> = BTreeMap::new();
         for (sequence, doc) in &window {
             next.after = next.after.max(*sequence);
-            by_doc.entry(*doc).or_default().insert(*sequence);
+            if only(doc.collection) {
+                by_doc.entry(*doc).or_default().insert(*sequence);
+            }
         }
         let mut order: Vec<(u64, DocKey)> =
             by_doc.iter().filter_map(|(doc, all)| Some((*all.first()?, *doc))).collect();
@@ -54,7 +68,6 @@ impl EdgeStore {
                 .filter(|(sequence, row)| row.state == RunState::Unsent && !row.orphan && wanted.contains(sequence));
             items.extend(self.joined(acts.collect())?.into_iter().map(FeedItem::Run));
         }
-        self.note_sent(next.after)?;
         Ok(Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more })
     }
 
@@ -133,7 +146,7 @@ impl EdgeStore {
     }
 
     /// A hint for people, not a promise: so it is not in the journal.
-    fn note_sent(&self, through: u64) -> Result<(), StoreError> {
+    pub(super) fn note_sent(&self, through: u64) -> Result<(), StoreError> {
         if through <= self.sent_through()? {
             return Ok(());
         }

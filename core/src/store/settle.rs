@@ -212,7 +212,7 @@ impl<'a> Stage<'a> {
             Some(old) => BlobRow { stored: old.stored, withdrawn: old.withdrawn, own: old.own, ..named.clone() },
             None => named.clone(),
         };
-        row.own |= named.own;
+        row.own |= named.own || self.bytes(&rows::carried(&hash))?.is_some();
         row.stored = self.bytes(&rows::confirmed(&hash))?.is_some();
         row.withdrawn |= gone;
         if row.withdrawn {

@@ -169,10 +169,13 @@ impl<'a> Stage<'a> {
             self.acknowledged(place, acknowledged)?;
         }
         if let Some(statement) = &record.statement {
-            self.statement(statement);
+            self.statement(statement)?;
         }
         if let Some(stored) = &record.blob_stored {
             self.blob_stored(stored)?;
+        }
+        if let Some(hash) = &record.carried {
+            self.carried(hash)?;
         }
         for at in record.cursors.as_deref().unwrap_or_default() {
             // Adopted instead of a void one: the database is not the one that was spoken to before.
@@ -238,6 +241,7 @@ impl<'a> Stage<'a> {
                         self.put(rows::parked(&run.doc), &());
                     }
                 }
+                Item::FromDevice(run) => self.brought(place, number, run)?,
                 Item::Dropped(doc, last) => self.unpark(doc, Some(last))?,
                 Item::Certificate(sealed) => self.believe(Believed::Member, sealed),
                 Item::ServerCert(sealed) => self.believe(Believed::Server, sealed),
@@ -246,6 +250,36 @@ impl<'a> Stage<'a> {
             }
         }
         self.cursors(&received.cursors)
+    }
+
+    /// What a device brings stands as far as no ruling known here says otherwise.
+    fn brought(&mut self, place: Place, number: u32, run: &SignedRun) -> Result<(), StoreError> {
+        let Some(mut row) = self.run_row(place, number, run, RunState::Admitted) else { return Ok(()) };
+        self.unpark(&run.doc, row.changes.last())?;
+        let mut verdict = None;
+        for sealed in self.scan(&rows::rulings_of(&run.doc))?.into_values() {
+            let Ok(ruling) = SignedRuling::from_bytes(&sealed) else { continue };
+            let ruling = ruling.into_value();
+            let about = row.changes.iter().any(|change| ruling.changes.contains(change) || *change == ruling.run);
+            if about && ruling.verdict != Verdict::Released {
+                row.code = Some(reason_code(ruling.reason.code()));
+                verdict = Some(ruling.verdict);
+            }
+        }
+        row.state = match verdict {
+            Some(Verdict::Held) => RunState::Held,
+            Some(Verdict::Rejected) => RunState::Rejected,
+            _ => RunState::Admitted,
+        };
+        self.put(rows::run(&run.doc, place.sequence, number), &row);
+        self.put(rows::brought(&run.doc), &());
+        if row.state == RunState::Rejected {
+            // Not the document at hand: that one has it.
+            *self.touch(&run.doc) = Work::Add(Vec::new());
+        } else {
+            self.add_changes(run);
+        }
+        Ok(())
     }
 
     /// Forgets parked runs that end in this change.
@@ -413,12 +447,33 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn statement(&mut self, sealed: &Sealed) {
+    fn statement(&mut self, sealed: &Sealed) -> Result<(), StoreError> {
         if let Ok(signed) = minicbor::decode::<SignedStatement>(&sealed.0) {
             for line in &signed.statement.lines {
                 self.writes.insert(rows::statement(line.collection), Some(sealed.0.clone()));
+                // The server holds the same: whatever devices brought has arrived there.
+                for key in self.scan(&rows::brought_in(line.collection))?.into_keys() {
+                    self.remove(key);
+                }
             }
         }
+        Ok(())
+    }
+
+    /// A file of another device's act is sent like an own one.
+    fn carried(&mut self, hash: &BlobHash) -> Result<(), StoreError> {
+        self.put(rows::carried(hash), &());
+        let key = rows::blob(hash);
+        if let Some(mut row) = self.get::<BlobRow>(&key)?
+            && !row.own
+        {
+            row.own = true;
+            if !row.stored && !row.withdrawn {
+                self.writes.insert(rows::outgoing(&row, hash), Some(Vec::new()));
+            }
+            self.put(key, &row);
+        }
+        Ok(())
     }
 
     fn blob_stored(&mut self, stored: &BlobStored) -> Result<(), StoreError> {
@@ -441,7 +496,7 @@ impl<'a> Stage<'a> {
 pub(super) fn read_run(journal: &mut Journal, sequence: u64, row: &RunRow) -> Result<SignedRun, StoreError> {
     let record = Record::from_bytes(sequence, &journal.read(row.position)?)?;
     let from_batch = |received: Received| match received.items.into_iter().nth(row.item as usize) {
-        Some(Item::Run(run) | Item::Parked(run, _)) => Some(run),
+        Some(Item::Run(run) | Item::Parked(run, _) | Item::FromDevice(run)) => Some(run),
         _ => None,
     };
     let run = record.own.map(|act| act.run).or_else(|| record.received.and_then(from_batch));

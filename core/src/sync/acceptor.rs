@@ -14,8 +14,8 @@ use super::replica::{
 };
 use super::session::{CloseReason, Core, Event, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
-    Ack, Compare, EndLine, FeedLine, FeedMode, Frame, Hello, HelloReply, Lane, PackedBatch, PullEnd, SignedHello,
-    VERSION, Wanted, pack, unpack,
+    Ack, Compare, EndLine, FeedLine, FeedMode, Frame, Hello, HelloReply, Lane, MAX_ASKED_FILES, PackedBatch, PullEnd,
+    SignedHello, VERSION, Wanted, pack, unpack,
 };
 use crate::identity::{Purpose, verify};
 use crate::ids::{Collection, DocKey, Signature};
@@ -108,6 +108,7 @@ impl Acceptor {
             wants_server_certificate: false,
             plan_only: false,
             fetch: Fetch::Nothing,
+            files: Vec::new(),
         };
         Self {
             stage: Stage::AwaitHello,
@@ -232,6 +233,9 @@ impl Acceptor {
         if !hello.lines.is_sorted_by(|a, b| a.collection < b.collection) {
             return Err(malformed("the collections of the hello are not sorted"));
         }
+        if hello.files.as_ref().is_some_and(|files| files.len() > MAX_ASKED_FILES) {
+            return Err(malformed("too many files are asked for by name"));
+        }
         let subscriptions = hello.lines.iter().map(|line| CollectionState {
             collection: line.collection,
             digest: line.digest,
@@ -247,6 +251,7 @@ impl Acceptor {
             wants_server_certificate: hello.wants_server_certificate.unwrap_or(false),
             plan_only: hello.plan_only.unwrap_or(false),
             fetch: hello.fetch.unwrap_or_default(),
+            files: hello.files.unwrap_or_default(),
         };
         core.summary.skew_ms = Some(core.now.millis().saturating_sub(hello.time.millis()));
         self.judge(core);
@@ -294,7 +299,8 @@ impl Acceptor {
         }));
         self.served.clone_from(&plan.feeds);
         self.plan.feeds = plan.feeds;
-        files.set_limits(plan.limits, self.introduction.fetch);
+        let originals = self.introduction.fetch == Fetch::Everything || !self.introduction.files.is_empty();
+        files.set_limits(plan.limits, originals);
         self.stage = if self.introduction.plan_only { Stage::Planned } else { Stage::Open };
         while let Some(frame) = self.early.pop_front() {
             self.frame(core, files, frame)?;
@@ -409,10 +415,10 @@ impl Acceptor {
         self.draft_end(core, &states)?;
         let query = super::replica::BlobQuery {
             max: 0,
-            originals: self.introduction.fetch == Fetch::Everything,
+            originals: self.introduction.fetch == Fetch::Everything || !self.introduction.files.is_empty(),
             exclude: std::collections::BTreeSet::new(),
         };
-        if self.introduction.fetch == Fetch::Nothing {
+        if self.introduction.fetch == Fetch::Nothing && self.introduction.files.is_empty() {
             return self.send_end_now(core, false);
         }
         core.call(Call::BlobsToSend(query), Then::FilesKnown);

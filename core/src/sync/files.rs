@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
-use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Fetch, Limits};
+use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Limits};
 use super::session::{Core, Event, Phase, Step, Then, Transferred, internal, malformed};
 use super::wire::{Data, Frame, Lane, MAX_CHUNK_BYTES, Stored, Want};
 use crate::ids::BlobHash;
@@ -63,6 +63,8 @@ struct Sender {
     /// Offered before the budget was spent, not answered then: may be complete there all the same.
     dropped: BTreeMap<BlobHash, BlobOffer>,
     skip: BTreeSet<BlobHash>,
+    /// Arrived with another hash, and were offered once more.
+    damaged: BTreeSet<BlobHash>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +109,9 @@ impl Files {
         self.incoming.writing < MAX_WRITING && core.unsent_answers() < MAX_ANSWERS
     }
 
-    pub(super) fn set_limits(&mut self, limits: Limits, fetch: Fetch) {
+    pub(super) fn set_limits(&mut self, limits: Limits, originals: bool) {
         self.limits = limits;
-        self.out.originals = fetch == Fetch::Everything;
+        self.out.originals = originals;
     }
 
     /// The peer takes no files: they stay here, and are counted as pending.
@@ -340,10 +342,17 @@ impl Sender {
 
     fn stored(&mut self, core: &mut Core, stored: Stored) -> Step {
         let offer = self.finished(&stored.hash)?;
-        self.skip.insert(stored.hash);
         if stored.intact {
             self.confirm(core, &offer, stored.receipt);
+            return Ok(());
+        }
+        core.summary.damaged_files += 1;
+        if self.damaged.insert(stored.hash) {
+            // Damaged on its way, or on the medium here: once more from the start tells which.
+            core.send(&Frame::Offer(offer.clone()));
+            self.offered.insert(offer.hash, offer);
         } else {
+            self.skip.insert(stored.hash);
             core.event(Event::FileRefused { hash: stored.hash, code: "hash_mismatch".into() });
         }
         Ok(())
@@ -438,6 +447,7 @@ impl Receiver {
             count(&mut core.summary.received, download.offer.class);
             core.event(Event::FileReceived(hash));
         } else {
+            core.summary.damaged_files += 1;
             core.event(Event::FileRefused { hash, code: "hash_mismatch".into() });
         }
     }

@@ -15,8 +15,8 @@ use super::replica::{
 };
 use super::session::{CloseReason, Core, Event, Options, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
-    Ack, Compare, FeedMode, Frame, Hello, HelloLine, HelloReply, Lane, MAX_BATCH_ITEMS, PackedBatch, PullEnd, PushEnd,
-    SignedHello, VERSION, Wanted, pack, unpack,
+    Ack, Compare, FeedMode, Frame, Hello, HelloLine, HelloReply, Lane, MAX_ASKED_FILES, MAX_BATCH_ITEMS, PackedBatch,
+    PullEnd, PushEnd, SignedHello, VERSION, Wanted, pack, unpack,
 };
 use crate::identity::Purpose;
 use crate::ids::{Collection, DocKey};
@@ -207,6 +207,8 @@ impl Initiator {
             wants_server_certificate: local.wants_server_certificate.then_some(true),
             plan_only: self.options.plan_only.then_some(true),
             fetch: Some(self.options.fetch).filter(|fetch| *fetch != super::replica::Fetch::Nothing),
+            files: Some(self.options.files.iter().take(MAX_ASKED_FILES).copied().collect::<Vec<_>>())
+                .filter(|files| !files.is_empty()),
             // Elsewhere the handshake has settled who the server is; a ticket names one.
             server: self.options.ticket_secret.is_some().then_some(core.config.peer),
         };
@@ -214,8 +216,9 @@ impl Initiator {
         let signature = core.config.key.sign(Purpose::Hello, &Hello::bound(&core.config.exporter, &body));
         core.send(&Frame::Hello(SignedHello { body, signature }));
         self.local = local;
-        // Who enrols is nobody yet, and who plans sends nothing: both wait for the answer.
-        if self.options.ticket_secret.is_none() && !self.options.plan_only {
+        // Who enrols is nobody yet, who plans sends nothing, and a device must show its membership
+        // first: all wait for the answer.
+        if self.options.ticket_secret.is_none() && !self.options.plan_only && !self.options.peer {
             self.stage = Stage::Records;
         }
         Ok(())
@@ -232,7 +235,8 @@ impl Initiator {
     fn welcomed(&mut self, core: &mut Core, files: &mut Files, reply: HelloReply) -> Step {
         let skew_ms = reply.time.millis().saturating_sub(core.now.millis());
         core.summary.skew_ms = Some(skew_ms);
-        core.event(Event::Welcomed { enrolled: reply.certificate.is_some(), skew_ms });
+        let enrolled = reply.certificate.is_some() && !self.options.peer;
+        core.event(Event::Welcomed { enrolled, skew_ms });
         self.feeds = Some(reply.feeds.iter().map(|line| (line.collection, line.mode)).collect());
         if self.options.plan_only {
             core.summary.to_pull = Some(reply.pending.unwrap_or_default());

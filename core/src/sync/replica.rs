@@ -115,6 +115,8 @@ pub struct Introduction {
     pub plan_only: bool,
     /// Which files of others it wants to have.
     pub fetch: Fetch,
+    /// Files it asks for by name, whatever `fetch` says.
+    pub files: Vec<BlobHash>,
 }
 
 /// Which files of others a device wants from a server.
@@ -440,6 +442,9 @@ pub enum ReplicaError {
     /// of a file that was never offered): the session ends.
     #[error("the peer broke the rules: {0}")]
     Peer(String),
+    /// This side will have nothing to do with the peer, and says why.
+    #[error("{}", .0.text)]
+    Refused(Refusal),
     /// The replica has no such document, file or collection.
     #[error("{0} is not here")]
     NotFound(String),
@@ -452,7 +457,7 @@ impl ReplicaError {
         match self {
             Self::Storage { permanent, .. } => *permanent,
             Self::Full { .. } => false,
-            Self::Peer(_) | Self::NotFound(_) => true,
+            Self::Peer(_) | Self::NotFound(_) | Self::Refused(_) => true,
         }
     }
 

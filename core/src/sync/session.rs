@@ -72,8 +72,12 @@ pub struct Options {
     pub ticket_secret: Option<Vec<u8>>,
     /// Only ask what a sync would transfer.
     pub plan_only: bool,
+    /// The acceptor is a device: nothing is pushed before it has shown its membership.
+    pub peer: bool,
     /// Files of others to fetch.
     pub fetch: Fetch,
+    /// Files to fetch by name, at most [`super::wire::MAX_ASKED_FILES`].
+    pub files: Vec<BlobHash>,
     /// Send originals and attachments; previews are always sent.
     pub originals: bool,
     /// Bytes this session may send and receive; records come first and always go.
@@ -88,7 +92,9 @@ impl Default for Options {
         Self {
             ticket_secret: None,
             plan_only: false,
+            peer: false,
             fetch: Fetch::Nothing,
+            files: Vec::new(),
             originals: true,
             max_bytes: None,
             until: None,
@@ -101,7 +107,9 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("enrols", &self.ticket_secret.is_some())
             .field("plan_only", &self.plan_only)
+            .field("peer", &self.peer)
             .field("fetch", &self.fetch)
+            .field("files", &self.files.len())
             .field("originals", &self.originals)
             .field("max_bytes", &self.max_bytes)
             .field("until", &self.until)
@@ -601,6 +609,7 @@ impl Core {
     fn failed(&mut self, error: &ReplicaError) {
         let (code, text) = match error {
             ReplicaError::Peer(text) => return self.refuse(malformed(text.clone())),
+            ReplicaError::Refused(refusal) => return self.refuse(refusal.clone()),
             ReplicaError::Full { .. } => (RefusalCode::Full, "the other side is out of disk space; sync again later"),
             _ => (RefusalCode::Internal, "the other side's store failed; sync again later"),
         };

@@ -68,6 +68,8 @@ pub struct Summary {
     pub waiting: u64,
     /// Items refused by either side.
     pub refused_items: u64,
+    /// Files that arrived with other bytes than their name says: thrown away, sent once more.
+    pub damaged_files: u64,
     /// Collections that were compared document by document.
     pub compared: Vec<Collection>,
     /// The acceptor's clock minus ours.
@@ -93,6 +95,7 @@ impl Summary {
             held: 0,
             waiting: 0,
             refused_items: 0,
+            damaged_files: 0,
             compared: Vec::new(),
             skew_ms: None,
             to_push: Pending::default(),

@@ -31,6 +31,8 @@ pub const MAX_BATCH_ITEMS: usize = 20_000;
 pub const MAX_BATCH_CHANGES: usize = 60_000;
 /// Bytes of a file in one frame.
 pub const MAX_CHUNK_BYTES: usize = 64 << 10;
+/// Most files asked for by name in a hello.
+pub const MAX_ASKED_FILES: usize = 256;
 /// Most collections in a hello.
 pub const MAX_COLLECTIONS: usize = 512;
 /// Longest text of a refusal that travels.
@@ -182,6 +184,9 @@ pub struct Hello {
     /// The server it means to speak to; sent with a ticket.
     #[n(7)]
     pub server: Option<crate::ids::PublicKey>,
+    /// Files wanted by name, at most [`MAX_ASKED_FILES`]; absent for none.
+    #[n(8)]
+    pub files: Option<Vec<BlobHash>>,
 }
 
 /// One collection in a hello.

@@ -25,6 +25,7 @@ fn heads() -> DocHeads {
 
 fn hello() -> Hello {
     Hello {
+        files: None,
         version: VERSION,
         time: Timestamp::from_millis(1_640_000_000_000),
         lines: vec![HelloLine {
