@@ -479,10 +479,10 @@ impl Workspace {
 fn notes(report: &OpenReport) -> Vec<Warning> {
     let mut notes = Vec::new();
     if let IndexUse::Rebuilt { reason } = &report.index {
-        notes.push(Warning::new(
-            "index_rebuilt",
-            format!("the index was rebuilt from the journal ({reason}); nothing is lost."),
-        ));
+        // What the journal itself lacks is named below: nobody is told that nothing is lost then.
+        let whole = report.damage.is_empty() && report.lost == 0;
+        let lost = if whole { "; nothing is lost" } else { "" };
+        notes.push(Warning::new("index_rebuilt", format!("the index was rebuilt from the journal ({reason}){lost}.")));
     }
     if report.torn.is_some() {
         notes.push(Warning::new(

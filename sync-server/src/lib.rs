@@ -45,6 +45,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
 /// As [`run`], with the code as a number.
 pub fn run_code(args: impl IntoIterator<Item = OsString>, env: Env) -> u8 {
     let mut ui = ui::Ui::new(env);
+    let args: Vec<OsString> = args.into_iter().collect();
+    // clap has read nothing yet when it refuses: scripts still get what they asked for.
+    ui.json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let cli = match cli::Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return ui.usage(&error),

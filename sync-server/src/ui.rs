@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::env::Env;
@@ -70,14 +71,34 @@ impl Ui {
 
     /// Help and version go to stdout, errors to stderr, as clap says.
     pub(crate) fn usage(&mut self, error: &clap::Error) -> u8 {
-        let text = error.render();
-        if error.use_stderr() {
-            self.note(text.to_string().trim_end());
+        let text = error.render().to_string();
+        if error.use_stderr() && self.json {
+            self.fail(&usage_error(error.kind(), &text))
+        } else if error.use_stderr() {
+            self.note(text.trim_end());
             Exit::Usage as u8
         } else {
-            self.data(text.to_string().as_bytes()).map_or(Exit::Internal as u8, |()| Exit::Ok as u8)
+            self.data(text.as_bytes()).map_or(Exit::Internal as u8, |()| Exit::Ok as u8)
         }
     }
+}
+
+/// clap's message taken apart for programs: what is wrong, and as hints its tips and the usage line.
+fn usage_error(kind: ErrorKind, text: &str) -> CommandError {
+    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CommandError::usage("a subcommand is missing").hint("--help after this command lists them");
+    }
+    let (mut what, mut hints) = (Vec::new(), Vec::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip.to_owned());
+        } else if line.starts_with("Usage:") || line.starts_with("For more information") {
+            hints.push(line.to_owned());
+        } else if hints.is_empty() {
+            what.push(line.strip_prefix("error: ").unwrap_or(line));
+        }
+    }
+    hints.into_iter().fold(CommandError::usage(what.join(" ")), CommandError::hint)
 }
 
 /// Columns aligned by display width: a Chinese character takes two.

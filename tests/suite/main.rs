@@ -4,6 +4,8 @@
 
 mod crash;
 mod main_job;
+mod readme;
+mod surroundings;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,7 @@
 //! Segments: the files of the journal, and the walk over them that tells good frames, damage in
 //! the middle, and a torn tail apart.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
@@ -75,6 +76,25 @@ pub struct Damage {
     pub fault: Option<FrameFault>,
 }
 
+/// Where, and which acts are missing, for people.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, offset, first_missing, resumes, fault } = self;
+        write!(f, "segment {segment}, from byte {offset}: ")?;
+        match fault {
+            Some(fault) => write!(f, "{fault}; ")?,
+            None => f.write_str("frames do not follow upon each other; ")?,
+        }
+        match resumes.checked_sub(*first_missing) {
+            Some(0) | None => write!(f, "no frame is missing, frame {resumes} is readable"),
+            Some(1) => write!(f, "frame {first_missing} is missing, frame {resumes} is readable again"),
+            Some(_) => {
+                write!(f, "frames {first_missing} to {} are missing, frame {resumes} is readable again", resumes - 1)
+            }
+        }
+    }
+}
+
 /// Bytes at the end after which no good frame follows: a write that the crash interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
@@ -86,6 +106,17 @@ pub struct Torn {
     pub bytes: u64,
     /// Where they were copied before the segment was cut; `None` until then.
     pub copy: Option<PathBuf>,
+}
+
+/// Where, how much, and where the bytes were put, for people.
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {}, the last {} bytes from byte {} on", self.segment, self.bytes, self.offset)?;
+        match &self.copy {
+            Some(copy) => write!(f, "; copied to {}", copy.display()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Outcome of a walk.

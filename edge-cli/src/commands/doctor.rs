@@ -102,10 +102,10 @@ pub(crate) fn doctor(ctx: &mut Context<'_>, args: &DoctorArgs) -> Result<Outcome
 fn findings(checkup: &Checkup) -> Vec<Warning> {
     let mut all: Vec<Warning> = Vec::new();
     for damage in &checkup.damage {
-        all.push(Warning::new("journal_damaged", format!("{damage:?}")));
+        all.push(Warning::new("journal_damaged", damage.to_string()));
     }
     if let Some(torn) = &checkup.torn {
-        all.push(Warning::new("torn_tail", format!("an interrupted write was set aside: {torn:?}")));
+        all.push(Warning::new("torn_tail", format!("an interrupted write was set aside: {torn}")));
     }
     if checkup.wrong_rows > 0 {
         let text = format!("{} rows of the index were wrong; it was built anew", checkup.wrong_rows);

@@ -181,16 +181,25 @@ fn words(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<()> {
         ctx.ui.line(format!("{} changes held by the server: `outlet status` names them", summary.held))?;
     }
     if let Some(skew) = summary.skew_ms.filter(|skew| skew.abs() > SKEW_WARNING_MS) {
-        let (minutes, way) = (skew.abs() / 60_000, if skew > 0 { "behind" } else { "ahead of" });
+        let (off, way) = (span(skew.abs() / 60_000), if skew > 0 { "behind" } else { "ahead of" });
         ctx.ui.warn(&Warning::new(
             "clock_skew",
-            format!("this device's clock is {minutes} min {way} the server's: set it, or dates will look wrong."),
+            format!("this device's clock is {off} {way} the server's: set it, or dates will look wrong."),
         ));
     }
     if let (SyncOutcome::Incomplete, Some(why)) = (summary.outcome, &summary.why) {
         ctx.ui.warn(&Warning::new(why.code.as_str(), why.text.clone()));
     }
     Ok(())
+}
+
+/// A length of time as people say it: nobody reads half a million minutes as a year.
+fn span(minutes: i64) -> String {
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
 }
 
 /// A refusal with what to do about it.

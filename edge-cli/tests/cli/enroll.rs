@@ -220,3 +220,40 @@ fn a_second_process_and_a_missing_store_are_named() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
 }
+
+#[test]
+fn damage_in_the_journal_is_described_in_words_and_the_rest_exported() {
+    let mut device = Device::with_outlet();
+    device.does("classify T-1 ban");
+    device.does("classify T-1 merge");
+    let segment = device.home().join("journal/00000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&segment, bytes).unwrap();
+    // The clean mark still trusts the index; an examination reads every frame.
+    let shown = device.transcript(&["doctor --export DIR/frames", "doctor --json", "list"]);
+    assert!(!shown.contains("Damage {") && !shown.contains("FrameHash"), "{shown}");
+    assert_snapshot!(shown, @r#"
+    $ outlet doctor --export DIR/frames
+    damaged: 3 commits, 0 files
+    journal_damaged: segment 1, from byte 571: the contents of a frame are damaged; frame 2 is missing, frame 3 is readable again
+    index_wrong: 10 rows of the index were wrong; it was built anew
+    ! 3 frames exported.
+    ! error: the store is damaged; what is readable stays readable
+    ! hint: export it with `outlet doctor --export FILE`, then `outlet restore` a backup into a new home, or enrol anew and sync
+    [exit 1]
+    $ outlet doctor --json
+    {"healthy":false,"findings":[{"code":"journal_damaged","message":"segment 1, from byte 571: the contents of a frame are damaged; frame 2 is missing, frame 3 is readable again"}],"commits":3,"files":0,"wrong_rows":0,"exported":null}
+    ! warning: the index was rebuilt from the journal (the store was not closed and the machine was started anew since).
+    ! warning: the journal is damaged in the middle, so the store is read-only: `outlet doctor` says where; what is readable can be exported with `outlet doctor --export FILE`.
+    ! {"error":{"kind":"user","message":"the store is damaged; what is readable stays readable","causes":[],"hints":["export it with `outlet doctor --export FILE`, then `outlet restore` a backup into a new home, or enrol anew and sync"]}}
+    [exit 1]
+    $ outlet list
+    UUID  -  -  -  -  held  0 photos
+    ! warning: the index was rebuilt from the journal (the store was not closed and the machine was started anew since).
+    ! warning: the journal is damaged in the middle, so the store is read-only: `outlet doctor` says where; what is readable can be exported with `outlet doctor --export FILE`.
+    ! 1 outlets.
+    [exit 0]
+    "#);
+}

@@ -243,3 +243,29 @@ fn errors_are_json_too_when_asked() {
     [exit 1]
     "#);
 }
+
+#[test]
+fn usage_errors_are_json_where_json_was_asked_for() {
+    let lines = ["fly --json", "--json add --lon 106.7", "add --colour red --json", "case --json", "add -- --json"];
+    assert_snapshot!(Device::fresh().transcript(&lines), @r#"
+    $ outlet fly --json
+    ! {"error":{"kind":"usage","message":"unrecognized subcommand 'fly'","causes":[],"hints":["Usage: outlet [OPTIONS] <COMMAND>","For more information, try '--help'."]}}
+    [exit 2]
+    $ outlet --json add --lon 106.7
+    ! {"error":{"kind":"usage","message":"the following required arguments were not provided: --lat <LAT>","causes":[],"hints":["Usage: outlet add --lon <LON> --lat <LAT>","For more information, try '--help'."]}}
+    [exit 2]
+    $ outlet add --colour red --json
+    ! {"error":{"kind":"usage","message":"unexpected argument '--colour' found","causes":[],"hints":["a similar argument exists: '--control-unit'","Usage: outlet add --control-unit <CONTROL_UNIT>","For more information, try '--help'."]}}
+    [exit 2]
+    $ outlet case --json
+    ! {"error":{"kind":"usage","message":"'outlet case' requires a subcommand but one was not provided [subcommands: review, settle, duplicate, decide, plan, complete, accept, reopen, extend, name, code, sign, party, exempt, enforcement, known-from, approve-known, help]","causes":[],"hints":["Usage: outlet case [OPTIONS] <COMMAND>","For more information, try '--help'."]}}
+    [exit 2]
+    $ outlet add -- --json
+    ! error: unexpected argument '--json' found
+    ! 
+    ! Usage: outlet add [OPTIONS]
+    ! 
+    ! For more information, try '--help'.
+    [exit 2]
+    "#);
+}
