@@ -21,6 +21,7 @@ mod enrol;
 pub mod env;
 pub mod error;
 pub mod folder;
+pub mod inventory;
 pub mod photos;
 pub mod replica;
 pub mod report;

@@ -1,34 +1,9 @@
-//! The derived ledger rows: one per outlet, written in the batch's own transaction.
+//! The derived ledger rows: one per outlet, written by `inventory` in the batch's own transaction.
 
 use outlet_core::ids::{Collection, DocKey};
 use rusqlite::{Connection, params};
 
 use super::{DbError, optional};
-
-/// Writes a row.
-///
-/// # Errors
-/// When SQLite refuses.
-pub fn put(connection: &Connection, outlet: &DocKey, row: &str, findings: &str) -> Result<(), DbError> {
-    let sql = "INSERT INTO ledger (outlet, collection, row, findings) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT (outlet) DO UPDATE SET row = excluded.row, findings = excluded.findings";
-    connection.prepare_cached(sql)?.execute(params![
-        &outlet.to_bytes()[..],
-        outlet.collection.code(),
-        row,
-        findings
-    ])?;
-    Ok(())
-}
-
-/// Drops all rows, before a rebuild.
-///
-/// # Errors
-/// When SQLite refuses.
-pub fn clear(connection: &Connection) -> Result<(), DbError> {
-    connection.execute("DELETE FROM ledger", [])?;
-    Ok(())
-}
 
 /// A row as stored: row and findings as JSON.
 pub type Row = (DocKey, String, String);

@@ -15,6 +15,10 @@ pub const ROOT: &str = "root";
 pub const LAST_RECEIPT: &str = "last_receipt";
 /// Address that `serve` listens on: goes into tickets when none is configured.
 pub const LISTENING: &str = "listening";
+/// Number of the ledger's state, see `inventory::version`.
+pub const LEDGER_VERSION: &str = "ledger_version";
+/// Form of the derived tables, see `inventory::FORM`.
+pub const LEDGER_FORM: &str = "ledger_form";
 /// Counts everything that changes who may do what.
 pub const ROSTER: &str = "roster";
 

@@ -1,6 +1,6 @@
 //! SQLite: one writing connection, a pool of reading ones, migrations, durability settings.
 //!
-//! All SQL of the server is in this folder. A transaction of the writer is `BEGIN IMMEDIATE`, so
+//! All SQL of the server is in this folder and in `inventory`. A transaction of the writer is `BEGIN IMMEDIATE`, so
 //! that a second process (a ticket issued while `serve` runs) waits its turn instead of failing
 //! half way; readers never wait (WAL).
 //!
@@ -22,7 +22,10 @@ pub mod records;
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_server.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_server.sql"),
+    include_str!("../../migrations/sqlite/0002_inventory.sql"),
+];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.
 const BUSY: Duration = Duration::from_secs(30);
@@ -167,7 +170,9 @@ impl Database {
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         reader.busy_timeout(BUSY)?;
-        reader.set_prepared_statement_cache_capacity(64);
+        reader.set_prepared_statement_cache_capacity(128);
+        // A page of the inventory passes over indexes of a million rows.
+        reader.pragma_update(None, "cache_size", -32_768)?;
         Ok(reader)
     }
 

@@ -121,6 +121,7 @@ impl Engine {
             .build()
             .map_err(|error| CommandError::internal(format!("no threads: {error}")))?;
         let engine = Self { folder, photos, pool, projector: projector::Projector::default() };
+        engine.renew_ledger()?;
         engine.remove_withdrawn()?;
         Ok(engine)
     }

@@ -14,7 +14,8 @@ use rayon::prelude::*;
 use rusqlite::Connection;
 
 use super::{Engine, EngineError};
-use crate::db::{DbError, feed, ledger, records};
+use crate::db::{DbError, feed, meta, records};
+use crate::inventory::{self, Columns};
 
 /// Outlets loaded at a time when all of them are read: bounds the memory.
 const AT_ONCE: usize = 500;
@@ -39,10 +40,12 @@ impl Source<'_> {
 }
 
 /// A row as the database holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub row: String,
     pub findings: String,
+    /// What is filtered and sorted by.
+    pub columns: Columns,
 }
 
 /// Reference data as parsed, kept until the reference feed moves on.
@@ -162,6 +165,7 @@ fn to_row(outlet: &Outlet, roster: &Roster, reference: &Reference) -> Row {
     Row {
         row: serde_json::to_string(&projection.row).expect("a row has string keys only"),
         findings: serde_json::to_string(&projection.findings).expect("a finding has string keys only"),
+        columns: Columns::of(&projection.row),
     }
 }
 
@@ -234,17 +238,34 @@ fn read(connection: &Connection, key: &DocKey) -> Result<Raw, DbError> {
     Ok(Raw { saved, times })
 }
 
+/// Projects every outlet again. Rows that come out the same are left alone.
+pub(crate) fn refresh(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
+    write_all(engine, connection, roster, inventory::Writer::new(connection))
+}
+
 /// Drops all rows and makes them again from the documents.
-pub(crate) fn rebuild(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
+fn rebuild(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
+    write_all(engine, connection, roster, inventory::Writer::rebuild(connection)?)
+}
+
+fn write_all(
+    engine: &Engine,
+    connection: &Connection,
+    roster: &Roster,
+    mut writer: inventory::Writer<'_>,
+) -> Result<u64, EngineError> {
     // Not the cached one: inside a transaction that changes reference documents it is older.
     let reference = load_reference(connection)?;
     let keys = outlets(connection)?;
-    ledger::clear(connection)?;
-    let rows = each(engine, connection, &keys, |outlet| (outlet.key, to_row(outlet, roster, &reference)))?;
-    for (key, row) in &rows {
-        ledger::put(connection, key, &row.row, &row.findings)?;
+    let mut count = 0;
+    for group in keys.chunks(AT_ONCE) {
+        for (key, row) in each(engine, connection, group, |outlet| (outlet.key, to_row(outlet, roster, &reference)))? {
+            writer.put(&key, &row.row, &row.findings, &row.columns)?;
+            count += 1;
+        }
     }
-    Ok(rows.len() as u64)
+    writer.finish()?;
+    Ok(count)
 }
 
 impl Engine {
@@ -257,5 +278,27 @@ impl Engine {
             let roster = self.folder.roster(tx)?;
             rebuild(self, tx, &roster)
         })
+    }
+
+    /// Rebuilds the ledger when another version of the program wrote it in another form.
+    pub(super) fn renew_ledger(&self) -> Result<(), EngineError> {
+        let stale = |connection: &Connection| -> Result<bool, EngineError> {
+            Ok(meta::get::<i64>(connection, meta::LEDGER_FORM)? != Some(inventory::FORM))
+        };
+        if !self.database().read(|tx| stale(tx))? {
+            return Ok(());
+        }
+        let outlets = self.database().write::<_, EngineError>(|tx| {
+            // Again, inside: another process may have done it in between.
+            if !stale(tx)? {
+                return Ok(0);
+            }
+            let roster = self.folder.roster(tx)?;
+            rebuild(self, tx, &roster)
+        })?;
+        if outlets > 0 {
+            tracing::info!(outlets, "the ledger was made anew in the form of this version");
+        }
+        Ok(())
     }
 }

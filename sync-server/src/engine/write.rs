@@ -12,7 +12,8 @@ use super::quarantine::{Hold, reason_code, reason_text};
 use super::work::{Batch, DocWork, Fate};
 use super::{EngineError, Pending, projector, serial};
 use crate::db::records::{self, NewRun, RunState};
-use crate::db::{DbError, feed, files, ledger, meta};
+use crate::db::{DbError, feed, files, meta};
+use crate::inventory;
 
 /// What the transaction wrote.
 pub(super) struct Written {
@@ -43,11 +44,13 @@ pub(super) fn write(batch: &mut Batch<'_>, outcomes: &mut [Option<Outcome>]) -> 
         let work = collections.entry(batch.docs[place].key.collection).or_default();
         write_runs(batch, place, work, outcomes, &mut written)?;
     }
+    let mut ledger = inventory::Writer::new(batch.tx);
     for (key, row) in &batch.rows {
-        ledger::put(batch.tx, key, &row.row, &row.findings)?;
+        ledger.put(key, &row.row, &row.findings, &row.columns)?;
     }
+    ledger.finish()?;
     if batch.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
-        projector::rebuild(batch.engine, batch.tx, batch.roster)?;
+        projector::refresh(batch.engine, batch.tx, batch.roster)?;
     }
     for (collection, work) in collections {
         finish_collection(batch, collection, &work, &mut written)?;

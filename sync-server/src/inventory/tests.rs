@@ -1,0 +1,365 @@
+//! Every question against a plain model: all rows in a list, filtered and sorted in memory.
+
+use std::collections::BTreeMap;
+
+use outlet_core::ids::{Collection, DocKey, DocKind, OutletId};
+use outlet_core::ledger::{LedgerRow, LifeCycle, Problem, ReviewState};
+use outlet_core::time::{Day, Timestamp};
+use serde_json::json;
+
+use super::*;
+use crate::db::Database;
+
+/// Small numbers out of a seed, the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.roll(list.len() as u64)).unwrap();
+        &list[at]
+    }
+}
+
+const COUNTIES: [u32; 3] = [511_902, 511_921, 511_922];
+const NAMES: [&str; 6] =
+    ["南江县污水处理厂排口", "巴河左岸1#", "Ｎ－01 雨水口", "通江 南江", "<script>alert(1)</script>", "江"];
+
+fn key(number: u64) -> DocKey {
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let code = COUNTIES[usize::try_from(number % 3).unwrap()];
+    DocKey {
+        kind: DocKind::Field,
+        collection: Collection::from_code(code).unwrap(),
+        id: OutletId::new(Timestamp::from_millis(1_600_000_000_000), random),
+    }
+}
+
+fn row(number: u64, dice: &mut Dice) -> LedgerRow {
+    let key = key(number);
+    let mut row: LedgerRow = serde_json::from_value(json!({
+        "id": key.id, "collection": key.collection, "key": key,
+        "review_state": "draft", "scale": "undetermined", "state": "surveying", "sign_state": "none",
+        "problem_count": 0, "other_parties": [], "measures": [], "photos": 0, "attachments": 0, "problems": [],
+        "scale_history": [], "conflicts": [], "amended": [], "unreviewed": [], "return_reasons": [],
+        "finding_count": 0,
+    }))
+    .unwrap();
+    let day = |dice: &mut Dice| {
+        (dice.roll(4) > 0)
+            .then(|| "2021-01-01".parse::<Day>().unwrap().plus_days(i64::try_from(dice.roll(500)).unwrap()))
+    };
+    row.name = (dice.roll(5) > 0).then(|| (*dice.pick(&NAMES)).to_owned());
+    row.county = (dice.roll(9) > 0).then(|| dice.pick(&COUNTIES).to_string());
+    row.township = Some(format!("镇{}", dice.roll(20)));
+    row.classification = (dice.roll(2) > 0).then(|| (*dice.pick(&["ban", "merge", "regulate"])).to_owned());
+    row.state = *dice.pick(&[LifeCycle::Surveying, LifeCycle::Decided, LifeCycle::InService]);
+    row.review_state = *dice.pick(&[ReviewState::Draft, ReviewState::Approved]);
+    row.surveyed_on = day(dice);
+    row.plan_due = if dice.roll(2) > 0 { Some("2022-12-31".parse().unwrap()) } else { day(dice) };
+    row.primary_party = (dice.roll(2) > 0).then(|| format!("企业{}", dice.roll(4)));
+    row.temporary_number = Some(format!("T-{number:04}"));
+    if dice.roll(8) > 0 {
+        let degrees = |dice: &mut Dice| f64::from(u32::try_from(dice.roll(10_000)).unwrap()) / 10_000.0;
+        row.lon = Some(106.2 + degrees(dice));
+        row.lat = Some(31.4 + degrees(dice));
+    }
+    for code in ["dry_weather_discharge", "no_sign", "odd,comma"] {
+        if dice.roll(4) == 0 {
+            row.problems.push(Problem {
+                code: code.into(),
+                found_on: None,
+                due: None,
+                open: dice.roll(3) > 0,
+                closed_on: None,
+                reviewed: false,
+            });
+        }
+    }
+    row.problem_count = row.problems.iter().filter(|problem| problem.open).count();
+    if dice.roll(6) == 0 {
+        row.conflicts.push("location".into());
+    }
+    row
+}
+
+struct World {
+    _place: tempfile::TempDir,
+    database: Database,
+    rows: BTreeMap<DocKey, LedgerRow>,
+}
+
+impl World {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let database = Database::create(&place.path().join(crate::db::FILE)).unwrap();
+        Self { _place: place, database, rows: BTreeMap::new() }
+    }
+
+    fn put(&mut self, rows: Vec<LedgerRow>) {
+        self.database
+            .write::<_, DbError>(|tx| {
+                let mut writer = Writer::new(tx);
+                for row in &rows {
+                    writer.put(&row.key, &serde_json::to_string(row).unwrap(), "[]", &Columns::of(row))?;
+                }
+                writer.finish()
+            })
+            .unwrap();
+        self.rows.extend(rows.into_iter().map(|row| (row.key, row)));
+    }
+
+    fn filled(count: u64) -> Self {
+        let mut world = Self::new();
+        let mut dice = Dice(7);
+        world.put((0..count).map(|number| row(number, &mut dice)).collect());
+        // Changed rows leave what they had.
+        world.put((0..count).step_by(3).map(|number| row(number, &mut dice)).collect());
+        world
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, DbError>) -> T {
+        self.database.read(|tx| work(tx)).unwrap()
+    }
+
+    /// Everything derived, as texts.
+    fn dump(&self) -> Vec<String> {
+        self.read(|connection| {
+            let mut lines = Vec::new();
+            for sql in [
+                "SELECT id, hex(outlet), collection, row, findings FROM ledger ORDER BY id",
+                "SELECT * FROM inventory ORDER BY id",
+                "SELECT dimension, value, chunk, count, hex(bits) FROM posting ORDER BY 1, 2, 3",
+                "SELECT * FROM grid ORDER BY 1, 2, 3",
+            ] {
+                let mut statement = connection.prepare(sql)?;
+                let columns = statement.column_count();
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    let line = (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at));
+                    lines.push(format!("{:?}", line.collect::<Result<Vec<_>, _>>()?));
+                }
+            }
+            Ok(lines)
+        })
+    }
+}
+
+/// Does the plain model show the row?
+fn fits(row: &LedgerRow, filter: &Filter) -> bool {
+    let columns = Columns::of(row);
+    let values = columns.values();
+    let text = columns.text.clone();
+    let pieces = filter.text.as_deref().map(grams::pieces);
+    filter.scope().holds(row.collection)
+        && filter.values.iter().all(|(dimension, wanted)| {
+            wanted.iter().any(|wanted| values.iter().any(|(own, value)| own == dimension && value == wanted))
+        })
+        && filter.flags.iter().all(|flag| columns.flags.contains(flag))
+        && filter.dates.iter().all(|(column, span)| {
+            let at = DateColumn::ALL.iter().position(|own| own == column).unwrap();
+            columns.dates[at]
+                .is_some_and(|day| span.from.is_none_or(|from| day >= from) && span.to.is_none_or(|to| day <= to))
+        })
+        && filter.bbox.is_none_or(|bbox| row.lon.zip(row.lat).is_some_and(|(lon, lat)| bbox.holds(lon, lat)))
+        && filter.party.as_ref().is_none_or(|party| row.primary_party.as_ref() == Some(party))
+        && filter.overdue_on.is_none_or(|today| columns.due.is_some_and(|due| due < today))
+        && pieces.is_none_or(|pieces| !pieces.is_empty() && pieces.iter().all(|piece| text.contains(piece.as_str())))
+}
+
+fn sort_text(row: &LedgerRow, column: SortColumn) -> Option<String> {
+    let columns = Columns::of(row);
+    match column {
+        SortColumn::Changed => unreachable!("versions are not in the row"),
+        SortColumn::Name => columns.name,
+        SortColumn::Number => columns.number,
+        SortColumn::Party => columns.party,
+        SortColumn::Date(column) => {
+            let at = DateColumn::ALL.iter().position(|own| *own == column).unwrap();
+            columns.dates[at].map(|day| day.to_string())
+        }
+        SortColumn::Value(dimension) => columns
+            .values()
+            .into_iter()
+            .find(|(own, value)| *own == dimension && !value.is_empty())
+            .map(|(_, value)| value),
+    }
+}
+
+/// Reads every page; checks that each but the last is full.
+fn all_pages(world: &World, query: &Query) -> Vec<Entry> {
+    let mut all = Vec::new();
+    let mut query = query.clone();
+    loop {
+        // Through the text of an address, as pages do.
+        let again = Query::parse(query.filter.scope().clone(), &query.text(), today()).unwrap();
+        assert_eq!(again, query);
+        let page = world.read(|connection| page(connection, &again));
+        let more = page.next.is_some();
+        assert!(!more || page.entries.len() == query.limit);
+        all.extend(page.entries);
+        query.after = page.next;
+        if !more {
+            let total = world.read(|connection| count(connection, &query.filter));
+            assert_eq!(total, Total::Exactly(all.len() as u64), "{}", query.text());
+            return all;
+        }
+    }
+}
+
+fn today() -> Day {
+    "2021-09-01".parse().unwrap()
+}
+
+fn questions(dice: &mut Dice) -> Query {
+    let scope = if dice.roll(3) == 0 {
+        Scope::of(COUNTIES[..2].iter().map(|code| Collection::from_code(*code).unwrap()))
+    } else {
+        Scope::everything()
+    };
+    let texts = ["", "class=ban", "class=ban&class=", "county=511902&state=decided", "county=", "flag=conflict"];
+    let more = [
+        "",
+        "surveyed_on=2021-03-05..2021-08-20",
+        "surveyed_on=2021-03-05..2021-03-20",
+        "surveyed_on=2021-03-01..2021-03-31",
+        "surveyed_on=2021-03-15..",
+        "surveyed_on=..2021-05-31",
+        "surveyed_on=2021-06-01..2021-05-31",
+        "bbox=106.4,31.6,106.9,32.2",
+        "bbox=106.5,31.9,106.5,31.9",
+        "bbox=-180,-90,180,90",
+        "q=%E5%8D%97%E6%B1%9F",
+        "q=%E6%B1%9F",
+        "q=n-01",
+        "q=T-0012",
+        "q=01+%E9%9B%A8%E6%B0%B4",
+        "q=%3Cscript%3E",
+        "q=%22",
+        "q=%E5%8D%97%E6%B1%9F%E6%B1%A1",
+        "party=%E4%BC%81%E4%B8%9A1",
+        "overdue=true",
+        "problem=dry_weather_discharge&type=",
+        "plan_due=2022-12-31",
+    ];
+    let text = format!("{}&{}", dice.pick(&texts), dice.pick(&more));
+    let mut query = Query::parse(scope, &text, today()).unwrap();
+    query.limit = *dice.pick(&[3_usize, 9, 50, 500]);
+    query
+}
+
+#[test]
+fn every_page_of_every_question_is_what_a_plain_list_says() {
+    let world = World::filled(250);
+    let mut dice = Dice(3);
+    let columns: Vec<SortColumn> = SortColumn::all().collect();
+    for _ in 0..250 {
+        let mut query = questions(&mut dice);
+        let column = *dice.pick(&columns);
+        let direction = *dice.pick(&[Direction::Up, Direction::Down]);
+        query.sort = Sort { column, direction };
+        let found = all_pages(&world, &query);
+        let mut wanted: Vec<&LedgerRow> = world.rows.values().filter(|row| fits(row, &query.filter)).collect();
+        let mut keys: Vec<DocKey> = found.iter().map(|entry| entry.key).collect();
+        keys.sort();
+        assert_eq!(keys, wanted.iter().map(|row| row.key).collect::<Vec<_>>(), "{}", query.text());
+        let order: Vec<Option<String>> = if column == SortColumn::Changed {
+            found.iter().map(|entry| Some(format!("{:09}", entry.version))).collect()
+        } else {
+            found.iter().map(|entry| sort_text(&entry.row, column)).collect()
+        };
+        wanted.sort_by_key(|row| row.key);
+        let split = order.iter().position(Option::is_none).unwrap_or(order.len());
+        assert!(order[split..].iter().all(Option::is_none), "what is absent comes last: {}", query.text());
+        let in_order = order[..split].windows(2).all(|pair| match direction {
+            Direction::Up => pair[0] <= pair[1],
+            Direction::Down => pair[0] >= pair[1],
+        });
+        assert!(in_order, "{}: {order:?}", query.text());
+    }
+}
+
+#[test]
+fn the_maintained_tables_equal_rebuilt_ones_and_ids_stay() {
+    let world = World::filled(300);
+    let before = world.dump();
+    let versions = world.read(|connection| {
+        let mut statement = connection.prepare("SELECT id, version FROM ledger ORDER BY id")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    });
+    world
+        .database
+        .write::<_, DbError>(|tx| {
+            let mut writer = Writer::rebuild(tx)?;
+            for row in world.rows.values() {
+                writer.put(&row.key, &serde_json::to_string(row).unwrap(), "[]", &Columns::of(row))?;
+            }
+            writer.finish()
+        })
+        .unwrap();
+    assert_eq!(world.dump(), before);
+    let again = world.read(|connection| {
+        let mut statement = connection.prepare("SELECT id, version FROM ledger ORDER BY id")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?)
+    });
+    assert_eq!(again, versions);
+    let found = world.read(|connection| {
+        let query = Query::parse(Scope::everything(), "q=%E5%8D%97%E6%B1%9F", today()).unwrap();
+        page(connection, &query)
+    });
+    assert!(!found.entries.is_empty(), "the words are there again");
+}
+
+#[test]
+fn counts_follow_every_change_and_respect_the_scope() {
+    let world = World::filled(300);
+    for scope in [Scope::everything(), Scope::of([Collection::from_code(COUNTIES[0]).unwrap()]), Scope::of([])] {
+        let overview = world.read(|connection| overview(connection, &scope, today()));
+        let rows: Vec<&LedgerRow> = world.rows.values().filter(|row| scope.holds(row.collection)).collect();
+        assert_eq!(overview.total, rows.len() as u64);
+        let count = |test: &dyn Fn(&LedgerRow) -> bool| rows.iter().filter(|row| test(row)).count() as u64;
+        assert_eq!(overview.count(Dimension::Class, "ban"), count(&|row| row.classification.as_deref() == Some("ban")));
+        assert_eq!(overview.count(Dimension::Class, ""), count(&|row| row.classification.is_none()));
+        assert_eq!(overview.flag(Flag::Conflict), count(&|row| !row.conflicts.is_empty()));
+        assert_eq!(overview.overdue, count(&|row| Columns::of(row).due.is_some_and(|due| due < today())));
+        assert_eq!(overview.due, count(&|row| Columns::of(row).due.is_some_and(|due| due >= today())));
+        let filter = Filter::new(scope).with(Dimension::Class, "ban");
+        let facets = world.read(|connection| facets(connection, &filter, Dimension::Township));
+        assert_eq!(facets.iter().map(|(_, count)| count).sum::<u64>(), overview.count(Dimension::Class, "ban"));
+    }
+}
+
+#[test]
+fn a_scope_hides_rows_from_every_question() {
+    let world = World::filled(60);
+    let own = Scope::of([Collection::from_code(COUNTIES[0]).unwrap()]);
+    let hidden = key(1);
+    assert!(world.read(|connection| one(connection, &own, &hidden)).is_none());
+    assert!(world.read(|connection| one(connection, &Scope::everything(), &hidden)).is_some());
+    let query = Query::parse(own, "collection=511921", today()).unwrap();
+    assert!(world.read(|connection| page(connection, &query)).entries.is_empty());
+}
+
+#[test]
+fn equal_rows_change_nothing_and_a_changed_one_gets_a_new_version() {
+    let mut world = World::filled(30);
+    let version_of = |world: &World| world.read(version);
+    let before = version_of(&world);
+    world.put(world.rows.values().cloned().collect());
+    assert_eq!(version_of(&world), before);
+    let mut changed = world.rows[&key(4)].clone();
+    changed.name = Some("新名称".into());
+    world.put(vec![changed]);
+    assert_eq!(version_of(&world), before + 1);
+    let text = format!("changed_after={before}");
+    let query = Query::parse(Scope::everything(), &text, today()).unwrap();
+    let page = world.read(|connection| page(connection, &query));
+    assert_eq!(page.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), [key(4)]);
+}
