@@ -300,7 +300,12 @@ struct Page<'a> {
 }
 
 fn since(connection: &Connection, line: &CollectionState, epoch: Epoch) -> Result<Since, DbError> {
-    let Some(cursor) = line.cursor else { return Ok(Since::Start) };
+    let Some(cursor) = line.cursor else {
+        // A cursor may be lost while the documents are not: comparing costs less than all of them.
+        let here = records::digest(connection, line.collection)?.map_or(0, |(_, count)| count);
+        let mostly_there = here > 0 && line.count.saturating_mul(2) >= here;
+        return Ok(if mostly_there { Since::WithoutRuns } else { Since::Start });
+    };
     let holds = cursor.epoch == epoch && feed::cursor_holds(connection, line.collection, cursor.seq, &cursor.chain.0)?;
     Ok(if holds { Since::After(cursor) } else { Since::WithoutRuns })
 }
@@ -455,7 +460,7 @@ impl Replica for ServerReplica {
         self.read("collecting runs", |tx| {
             let rows = records::runs_of(tx, doc)?;
             let Some(document) = projector::load(tx, doc)? else {
-                return Ok(Missing { runs: Vec::new(), unknown: have.to_vec() });
+                return Ok(Missing { unknown: have.to_vec(), ..Missing::default() });
             };
             let (known, strange): (Vec<ChangeHash>, Vec<ChangeHash>) = have.iter().partition(|hash| document.has(hash));
             let covered = document.ancestors(&known);
@@ -473,7 +478,8 @@ impl Replica for ServerReplica {
             missing.sort_by_key(|(place, _)| *place);
             // Also what waits, is held or was rejected here: what it waits for must come, and a
             // device that counts what is held has not heard of the ruling. The answer tells it.
-            Ok(Missing { runs: missing.into_iter().map(|(_, run)| run).collect(), unknown: strange })
+            let runs = missing.into_iter().map(|(_, run)| run).collect();
+            Ok(Missing { runs, unknown: strange, heads: document.heads() })
         })
     }
 

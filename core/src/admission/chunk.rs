@@ -295,6 +295,11 @@ pub fn encode_change(head: &ChangeHead) -> Vec<u8> {
     close_chunk(&encode_body(head))
 }
 
+/// As [`encode_change`], with the hash that names the chunk.
+pub(crate) fn encode_named(head: &ChangeHead) -> (ChangeHash, Vec<u8>) {
+    close_named(&encode_body(head))
+}
+
 fn encode_body(head: &ChangeHead) -> Vec<u8> {
     let others: Vec<Actor> = used_actors(head).into_iter().collect();
     let mut body = Vec::new();
@@ -319,15 +324,19 @@ fn encode_body(head: &ChangeHead) -> Vec<u8> {
 }
 
 pub(super) fn close_chunk(body: &[u8]) -> Vec<u8> {
+    close_named(body).1
+}
+
+fn close_named(body: &[u8]) -> (ChangeHash, Vec<u8>) {
     let mut hashed = vec![CHANGE_CHUNK];
     put_unsigned(&mut hashed, body.len() as u64);
     hashed.extend_from_slice(body);
-    let hash = Sha256::digest(&hashed);
+    let hash: [u8; 32] = Sha256::digest(&hashed).into();
     let mut raw = Vec::with_capacity(8 + hashed.len());
     raw.extend_from_slice(&MAGIC);
     raw.extend_from_slice(&hash[..4]);
     raw.extend_from_slice(&hashed);
-    raw
+    (ChangeHash(hash), raw)
 }
 
 fn put_actor(out: &mut Vec<u8>, actor: &Actor) {

@@ -4,39 +4,39 @@ use super::malformed::Malformed;
 
 /// A position in untrusted bytes.
 #[derive(Debug, Clone)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         self.take(N)?.try_into().map_err(|_| Malformed::Truncated)
     }
 
     /// An unsigned LEB128 integer in its shortest form.
-    pub(super) fn unsigned(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
         for index in 0..10_u32 {
             let byte = self.byte()?;
@@ -54,7 +54,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A signed LEB128 integer in its shortest form.
-    pub(super) fn signed(&mut self) -> Result<i64, Malformed> {
+    pub(crate) fn signed(&mut self) -> Result<i64, Malformed> {
         let mut value = 0_i64;
         let mut before = 0_u8;
         for index in 0..10_u32 {
@@ -82,13 +82,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// An unsigned integer that counts or measures something in memory, at most `limit`.
-    pub(super) fn count(&mut self, limit: usize, what: &'static str) -> Result<usize, Malformed> {
+    pub(crate) fn count(&mut self, limit: usize, what: &'static str) -> Result<usize, Malformed> {
         let value = usize::try_from(self.unsigned()?).map_err(|_| Malformed::Limit(what))?;
         if value > limit { Err(Malformed::Limit(what)) } else { Ok(value) }
     }
 }
 
-pub(super) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let byte = (value & 0x7f) as u8;
         value >>= 7;
@@ -100,7 +100,7 @@ pub(super) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-pub(super) fn put_signed(out: &mut Vec<u8>, mut value: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, mut value: i64) {
     loop {
         let byte = (value & 0x7f) as u8;
         value >>= 7;

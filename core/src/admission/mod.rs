@@ -9,7 +9,7 @@
 mod apply;
 mod chunk;
 mod columns;
-mod cursor;
+pub(crate) mod cursor;
 mod malformed;
 mod refusal;
 mod rules;
@@ -17,6 +17,7 @@ mod run;
 
 pub use apply::{Applied, Context, Outcome, apply, apply_each};
 pub use chunk::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
+pub(crate) use chunk::encode_named;
 pub use malformed::Malformed;
 pub use refusal::Refusal;
 pub use run::{CheckedRun, check_form, check_form_with, check_run, check_run_with};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::edge::EdgeStore;
 use super::error::StoreError;
-use super::rows::{self, Believed, BlobRow, RunRow, RunState, UnsentRow};
+use super::rows::{self, Believed, BlobRow, DocRow, RunRow, RunState, UnsentRow};
 use super::stage::read_run;
 use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedRun};
 use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch};
@@ -157,11 +157,14 @@ impl EdgeStore {
     /// Admitted runs of a document that `have` does not cover.
     pub(super) fn runs_beyond(&mut self, doc: &DocKey, have: &[ChangeHash]) -> Result<Missing, StoreError> {
         let rows = self.runs(doc)?;
-        let Some(document) = self.load(doc)? else { return Ok(Missing { runs: Vec::new(), unknown: have.to_vec() }) };
+        let Some(document) = self.load(doc)? else {
+            return Ok(Missing { unknown: have.to_vec(), ..Missing::default() });
+        };
+        let heads = self.row::<DocRow>(&rows::doc(doc))?.map(|row| row.admitted).unwrap_or_default();
         let listed = |hash: &ChangeHash| rows.iter().any(|(_, row)| row.changes.contains(hash));
         let unknown = have.iter().filter(|hash| !document.has(hash) && !listed(hash)).copied().collect();
         let covered = document.ancestors(have);
-        let mut missing = Missing { runs: Vec::new(), unknown };
+        let mut missing = Missing { runs: Vec::new(), unknown, heads };
         for (sequence, row) in &rows {
             let admitted = row.is_in_document() && row.state != RunState::Held;
             if admitted && row.changes.iter().any(|change| !covered.contains(change)) {

@@ -4,30 +4,27 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::answering::Answering;
 use super::calls::{Answer, Call};
 use super::files::Files;
 use super::initiator::{MAX_COMPARISONS, batches};
 use super::pace::Pace;
 use super::replica::{
-    Admitted, Batch, CollectionState, DocHeads, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
-    Refusal, RefusalCode, SendPlan, SignedRun, SignedStatement, Since, Statement, StatementLine, Verdict,
+    Admitted, Batch, CollectionState, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
+    Refusal, RefusalCode, SendPlan, SignedStatement, Since, Statement, StatementLine, Verdict,
 };
 use super::session::{CloseReason, Core, Event, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
-    Ack, Compare, EndLine, FeedLine, FeedMode, Frame, Hello, HelloReply, Lane, MAX_ASKED_FILES, PackedBatch, PullEnd,
-    SignedHello, VERSION, Wanted, pack, unpack,
+    Ack, EndLine, FeedLine, FeedMode, Frame, Hello, HelloReply, Lane, MAX_ASKED_FILES, PackedBatch, Packer, PullEnd,
+    SignedHello, Unpacker, VERSION,
 };
 use crate::identity::{Purpose, verify};
-use crate::ids::{Collection, DocKey, Signature};
+use crate::ids::{Collection, Signature};
 
 /// Pushed batches that may wait before the hello is judged: the initiator's window.
 const MAX_EARLY: usize = 8;
 /// Batches received and not yet durable, beyond which reading pauses.
 const MAX_ADMITTING: usize = 3;
-/// Comparison frames that may wait.
-const MAX_COMPARING: usize = 4;
-/// Documents whose runs are read at once during a comparison.
-const RUNS_DOCS: usize = 64;
 /// Times the end of the feed is read again because others wrote meanwhile.
 const MAX_CHASES: u32 = 64;
 
@@ -64,7 +61,9 @@ pub(super) struct Acceptor {
     chases: u32,
     finishing: bool,
     end: Option<PullEndDraft>,
-    comparison: Option<Comparison>,
+    comparison: Option<Answering>,
+    packer: Packer,
+    unpacker: Unpacker,
     comparisons: u32,
 }
 
@@ -74,28 +73,6 @@ struct PullEndDraft {
     signature: Signature,
     sent: bool,
     lines: Vec<EndLine>,
-}
-
-#[derive(Debug, Default)]
-struct Comparison {
-    ranges: VecDeque<Compare>,
-    range: Option<Range>,
-    ended: bool,
-    answered: bool,
-}
-
-/// One range of keys being compared.
-#[derive(Debug)]
-struct Range {
-    collection: Collection,
-    after: Option<DocKey>,
-    upto: Option<DocKey>,
-    theirs: VecDeque<DocHeads>,
-    read: bool,
-    loading: bool,
-    /// Documents that differ: their heads and ours.
-    differing: VecDeque<(DocHeads, DocHeads)>,
-    asked: Vec<(DocHeads, DocHeads)>,
 }
 
 impl Acceptor {
@@ -129,13 +106,14 @@ impl Acceptor {
             finishing: false,
             end: None,
             comparison: None,
+            packer: Packer::default(),
+            unpacker: Unpacker::default(),
             comparisons: 0,
         }
     }
 
     pub(super) fn ready(&self) -> bool {
-        let comparing = self.comparison.as_ref().map_or(0, |comparison| comparison.ranges.len());
-        self.admitting < MAX_ADMITTING && comparing < MAX_COMPARING
+        self.admitting < MAX_ADMITTING && self.comparison.as_ref().is_none_or(Answering::has_room)
     }
 
     /// Only who has proven its records offers files; its bye may overtake the end of them.
@@ -151,7 +129,7 @@ impl Acceptor {
         match (self.stage, frame) {
             (Stage::AwaitHello, Frame::Hello(hello)) => self.hello(core, &hello),
             (Stage::Judging | Stage::AwaitCertificate, frame @ (Frame::Push(_) | Frame::PushEnd(_))) => {
-                if self.early.len() > MAX_EARLY {
+                if self.early.len() >= MAX_EARLY {
                     return Err(malformed("too many batches before the hello was answered"));
                 }
                 self.early.push_back(frame);
@@ -168,11 +146,9 @@ impl Acceptor {
                 self.peer_offers |= end.files;
                 Ok(())
             }
-            (Stage::Open, Frame::Compare(compare)) => self.compare(compare),
-            (Stage::Open, Frame::CompareEnd) => {
-                let comparison = self.comparison.as_mut().filter(|comparison| !comparison.ended);
-                comparison.ok_or_else(|| malformed("the end of no comparison"))?.ended = true;
-                Ok(())
+            (Stage::Open, Frame::Compare(question)) => self.comparison(question.collection)?.ask(question),
+            (Stage::Open, Frame::Differing(differing)) => {
+                self.comparison(differing.collection)?.differing(differing)
             }
             (Stage::Open, Frame::Proof(signature)) => self.proof(core, files, signature),
             (Stage::Open | Stage::Planned | Stage::Files, Frame::Bye) => {
@@ -192,7 +168,7 @@ impl Acceptor {
             (Then::Outgoing, Answer::Outgoing(outgoing)) => self.outgoing(core, outgoing),
             (Then::States, Answer::States(states)) => self.states(core, states),
             (Then::FilesKnown, Answer::Blobs(list)) => self.send_end(core, files, list.pending_bytes > 0),
-            (Then::Heads, Answer::Heads(ours)) => self.differences(core, ours),
+            (Then::Heads, Answer::Heads(page)) => self.answering()?.listed(core, page),
             (Then::RunsFor, Answer::Missing(missing)) => self.send_missing(core, missing),
             (Then::Kept, Answer::Done) => Ok(()),
             _ => Err(internal("an answer of another call")),
@@ -204,7 +180,9 @@ impl Acceptor {
         match self.stage {
             Stage::Open => {
                 self.pump_feed(core);
-                self.pump_comparison(core);
+                if let Some(Err(refusal)) = self.comparison.as_mut().map(|comparison| comparison.pump(core)) {
+                    core.refuse(refusal);
+                }
                 self.pump_end(core);
             }
             Stage::Files => files.pump(core),
@@ -308,13 +286,14 @@ impl Acceptor {
         Ok(())
     }
 
-    fn pushed(&mut self, core: &mut Core, batch: &PackedBatch) -> Step {
-        if batch.number != self.pushed {
+    fn pushed(&mut self, core: &mut Core, part: &PackedBatch) -> Step {
+        let number = part.number;
+        if number != self.pushed {
             return Err(malformed("batches out of order"));
         }
+        let batch = self.unpacker.part(&part.packed, part.last).map_err(|error| malformed(error.to_string()))?;
+        let Some(batch) = batch else { return Ok(()) };
         self.pushed += 1;
-        let number = batch.number;
-        let batch = unpack(&batch.packed).map_err(|error| malformed(error.to_string()))?;
         if !batch.cursors.is_empty() {
             return Err(malformed("a push moves no cursors"));
         }
@@ -368,10 +347,12 @@ impl Acceptor {
         // A push that came while this was read makes one more reading necessary.
         self.drained = !outgoing.more && self.admitting == 0;
         self.read_once |= !outgoing.more;
-        self.send_batch(core, &outgoing.batch)
+        // A long feed deserves a large window; how long it is, nobody has counted.
+        let expected = if outgoing.more { u64::MAX } else { 0 };
+        self.send_batch(core, &outgoing.batch, expected)
     }
 
-    fn send_batch(&mut self, core: &mut Core, batch: &Batch) -> Step {
+    fn send_batch(&mut self, core: &mut Core, batch: &Batch, expected: u64) -> Step {
         if batch.items.is_empty() && batch.cursors.is_empty() {
             return Ok(());
         }
@@ -383,8 +364,8 @@ impl Acceptor {
         core.event(Event::Progress { phase: Phase::Pull, done: core.summary.sent.changes, total: None });
         let number = self.next_number;
         self.next_number += 1;
-        let packed = pack(batch).map_err(|error| internal(error.to_string()))?;
-        core.send(&Frame::Pull(PackedBatch { number, packed }));
+        let packed = self.packer.pack(batch, expected).map_err(|error| internal(error.to_string()))?;
+        PackedBatch::parts(number, &packed).for_each(|part| core.send(&Frame::Pull(part)));
         self.pace.grow(core.config.batch_bytes);
         Ok(())
     }
@@ -494,7 +475,7 @@ impl Acceptor {
     }
 
     fn comparing(&self) -> bool {
-        self.comparison.as_ref().is_some_and(|comparison| !comparison.answered)
+        self.comparison.as_ref().is_some_and(Answering::is_open)
     }
 
     /// After a comparison both sides push and pull once more, and state again.
@@ -504,140 +485,31 @@ impl Acceptor {
         self.end = None;
     }
 
-    fn compare(&mut self, compare: Compare) -> Step {
-        let served = self.served.contains_key(&compare.collection);
-        let sorted = compare.entries.is_sorted_by(|a, b| a.doc < b.doc);
-        let inside = compare.entries.iter().all(|entry| {
-            entry.doc.collection == compare.collection
-                && compare.after.is_none_or(|after| entry.doc.to_bytes() > after.to_bytes())
-                && compare.upto.is_none_or(|upto| entry.doc.to_bytes() <= upto.to_bytes())
-        });
+    /// The comparison a frame belongs to: the one under way, or another one when there may be one.
+    fn comparison(&mut self, collection: Collection) -> Result<&mut Answering, Refusal> {
         if self.end.as_ref().is_some_and(|end| end.sent) && !self.comparing() {
             self.comparison = None;
             self.comparisons += 1;
-            // What is wanted of the first range may be pushed before the last range is here.
+            // What is wanted of the first collection may be pushed before the last one is compared.
             self.reopen();
         }
         let open = (1..=MAX_COMPARISONS).contains(&self.comparisons);
-        let comparison = self.comparison.get_or_insert_default();
-        if !served || !sorted || !inside || !open || comparison.ended {
-            return Err(malformed("a comparison of what is not served, out of order, or not now"));
+        if !open || !self.served.contains_key(&collection) {
+            return Err(malformed("a comparison of what is not served, or not now"));
         }
-        comparison.ranges.push_back(compare);
-        Ok(())
+        Ok(self.comparison.get_or_insert_default())
     }
 
-    fn pump_comparison(&mut self, core: &mut Core) {
-        let Some(comparison) = self.comparison.as_mut().filter(|comparison| !comparison.answered) else { return };
-        if !core.lane_free(Lane::Records) {
-            return;
-        }
-        if comparison.range.as_ref().is_some_and(Range::is_done) {
-            comparison.range = None;
-        }
-        if comparison.range.is_none() {
-            comparison.range = comparison.ranges.pop_front().map(Range::new);
-        }
-        match &mut comparison.range {
-            Some(range) if !range.loading => {
-                range.loading = true;
-                if let Some(docs) = range.next_differing() {
-                    core.call(Call::RunsFor(Arc::new(docs)), Then::RunsFor);
-                } else {
-                    let (collection, after, upto) = (range.collection, range.after, range.upto);
-                    core.call(Call::Heads { collection, after, upto, max: core.config.compare_docs }, Then::Heads);
-                }
-            }
-            None if comparison.ended => {
-                comparison.answered = true;
-                core.send(&Frame::Wanted(Wanted { docs: Vec::new(), last: true }));
-            }
-            _ => {}
-        }
-    }
-
-    fn range(&mut self) -> Result<&mut Range, Refusal> {
-        let range = self.comparison.as_mut().and_then(|comparison| comparison.range.as_mut());
-        range.ok_or_else(|| internal("an answer for no range"))
-    }
-
-    fn differences(&mut self, core: &Core, ours: Vec<DocHeads>) -> Step {
-        self.range()?.merge(ours, core.config.compare_docs);
-        Ok(())
+    fn answering(&mut self) -> Result<&mut Answering, Refusal> {
+        self.comparison.as_mut().ok_or_else(|| internal("an answer for no comparison"))
     }
 
     /// Sends what the initiator lacks, and asks for what is missing here.
     fn send_missing(&mut self, core: &mut Core, missing: Vec<Missing>) -> Step {
-        let range = self.range()?;
-        range.loading = false;
-        let asked = std::mem::take(&mut range.asked);
-        let (mut runs, mut docs): (Vec<SignedRun>, Vec<DocHeads>) = (Vec::new(), Vec::new());
-        for ((_, ours), missing) in asked.into_iter().zip(missing) {
-            runs.extend(missing.runs);
-            if !missing.unknown.is_empty() {
-                docs.push(ours);
-            }
-        }
+        let runs = self.answering()?.fetched(core, missing);
         for batch in batches(runs, self.pace.bytes(core.config.batch_bytes)) {
-            self.send_batch(core, &batch)?;
-        }
-        if !docs.is_empty() {
-            core.send(&Frame::Wanted(Wanted { docs, last: false }));
+            self.send_batch(core, &batch, u64::MAX)?;
         }
         Ok(())
-    }
-}
-
-impl Range {
-    fn new(compare: Compare) -> Self {
-        Self {
-            collection: compare.collection,
-            after: compare.after,
-            upto: compare.upto,
-            theirs: compare.entries.into(),
-            read: false,
-            loading: false,
-            differing: VecDeque::new(),
-            asked: Vec::new(),
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.read && !self.loading && self.differing.is_empty()
-    }
-
-    fn next_differing(&mut self) -> Option<Vec<DocHeads>> {
-        let count = self.differing.len().min(RUNS_DOCS);
-        self.asked = self.differing.drain(..count).collect();
-        (!self.asked.is_empty()).then(|| self.asked.iter().map(|(theirs, _)| theirs.clone()).collect())
-    }
-
-    /// Merges a page of own documents, at most `page` of them, with theirs; both are sorted by key.
-    fn merge(&mut self, ours: Vec<DocHeads>, page: usize) {
-        self.loading = false;
-        let page_end = if ours.len() < page { None } else { ours.last().map(|last| last.doc.to_bytes()) };
-        let mut ours = ours.into_iter().peekable();
-        let within = |doc: &DocKey| page_end.is_none_or(|end| doc.to_bytes() <= end);
-        loop {
-            let theirs = self.theirs.front().filter(|theirs| within(&theirs.doc)).map(|theirs| theirs.doc.to_bytes());
-            let own = ours.peek().map(|own| own.doc.to_bytes());
-            let (take_theirs, take_own) = match (theirs, own) {
-                (None, None) => break,
-                (Some(theirs), Some(own)) => (theirs <= own, own <= theirs),
-                (theirs, own) => (theirs.is_some(), own.is_some()),
-            };
-            let theirs = if take_theirs { self.theirs.pop_front() } else { None };
-            let own = if take_own { ours.next() } else { None };
-            let Some(doc) = theirs.as_ref().or(own.as_ref()).map(|entry| entry.doc) else { break };
-            let theirs = theirs.unwrap_or_else(|| DocHeads { doc, heads: Vec::new() });
-            let own = own.unwrap_or_else(|| DocHeads { doc, heads: Vec::new() });
-            if theirs.heads != own.heads {
-                self.differing.push_back((theirs, own));
-            }
-        }
-        self.read = page_end.is_none();
-        if let Some(end) = page_end {
-            self.after = DocKey::from_bytes(&end);
-        }
     }
 }

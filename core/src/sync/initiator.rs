@@ -7,27 +7,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
+use super::comparing::Comparing;
 use super::files::Files;
 use super::pace::Pace;
 use super::replica::{
-    Admitted, Batch, Cursor, DocHeads, FeedItem, Local, Missing, Outcome, Outgoing, RefusalCode, SendPlan, SignedRun,
+    Admitted, Batch, Cursor, FeedItem, Local, Missing, Outcome, Outgoing, RefusalCode, SendPlan, SignedRun,
     SignedStatement, Since, Statement, StatementLine, Welcome,
 };
 use super::session::{CloseReason, Core, Event, Options, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
-    Ack, Compare, FeedMode, Frame, Hello, HelloLine, HelloReply, Lane, MAX_ASKED_FILES, MAX_BATCH_ITEMS, PackedBatch,
-    PullEnd, PushEnd, SignedHello, VERSION, Wanted, pack, unpack,
+    Ack, FeedMode, Frame, Hello, HelloLine, HelloReply, Lane, MAX_ASKED_FILES, MAX_BATCH_ITEMS, PackedBatch, Packer,
+    PullEnd, PushEnd, SignedHello, Unpacker, VERSION,
 };
 use crate::identity::Purpose;
-use crate::ids::{Collection, DocKey};
+use crate::ids::Collection;
 use crate::time::Timestamp;
 
 /// Batches on their way without a receipt: bounds what both sides keep in memory.
 const WINDOW: usize = 8;
 /// Batches received and not yet durable, beyond which reading pauses.
 const MAX_ADMITTING: usize = 2;
-/// Bytes of the heads in one comparison frame.
-const COMPARE_BYTES: usize = 700 << 10;
 
 /// Comparisons in one session. What arrives by the first may let in what waited for it, on either
 /// side; the second brings that over.
@@ -54,7 +53,8 @@ pub(super) struct Initiator {
     push: Pusher,
     pulled: u32,
     admitting: usize,
-    comparison: Option<Comparison>,
+    comparison: Option<Comparing>,
+    unpacker: Unpacker,
     comparisons: u32,
     end: Option<PullEnd>,
     reading_states: bool,
@@ -70,6 +70,8 @@ struct Pusher {
     end_sent: bool,
     ready: VecDeque<Arc<Batch>>,
     in_flight: VecDeque<InFlight>,
+    packer: Packer,
+    packed: u64,
     pace: Pace,
     next_number: u32,
     acknowledging: usize,
@@ -81,17 +83,6 @@ struct InFlight {
     number: u32,
     batch: Arc<Batch>,
     sent: Timestamp,
-}
-
-/// The way out when digests differ.
-#[derive(Debug, Default)]
-struct Comparison {
-    todo: VecDeque<Collection>,
-    after: Option<DocKey>,
-    loading: bool,
-    end_sent: bool,
-    fetching: usize,
-    nothing_more_wanted: bool,
 }
 
 impl Initiator {
@@ -106,6 +97,7 @@ impl Initiator {
             pulled: 0,
             admitting: 0,
             comparison: None,
+            unpacker: Unpacker::default(),
             comparisons: 0,
             end: None,
             reading_states: false,
@@ -125,8 +117,9 @@ impl Initiator {
             Frame::AskCertificate if self.feeds.is_none() => self.show_certificate(core),
             Frame::HelloReply(reply) if self.feeds.is_none() => self.welcomed(core, files, reply),
             Frame::Ack(ack) => self.acknowledged(core, ack),
-            Frame::Pull(batch) if self.feeds.is_some() && self.end.is_none() => self.pulled(core, &batch),
-            Frame::Wanted(wanted) => self.wanted(core, wanted),
+            Frame::Pull(part) if self.feeds.is_some() && self.end.is_none() => self.pulled(core, &part),
+            Frame::Compare(answer) => self.comparison()?.answered(core, &answer),
+            Frame::Wanted(wanted) => self.comparison()?.wanted(core, wanted),
             Frame::PullEnd(end) if self.feeds.is_some() && self.end.is_none() => {
                 if !(self.push.end_sent && self.push.in_flight.is_empty()) {
                     return Err(malformed("the end of a pull before all receipts"));
@@ -156,7 +149,7 @@ impl Initiator {
                 self.count_received(core, &admitted);
                 Ok(())
             }
-            (Then::Heads, Answer::Heads(heads)) => self.compare(core, heads),
+            (Then::Heads, Answer::Heads(page)) => self.comparison()?.listed(core, page),
             (Then::RunsFor, Answer::Missing(missing)) => self.send_missing(core, missing),
             (Then::States, Answer::States(states)) => {
                 self.reading_states = false;
@@ -264,7 +257,9 @@ impl Initiator {
 
     fn pump_records(&mut self, core: &mut Core) -> Step {
         self.pump_push(core)?;
-        self.pump_comparison(core);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.pump(core);
+        }
         let settled = self.push.is_settled() && self.admitting == 0 && !self.reading_states;
         if let Some(end) = self.end.as_ref().filter(|_| settled) {
             self.reading_states = true;
@@ -279,12 +274,14 @@ impl Initiator {
             self.push.ready.clear();
         }
         // The acceptor takes a second push once it has the whole comparison.
-        let open = self.comparison.as_ref().is_none_or(|comparison| comparison.end_sent);
+        let open = self.comparison.as_ref().is_none_or(Comparing::is_told);
         while open && self.push.in_flight.len() < WINDOW && core.lane_free(Lane::Records) {
             let Some(batch) = self.push.ready.pop_front() else { break };
             let number = self.push.next_number;
-            let packed = pack(&batch).map_err(|error| internal(error.to_string()))?;
-            core.send(&Frame::Push(PackedBatch { number, packed }));
+            let left = self.local.pending.bytes.saturating_sub(self.push.packed);
+            let packed = self.push.packer.pack(&batch, left).map_err(|error| internal(error.to_string()))?;
+            PackedBatch::parts(number, &packed).for_each(|part| core.send(&Frame::Push(part)));
+            self.push.packed = self.push.packed.saturating_add(packed.len() as u64);
             self.push.next_number += 1;
             self.push.in_flight.push_back(InFlight { number, batch, sent: core.now });
         }
@@ -343,13 +340,14 @@ impl Initiator {
         Ok(())
     }
 
-    fn pulled(&mut self, core: &mut Core, batch: &PackedBatch) -> Step {
-        if batch.number != self.pulled {
+    fn pulled(&mut self, core: &mut Core, part: &PackedBatch) -> Step {
+        let number = part.number;
+        if number != self.pulled {
             return Err(malformed("batches out of order"));
         }
+        let batch = self.unpacker.part(&part.packed, part.last).map_err(|error| malformed(error.to_string()))?;
+        let Some(batch) = batch else { return Ok(()) };
         self.pulled += 1;
-        let number = batch.number;
-        let batch = unpack(&batch.packed).map_err(|error| malformed(error.to_string()))?;
         self.admitting += 1;
         core.call(Call::Admit(Arc::new(batch)), Then::Admit { number, changes: 0 });
         Ok(())
@@ -362,61 +360,12 @@ impl Initiator {
         core.event(Event::Progress { phase: Phase::Pull, done: core.summary.received.changes, total: None });
     }
 
-    fn pump_comparison(&mut self, core: &mut Core) {
-        let Some(comparison) = &mut self.comparison else { return };
-        if comparison.loading || comparison.end_sent || !core.lane_free(Lane::Records) {
-            return;
-        }
-        if let Some(collection) = comparison.todo.front().copied() {
-            comparison.loading = true;
-            let after = comparison.after;
-            core.call(Call::Heads { collection, after, upto: None, max: core.config.compare_docs }, Then::Heads);
-        } else {
-            comparison.end_sent = true;
-            core.send(&Frame::CompareEnd);
-        }
-    }
-
-    fn compare(&mut self, core: &mut Core, mut entries: Vec<DocHeads>) -> Step {
-        let comparison = self.comparison.as_mut().ok_or_else(|| internal("heads without a comparison"))?;
-        let collection = *comparison.todo.front().ok_or_else(|| internal("heads of no collection"))?;
-        comparison.loading = false;
-        let full = entries.len() >= core.config.compare_docs;
-        let mut bytes = 0;
-        let fit = entries.iter().take_while(|entry| {
-            bytes += 32 + 34 * entry.heads.len();
-            bytes <= COMPARE_BYTES
-        });
-        let fit = fit.count().max(1);
-        let upto = (full || fit < entries.len()).then(|| entries.get(fit.min(entries.len()) - 1).map(|last| last.doc));
-        entries.truncate(fit);
-        let upto = upto.flatten();
-        let after = std::mem::replace(&mut comparison.after, upto);
-        if upto.is_none() {
-            comparison.todo.pop_front();
-        }
-        core.send(&Frame::Compare(Compare { collection, after, upto, entries }));
-        Ok(())
-    }
-
-    fn wanted(&mut self, core: &mut Core, wanted: Wanted) -> Step {
-        let comparison = self.comparison.as_mut().filter(|comparison| !comparison.nothing_more_wanted);
-        let comparison = comparison.ok_or_else(|| malformed("nothing was being compared"))?;
-        if wanted.docs.iter().any(|doc| !core.summary.compared.contains(&doc.doc.collection)) {
-            return Err(malformed("a document of another collection was wanted"));
-        }
-        comparison.nothing_more_wanted = wanted.last;
-        if !wanted.docs.is_empty() {
-            comparison.fetching += 1;
-            core.call(Call::RunsFor(Arc::new(wanted.docs)), Then::RunsFor);
-        }
-        Ok(())
+    fn comparison(&mut self) -> Result<&mut Comparing, super::replica::Refusal> {
+        self.comparison.as_mut().ok_or_else(|| malformed("nothing was being compared"))
     }
 
     fn send_missing(&mut self, core: &Core, missing: Vec<Missing>) -> Step {
-        let comparison = self.comparison.as_mut().ok_or_else(|| internal("runs without a comparison"))?;
-        comparison.fetching = comparison.fetching.saturating_sub(1);
-        let runs = missing.into_iter().flat_map(|missing| missing.runs);
+        let runs = self.comparison()?.fetched(missing);
         let max_bytes = self.push.pace.bytes(core.config.batch_bytes);
         self.push.ready.extend(batches(runs, max_bytes).map(Arc::new));
         Ok(())
@@ -510,7 +459,7 @@ impl Initiator {
         core.event(Event::Comparing(unequal.clone()));
         core.summary.compared.clone_from(&unequal);
         self.comparisons += 1;
-        self.comparison = Some(Comparison { todo: unequal.into(), ..Comparison::default() });
+        self.comparison = Some(Comparing::new(unequal));
         self.push.exhausted = false;
         self.push.end_sent = false;
         let restored = self.feeds.iter().flatten().any(|(_, mode)| *mode == FeedMode::Void);
@@ -526,13 +475,6 @@ impl Initiator {
 impl Pusher {
     fn is_settled(&self) -> bool {
         self.end_sent && self.in_flight.is_empty() && self.acknowledging == 0
-    }
-}
-
-impl Comparison {
-    /// The acceptor said what it wants, and all of that is ready.
-    fn is_answered(&self) -> bool {
-        self.end_sent && self.nothing_more_wanted && self.fetching == 0
     }
 }
 

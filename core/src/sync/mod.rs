@@ -73,11 +73,16 @@
 //! ```
 
 mod acceptor;
+mod answering;
 pub mod calls;
+mod catalogue;
+mod compact;
+mod comparing;
 pub mod digest;
 mod files;
 mod initiator;
 pub mod memory;
+mod pack;
 mod pace;
 pub mod refusal;
 pub mod replica;

@@ -334,6 +334,8 @@ pub struct Missing {
     /// Which of the given heads are neither admitted nor held here: what they stand on is asked
     /// for. One that only waits counts as unknown, or what it waits for would never come.
     pub unknown: Vec<ChangeHash>,
+    /// Heads here, over admitted changes.
+    pub heads: Vec<ChangeHash>,
 }
 
 /// What kind of file. Previews go before originals.

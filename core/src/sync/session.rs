@@ -45,15 +45,18 @@ pub struct Config {
     /// About how many bytes of raw changes go into a batch, one transaction of the receiver, once
     /// the link has shown that it is fast enough; the first ones are smaller.
     pub batch_bytes: usize,
-    /// Documents of one comparison frame, and of one page of own documents.
+    /// Documents listed at a time for a comparison.
     pub compare_docs: usize,
+    /// Bytes of a message of a comparison: 4,096 or more, at most
+    /// [`MAX_COMPARE_BYTES`](super::wire::MAX_COMPARE_BYTES).
+    pub compare_bytes: u64,
 }
 
 impl Config {
     /// With the default limits.
     #[must_use]
     pub fn new(key: SecretKey, peer: PublicKey, exporter: [u8; 32]) -> Self {
-        Self { key, peer, exporter, stall_ms: 45_000, batch_bytes: 768 << 10, compare_docs: 4_000 }
+        Self { key, peer, exporter, stall_ms: 45_000, batch_bytes: 768 << 10, compare_docs: 4_000, compare_bytes: 40 << 10 }
     }
 
     /// What binds a statement to this connection.

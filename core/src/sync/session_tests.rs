@@ -517,7 +517,7 @@ fn frames_out_of_place_end_the_session_and_change_nothing() {
     let world = World::new(1, 1);
     let frames = [
         Frame::Bye,
-        Frame::CompareEnd,
+        Frame::Compare(wire::Compare { collection: doc(0, 1).collection, message: vec![0x61] }),
         Frame::Proof(None),
         Frame::PushEnd(wire::PushEnd { files: false }),
         Frame::FilesEnd,

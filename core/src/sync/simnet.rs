@@ -95,6 +95,7 @@ impl Connection {
             // Small, so that a few documents already take several batches and ranges.
             config.batch_bytes = 4 << 10;
             config.compare_docs = 2;
+            config.compare_bytes = 4096;
             config
         };
         let first = Session::initiator(config(initiator, acceptor), options);

@@ -5,14 +5,12 @@
 //! anything is allocated by it: a frame is at most [`MAX_FRAME_BYTES`], what a batch unpacks to at
 //! most [`MAX_BATCH_BYTES`], and counts never reserve more than the bytes that are left.
 
-use std::io::Read as _;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode};
 
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use super::replica::{BlobOffer, BlobWant, DocHeads, Fetch, Limits, Outcome, Pending, RefusalCode, Sealed};
 
-use super::replica::{
-    Batch, BlobOffer, BlobWant, DocHeads, FeedItem, Fetch, Limits, Outcome, Pending, RefusalCode, Sealed,
-};
-use crate::ids::{BlobHash, ChainHash, Collection, Digest, DocKey, Epoch, Signature};
+pub use super::pack::{MAX_PART_BYTES, MAX_WINDOW_LOG, Packer, Unpacker, pack, unpack};
+use crate::ids::{BlobHash, ChainHash, Collection, Digest, Epoch, Signature};
 use crate::time::Timestamp;
 
 /// Version of the protocol: pinned by the ALPN, repeated in the hello.
@@ -23,8 +21,6 @@ pub const ALPN: &[u8] = b"outlet/1";
 pub const MAX_FRAME_BYTES: usize = 1 << 20;
 /// A batch that unpacks to more ends the session; nothing beyond it is ever inflated.
 pub const MAX_BATCH_BYTES: usize = 8 << 20;
-/// Base-2 logarithm of the largest zstd window accepted: 8 MiB.
-pub const MAX_WINDOW_LOG: u32 = 23;
 /// Most items of a batch.
 pub const MAX_BATCH_ITEMS: usize = 20_000;
 /// Most changes of a batch, over all its runs.
@@ -33,14 +29,14 @@ pub const MAX_BATCH_CHANGES: usize = 60_000;
 pub const MAX_CHUNK_BYTES: usize = 64 << 10;
 /// Most files asked for by name in a hello.
 pub const MAX_ASKED_FILES: usize = 256;
+/// A message of a comparison.
+pub const MAX_COMPARE_BYTES: usize = 48 << 10;
 /// Most collections in a hello.
 pub const MAX_COLLECTIONS: usize = 512;
 /// Longest text of a refusal that travels.
 pub const MAX_TEXT_BYTES: usize = 500;
 /// Length of the prefix the transport puts before each frame (u32, big endian).
 pub const LENGTH_PREFIX_BYTES: usize = 4;
-
-const LEVEL: i32 = 3;
 
 /// The two streams of a session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -113,12 +109,12 @@ pub enum Frame {
     /// Initiator: I hold the same (signature over the statement), or not (none).
     #[n(9)]
     Proof(#[n(0)] Option<Signature>),
-    /// Initiator: documents and heads of a range of keys, to be compared.
+    /// Initiator: which documents do we differ in? Acceptor: the answer.
     #[n(10)]
     Compare(#[n(0)] Compare),
-    /// Initiator: all ranges are sent.
+    /// Initiator: what came of it.
     #[n(11)]
-    CompareEnd,
+    Differing(#[n(0)] Differing),
     /// Acceptor: send the runs of these documents that these heads do not cover.
     #[n(12)]
     Wanted(#[n(0)] Wanted),
@@ -259,15 +255,30 @@ pub enum FeedMode {
     Void,
 }
 
-/// A batch, compressed.
+/// A part of a batch, compressed.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct PackedBatch {
-    /// Number within the session, from 0, without gaps, per direction.
+    /// Number of the batch within the session, from 0, without gaps, per direction.
     #[n(0)]
     pub number: u32,
-    /// One zstd frame; see [`pack`].
+    /// At most [`MAX_PART_BYTES`] of the direction's zstd stream; see [`Packer`].
     #[cbor(n(1), with = "minicbor::bytes")]
     pub packed: Vec<u8>,
+    /// The batch is complete with this part.
+    #[n(2)]
+    pub last: bool,
+}
+
+impl PackedBatch {
+    /// Cuts a packed batch into what fits a frame each.
+    pub fn parts(number: u32, packed: &[u8]) -> impl Iterator<Item = Self> {
+        let count = packed.len().div_ceil(MAX_PART_BYTES).max(1);
+        (1..).zip(packed.chunks(MAX_PART_BYTES)).map(move |(part, packed)| Self {
+            number,
+            packed: packed.to_vec(),
+            last: part == count,
+        })
+    }
 }
 
 /// The initiator has pushed everything.
@@ -338,22 +349,32 @@ pub struct EndLine {
     pub chain: Option<ChainHash>,
 }
 
-/// All documents of a collection with keys in (after, upto], and their heads.
+/// A message of negentropy about one collection; see PROTOCOL.md, section 6.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
-#[cbor(map)]
 pub struct Compare {
     /// Which collection.
     #[n(0)]
     pub collection: Collection,
-    /// Start of the range, excluded; absent for the first.
+    /// At most [`MAX_COMPARE_BYTES`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub message: Vec<u8>,
+}
+
+/// Documents that differ.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Differing {
+    /// Which collection.
+    #[n(0)]
+    pub collection: Collection,
+    /// Those the initiator has, with its heads.
     #[n(1)]
-    pub after: Option<DocKey>,
-    /// End of the range, included; absent for the last.
+    pub docs: Vec<DocHeads>,
+    /// Names, in the comparison, of those it has not in this state.
     #[n(2)]
-    pub upto: Option<DocKey>,
-    /// Sorted by key.
+    pub ids: Vec<Digest>,
+    /// True when nothing follows, in any collection.
     #[n(3)]
-    pub entries: Vec<DocHeads>,
+    pub last: bool,
 }
 
 /// What the acceptor lacks.
@@ -439,8 +460,11 @@ impl Frame {
     /// [`WireError`]; never panics, and allocates no more than a small multiple of the input.
     pub fn decode(lane: Lane, bytes: &[u8]) -> Result<Self, WireError> {
         let frame: Self = exact(bytes, "a frame", MAX_FRAME_BYTES)?;
-        if let Self::Data(data) = &frame {
-            limit("a chunk", data.bytes.len(), MAX_CHUNK_BYTES)?;
+        match &frame {
+            Self::Data(data) => limit("a chunk", data.bytes.len(), MAX_CHUNK_BYTES)?,
+            Self::Push(part) | Self::Pull(part) => limit("a part of a batch", part.packed.len(), MAX_PART_BYTES)?,
+            Self::Compare(compare) => limit("a comparison", compare.message.len(), MAX_COMPARE_BYTES)?,
+            _ => {}
         }
         if frame.lane() == lane { Ok(frame) } else { Err(WireError::WrongLane) }
     }
@@ -470,34 +494,6 @@ impl Hello {
     }
 }
 
-/// Turns a batch into one zstd frame of its CBOR.
-///
-/// # Errors
-/// [`WireError::TooLarge`] when it could not be unpacked again.
-pub fn pack(batch: &Batch) -> Result<Vec<u8>, WireError> {
-    let plain = infallible(&BatchBody(batch));
-    limit("a batch", plain.len(), MAX_BATCH_BYTES)?;
-    zstd::bulk::compress(&plain, LEVEL).map_err(WireError::Zstd)
-}
-
-/// Inverse of [`pack`].
-///
-/// # Errors
-/// [`WireError`]; what it inflates is bounded by [`MAX_BATCH_BYTES`].
-pub fn unpack(packed: &[u8]) -> Result<Batch, WireError> {
-    let mut reader = zstd::stream::read::Decoder::with_buffer(packed).map_err(WireError::Zstd)?.single_frame();
-    reader.window_log_max(MAX_WINDOW_LOG).map_err(WireError::Zstd)?;
-    let bound = u64::try_from(MAX_BATCH_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut plain = Vec::new();
-    reader.by_ref().take(bound).read_to_end(&mut plain).map_err(WireError::Zstd)?;
-    limit("a batch", plain.len(), MAX_BATCH_BYTES)?;
-    let rest = reader.finish();
-    if !rest.is_empty() {
-        return Err(WireError::Trailing(rest.len()));
-    }
-    exact(&plain, "a batch", MAX_BATCH_BYTES)
-}
-
 fn limit(what: &'static str, bytes: usize, limit: usize) -> Result<(), WireError> {
     if bytes > limit { Err(WireError::TooLarge { what, bytes, limit }) } else { Ok(()) }
 }
@@ -516,75 +512,6 @@ fn exact<'b, T: Decode<'b, ()>>(bytes: &'b [u8], what: &'static str, most: usize
     match bytes.len().saturating_sub(decoder.position()) {
         0 => Ok(value),
         rest => Err(WireError::Trailing(rest)),
-    }
-}
-
-struct BatchBody<'a>(&'a Batch);
-
-impl<C> Encode<C> for BatchBody<'_> {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.array(2)?.encode_with(&self.0.items, ctx)?.encode_with(&self.0.cursors, ctx)?.ok()
-    }
-}
-
-impl<'b, C> Decode<'b, C> for Batch {
-    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
-        if d.array()? != Some(2) {
-            return Err(decode::Error::message("a batch is an array of two"));
-        }
-        // Counted while reading: small items would otherwise take many times their bytes.
-        let count = d.array()?.unwrap_or(u64::MAX);
-        if usize::try_from(count).map_or(true, |count| count > MAX_BATCH_ITEMS) {
-            return Err(decode::Error::message("too many items in a batch"));
-        }
-        let (mut items, mut changes) = (Vec::new(), 0_usize);
-        for _ in 0..count {
-            let item: FeedItem = d.decode_with(ctx)?;
-            if let FeedItem::Run(run) = &item {
-                changes = changes.saturating_add(run.changes.len());
-            }
-            if changes > MAX_BATCH_CHANGES {
-                return Err(decode::Error::message("too many changes in a batch"));
-            }
-            items.push(item);
-        }
-        let cursors: Vec<_> = d.decode_with(ctx)?;
-        if cursors.len() > MAX_COLLECTIONS {
-            return Err(decode::Error::message("too many cursors in a batch"));
-        }
-        Ok(Self { items, cursors })
-    }
-}
-
-impl<C> Encode<C> for FeedItem {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.array(2)?;
-        match self {
-            Self::Run(run) => e.u8(0)?.encode_with(run, ctx)?,
-            Self::Certificate(sealed) => e.u8(1)?.encode_with(sealed, ctx)?,
-            Self::ServerCert(sealed) => e.u8(2)?.encode_with(sealed, ctx)?,
-            Self::Revocation(sealed) => e.u8(3)?.encode_with(sealed, ctx)?,
-            Self::Ruling(sealed) => e.u8(4)?.encode_with(sealed, ctx)?,
-            Self::Receipt(sealed) => e.u8(5)?.encode_with(sealed, ctx)?,
-        };
-        Ok(())
-    }
-}
-
-impl<'b, C> Decode<'b, C> for FeedItem {
-    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
-        if d.array()? != Some(2) {
-            return Err(decode::Error::message("an item is an array of two"));
-        }
-        Ok(match d.u8()? {
-            0 => Self::Run(d.decode_with(ctx)?),
-            1 => Self::Certificate(d.decode_with(ctx)?),
-            2 => Self::ServerCert(d.decode_with(ctx)?),
-            3 => Self::Revocation(d.decode_with(ctx)?),
-            4 => Self::Ruling(d.decode_with(ctx)?),
-            5 => Self::Receipt(d.decode_with(ctx)?),
-            _ => return Err(decode::Error::message("an item of an unknown kind")),
-        })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::identity::{SecretKey, SignedRun};
-use crate::ids::{ChangeHash, DocKind, OutletId, PublicKey};
+use crate::identity::SecretKey;
+use crate::ids::{ChangeHash, DocKey, DocKind, OutletId, PublicKey};
 use crate::sync::replica::{BlobClass, Cursor};
 
 /// Released bytes: they stay readable for ever. A line is a name and the frame in hexadecimal.
@@ -43,28 +43,12 @@ fn hello() -> Hello {
     }
 }
 
-fn batch() -> Batch {
-    let run = SignedRun { doc: doc(), changes: vec![vec![1, 2, 3], vec![4, 5]], signature: Signature([9; 64]) };
-    let sealed = |byte| Sealed(vec![byte; 3]);
-    Batch {
-        items: vec![
-            FeedItem::Run(run),
-            FeedItem::Certificate(sealed(1)),
-            FeedItem::ServerCert(sealed(2)),
-            FeedItem::Revocation(sealed(3)),
-            FeedItem::Ruling(sealed(4)),
-            FeedItem::Receipt(sealed(5)),
-        ],
-        cursors: vec![(county(), Cursor { epoch: Epoch([2; 8]), seq: 7, chain: ChainHash([3; 16]) })],
-    }
-}
-
 /// One frame of every kind, and more where a kind has several forms.
 fn frames() -> Vec<(&'static str, Frame)> {
     let body = hello().encode();
     let signature =
         SecretKey::from_bytes([1; 32]).sign(crate::identity::Purpose::Hello, &Hello::bound(&[8; 32], &body));
-    let packed = PackedBatch { number: 3, packed: vec![0x28, 0xb5, 0x2f, 0xfd] };
+    let packed = PackedBatch { number: 3, packed: vec![0x28, 0xb5, 0x2f, 0xfd], last: true };
     let hash = BlobHash([0xaa; 32]);
     let outcomes = vec![
         (0, Outcome::Stored { in_ledger: false }),
@@ -92,7 +76,9 @@ fn frames() -> Vec<(&'static str, Frame)> {
         signature: Signature([9; 64]),
         files: false,
     };
-    let compare = Compare { collection: county(), after: None, upto: Some(doc()), entries: vec![heads()] };
+    let compare = Compare { collection: county(), message: vec![0x61, 0, 0, 2, 0] };
+    let differing =
+        Differing { collection: county(), docs: vec![heads()], ids: vec![Digest([0xcc; 32])], last: true };
     let offer =
         BlobOffer { hash, bytes: 123_456, class: BlobClass::Preview, doc: doc(), original: Some(BlobHash([0xbb; 32])) };
     let ack = Ack { number: 3, receipts: vec![Sealed(vec![7; 4])], exceptions: outcomes, new_changes: 12 };
@@ -110,7 +96,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("proof", Frame::Proof(Some(Signature([9; 64])))),
         ("no_proof", Frame::Proof(None)),
         ("compare", Frame::Compare(compare)),
-        ("compare_end", Frame::CompareEnd),
+        ("differing", Frame::Differing(differing)),
         ("wanted", Frame::Wanted(Wanted { docs: vec![heads()], last: true })),
         ("bye", Frame::Bye),
         ("refused", Frame::Refused(refusal)),
@@ -130,9 +116,8 @@ fn the_released_bytes_of_every_frame_stay_readable() {
     for (name, frame) in frames() {
         writeln!(now, "{name} {}", data_encoding::HEXLOWER.encode(&frame.encode())).unwrap();
     }
-    writeln!(now, "batch {}", data_encoding::HEXLOWER.encode(&infallible(&BatchBody(&batch())))).unwrap();
     assert_eq!(now, GOLDEN, "the bytes on the wire changed: that is protocol version 2");
-    let read = GOLDEN.lines().filter_map(|line| line.split_once(' ')).filter(|(name, _)| *name != "batch");
+    let read = GOLDEN.lines().filter_map(|line| line.split_once(' '));
     for ((name, hex), (expected, frame)) in read.zip(frames()) {
         assert_eq!(name, expected);
         let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
@@ -149,29 +134,14 @@ fn the_specification_and_the_code_change_together() {
 }
 
 #[test]
-fn batches_survive_and_are_bounded() {
-    let packed = pack(&batch()).unwrap();
-    assert_eq!(unpack(&packed).unwrap(), batch());
-    assert!(matches!(unpack(&[&packed[..], &[0]].concat()), Err(WireError::Trailing(1))));
-
-    // A bomb: ten times the limit, in a few kilobytes.
-    let bomb = zstd::bulk::compress(&vec![0; 10 * MAX_BATCH_BYTES], 3).unwrap();
-    assert!(bomb.len() < 100_000);
-    assert!(matches!(unpack(&bomb), Err(WireError::TooLarge { .. })));
-
-    // Counts that promise more than there is, and many small things.
-    let lying = [0x82, 0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-    assert!(matches!(unpack(&zstd::bulk::compress(&lying, 3).unwrap()), Err(WireError::Cbor(_))));
-    let run = SignedRun { doc: doc(), changes: vec![Vec::new(); 1000], signature: Signature([9; 64]) };
-    let many = Batch { items: vec![FeedItem::Run(run); 100], cursors: Vec::new() };
-    assert!(matches!(unpack(&pack(&many).unwrap()), Err(WireError::Cbor(_))));
-}
-
-#[test]
 fn limits_of_frames_are_checked_first() {
     assert!(matches!(Frame::decode(Lane::Records, &vec![0; MAX_FRAME_BYTES + 1]), Err(WireError::TooLarge { .. })));
     let chunk = Frame::Data(Data { hash: BlobHash([1; 32]), offset: 0, bytes: vec![0; MAX_CHUNK_BYTES + 1] });
     assert!(matches!(Frame::decode(Lane::Files, &chunk.encode()), Err(WireError::TooLarge { .. })));
+    let part = PackedBatch { number: 0, packed: vec![0; MAX_PART_BYTES + 1], last: true };
+    assert!(matches!(Frame::decode(Lane::Records, &Frame::Push(part).encode()), Err(WireError::TooLarge { .. })));
+    let message = Compare { collection: county(), message: vec![0; MAX_COMPARE_BYTES + 1] };
+    assert!(matches!(Frame::decode(Lane::Records, &Frame::Compare(message).encode()), Err(WireError::TooLarge { .. })));
     assert!(matches!(Frame::decode(Lane::Files, &Frame::Bye.encode()), Err(WireError::WrongLane)));
     assert!(matches!(
         Frame::decode(Lane::Records, &[&Frame::Bye.encode()[..], &[0]].concat()),
@@ -208,10 +178,8 @@ fn no_bytes_make_a_decoder_panic() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % bound.max(1)
     };
-    let packed = pack(&batch()).unwrap();
-    let plain = infallible(&BatchBody(&batch()));
     let mut sources: Vec<Vec<u8>> = frames().into_iter().map(|(_, frame)| frame.encode()).collect();
-    sources.extend([hello().encode(), packed, plain]);
+    sources.push(hello().encode());
     for round in 0..20_000 {
         let mut bytes = sources[random(sources.len())].clone();
         for _ in 0..1 + random(4) {
@@ -232,7 +200,5 @@ fn no_bytes_make_a_decoder_panic() {
             assert_eq!(Frame::decode(lane, &frame.encode()).unwrap(), frame, "what was read can be written");
         }
         let _ = Hello::decode(&bytes);
-        let _ = unpack(&bytes);
-        let _ = exact::<Batch>(&bytes, "a batch", MAX_BATCH_BYTES);
     }
 }

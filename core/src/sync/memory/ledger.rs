@@ -250,7 +250,8 @@ impl Stored {
                 && run.last().is_some_and(|last| !self.excluded.contains(&last))
         };
         let unknown = have.iter().filter(|hash| !self.document.has(hash) && !self.holds_any(&[**hash]));
-        Missing { runs: self.runs.iter().filter(lacks).cloned().collect(), unknown: unknown.copied().collect() }
+        let runs = self.runs.iter().filter(lacks).cloned().collect();
+        Missing { runs, unknown: unknown.copied().collect(), heads: self.heads.clone() }
     }
 }
 

@@ -371,7 +371,7 @@ impl Replica for MemoryReplica {
 
     fn runs_for(&mut self, doc: &DocKey, have: &[ChangeHash]) -> Result<Missing, ReplicaError> {
         let Some(stored) = self.docs.get(doc) else {
-            return Ok(Missing { runs: Vec::new(), unknown: have.to_vec() });
+            return Ok(Missing { unknown: have.to_vec(), ..Missing::default() });
         };
         Ok(stored.missing(have))
     }
