@@ -10,8 +10,8 @@ use super::files::Files;
 use super::initiator::{MAX_COMPARISONS, batches};
 use super::pace::Pace;
 use super::replica::{
-    Admitted, Batch, CollectionState, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan,
-    Refusal, RefusalCode, SendPlan, SignedStatement, Since, Statement, StatementLine, Verdict,
+    Admitted, Batch, CollectionState, FeedItem, Fetch, Introduction, Missing, Outcome, Outgoing, PeerPlan, Refusal,
+    RefusalCode, SendPlan, SignedStatement, Since, Statement, StatementLine, Verdict,
 };
 use super::session::{CloseReason, Core, Event, Phase, Step, SyncOutcome, Then, internal, malformed, refusal};
 use super::wire::{
@@ -147,9 +147,7 @@ impl Acceptor {
                 Ok(())
             }
             (Stage::Open, Frame::Compare(question)) => self.comparison(question.collection)?.ask(question),
-            (Stage::Open, Frame::Differing(differing)) => {
-                self.comparison(differing.collection)?.differing(differing)
-            }
+            (Stage::Open, Frame::Differing(differing)) => self.comparison(differing.collection)?.differing(differing),
             (Stage::Open, Frame::Proof(signature)) => self.proof(core, files, signature),
             (Stage::Open | Stage::Planned | Stage::Files, Frame::Bye) => {
                 self.stage = Stage::Bye;

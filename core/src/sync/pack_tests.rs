@@ -38,10 +38,7 @@ fn mixed() -> Batch {
             FeedItem::Ruling(sealed(4)),
             FeedItem::Receipt(sealed(5)),
         ],
-        cursors: vec![(
-            doc(1).collection,
-            Cursor { epoch: Epoch([2; 8]), seq: 7, chain: ChainHash([3; 16]) },
-        )],
+        cursors: vec![(doc(1).collection, Cursor { epoch: Epoch([2; 8]), seq: 7, chain: ChainHash([3; 16]) })],
     }
 }
 
@@ -55,6 +52,15 @@ fn the_released_bytes_of_a_batch_stay_readable() {
     let now = format!("{}\n", data_encoding::HEXLOWER.encode(&plain(&mixed())));
     assert_eq!(now, GOLDEN, "the bytes on the wire changed: that is protocol version 2");
     assert_eq!(read(&data_encoding::HEXLOWER.decode(GOLDEN.trim().as_bytes()).unwrap()).unwrap(), mixed());
+}
+
+#[test]
+fn the_released_dictionary_stays_and_pays() {
+    insta::assert_snapshot!(blake3::hash(DICTIONARY).to_hex(), @"c4b2fbd8b82a2723b607073c73afc8e82bf47e5606e0f13275c474bd5d274391");
+    let one = Batch { items: vec![FeedItem::Run(run(1, 1))], cursors: Vec::new() };
+    let with = pack(&one).unwrap().len();
+    let without = zstd::bulk::compress(&plain(&one), LEVEL).unwrap().len();
+    assert!(with < without * 9 / 10, "{with} against {without}");
 }
 
 #[test]

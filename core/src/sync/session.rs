@@ -56,7 +56,15 @@ impl Config {
     /// With the default limits.
     #[must_use]
     pub fn new(key: SecretKey, peer: PublicKey, exporter: [u8; 32]) -> Self {
-        Self { key, peer, exporter, stall_ms: 45_000, batch_bytes: 768 << 10, compare_docs: 4_000, compare_bytes: 40 << 10 }
+        Self {
+            key,
+            peer,
+            exporter,
+            stall_ms: 45_000,
+            batch_bytes: 768 << 10,
+            compare_docs: 4_000,
+            compare_bytes: 40 << 10,
+        }
     }
 
     /// What binds a statement to this connection.

@@ -77,8 +77,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         files: false,
     };
     let compare = Compare { collection: county(), message: vec![0x61, 0, 0, 2, 0] };
-    let differing =
-        Differing { collection: county(), docs: vec![heads()], ids: vec![Digest([0xcc; 32])], last: true };
+    let differing = Differing { collection: county(), docs: vec![heads()], ids: vec![Digest([0xcc; 32])], last: true };
     let offer =
         BlobOffer { hash, bytes: 123_456, class: BlobClass::Preview, doc: doc(), original: Some(BlobHash([0xbb; 32])) };
     let ack = Ack { number: 3, receipts: vec![Sealed(vec![7; 4])], exceptions: outcomes, new_changes: 12 };
