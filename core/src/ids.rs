@@ -144,6 +144,11 @@ bytes_id!(
     ChainHash, 16, "a chain hash"
 );
 
+bytes_id!(
+    /// Hash over a witnessed entry and its document ([`crate::domain::witness::link`]).
+    WitnessLink, 32, "a link of the witness chain"
+);
+
 impl Actor {
     /// Joins a device's key with the incarnation of its store.
     #[must_use]

@@ -70,7 +70,7 @@ impl Context<'_> {
             return Err(CommandError::user("there is no completion report to accept on this device")
                 .hint("run `outlet sync`; the county reports with `outlet case complete`"));
         };
-        if self.person(&report.origin.actor.key()) == Some(person) {
+        if self.person_of(report) == Some(person) {
             return Err(CommandError::user("whoever reported the completion cannot accept it, and that was you")
                 .hint("another supervisor checks and accepts the works"));
         }
@@ -143,7 +143,7 @@ impl Context<'_> {
                 .hint("`outlet show ID` lists the entries of type known_from; `outlet sync` fetches missing ones"));
         };
         let own = self.member()?.person;
-        if self.person(&known.origin.actor.key()) == Some(own) {
+        if self.person_of(&known) == Some(own) {
             return Err(own_known_date());
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Context<'_> {
         let revoked: BTreeSet<EntryId> = entries.iter().flat_map(|(_, case)| case.overrules.iter().copied()).collect();
         let standing: Vec<&(Entry, CaseEntry)> =
             entries.iter().filter(|(entry, _)| !revoked.contains(&entry.id)).collect();
-        let person = |entry: &Entry| self.person(&entry.origin.actor.key());
+        let person = |entry: &Entry| self.person_of(entry);
         let approved = |known: &Entry| {
             standing.iter().any(|(entry, case)| {
                 matches!(&case.decision, Decision::ApproveKnown(approve) if approve.entry == known.id)

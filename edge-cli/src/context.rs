@@ -5,9 +5,10 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use outlet_core::doc::{CurrentFact, Document, facts, to_json};
+use outlet_core::doc::{CurrentFact, Document, Entry, facts, to_json};
 use outlet_core::domain::case::CaseEntry;
 use outlet_core::domain::field::{Fact, FieldEntry, fact};
+use outlet_core::domain::witness::Witnessed;
 use outlet_core::geo::GeoPoint;
 use outlet_core::identity::Membership;
 use outlet_core::ids::{ChangeHash, Collection, DocKey, DocKind, EntryId, OutletId, PersonId, PublicKey};
@@ -124,6 +125,22 @@ impl<'e> Context<'e> {
     pub(crate) fn author(&self, key: &PublicKey) -> String {
         let member = self.workspace.as_ref().and_then(|workspace| workspace.membership_of(key));
         member.map_or_else(|| format!("key {}", key.short()), |member| member.name)
+    }
+
+    /// Who decided or wrote an entry: for a decision that a server witnessed, the person it names.
+    pub(crate) fn author_of(&self, entry: &Entry) -> String {
+        match Witnessed::read(&entry.json) {
+            Witnessed::By(witness) => format!("{} (witnessed by server)", witness.name),
+            _ => self.author(&entry.origin.actor.key()),
+        }
+    }
+
+    /// The person behind an entry.
+    pub(crate) fn person_of(&self, entry: &Entry) -> Option<PersonId> {
+        match Witnessed::read(&entry.json) {
+            Witnessed::By(witness) => Some(witness.person),
+            _ => self.person(&entry.origin.actor.key()),
+        }
     }
 
     /// The document that an outlet's field record is.

@@ -9,6 +9,10 @@ use outlet_core::identity::{Level, Role};
 use outlet_core::ids::{Collection, PersonId, PublicKey};
 use outlet_core::time::Day;
 
+mod account;
+
+pub use account::{AccountAdd, AccountCommand, AccountRole, PasswordArgs};
+
 /// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
 #[derive(Debug, Parser)]
 #[command(name = "outlet-server", version, arg_required_else_help = true)]
@@ -58,6 +62,9 @@ pub enum Command {
     /// Devices: list, show, revoke.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Accounts of people who decide at this server: add, list, show, password, disable, enable.
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Changes held for a decision: list, show, release, reject.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),

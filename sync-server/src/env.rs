@@ -2,7 +2,7 @@
 //! source. Tests pass their own; the binary passes [`Env::of_process`].
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use outlet_core::time::Timestamp;
@@ -14,6 +14,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Env {
     /// Environment variables.
     pub vars: BTreeMap<String, String>,
+    /// What is piped in: a password, where none is named in a file.
+    pub stdin: Box<dyn Read + Send>,
     /// Data, and nothing else.
     pub stdout: Box<dyn Write + Send>,
     /// Messages for people.
@@ -30,6 +32,7 @@ impl Env {
     pub fn of_process() -> Self {
         Self {
             vars: std::env::vars().collect(),
+            stdin: Box::new(std::io::stdin()),
             stdout: Box::new(std::io::stdout()),
             stderr: Box::new(std::io::stderr()),
             clock: wall_clock(),

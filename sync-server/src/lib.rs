@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+pub mod accounts;
 pub mod backup;
 pub mod cli;
 mod commands;

@@ -77,6 +77,7 @@ impl Kit {
     pub(crate) fn runs(&self, args: &[&str]) {
         let env = crate::Env {
             vars: BTreeMap::new(),
+            stdin: Box::new(std::io::empty()),
             stdout: Box::new(std::io::sink()),
             stderr: Box::new(std::io::sink()),
             clock: self.engine.folder.clock.clone(),

@@ -116,6 +116,14 @@ pub enum Refusal {
         /// Level needed, in case files.
         level: Option<Level>,
     },
+    /// A case entry signed by a server without a witness, or one with a witness by somebody else.
+    #[error("change {change} of a case file: {why}")]
+    Witness {
+        /// The change.
+        change: ChangeHash,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// The signer has no right in the collection, or the collection is not one of that kind.
     #[error("the signer has no right in collection {collection}")]
     Collection {
@@ -197,6 +205,7 @@ impl Refusal {
             Self::HidesConflict { .. } => "hides_conflict",
             Self::NotAMember { .. } => "not_a_member",
             Self::Right { .. } => "right",
+            Self::Witness { .. } => "witness",
             Self::Collection { .. } => "collection",
             Self::MissingDeps { .. } => "missing_deps",
             Self::Equivocation { .. } => "equivocation",

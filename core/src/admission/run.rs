@@ -5,6 +5,7 @@ use super::refusal::Refusal;
 use super::rules::{Target, check_ops};
 use crate::doc::{Constants, RESERVED};
 use crate::domain::case::CaseEntry;
+use crate::domain::witness::Witnessed;
 use crate::identity::{
     Level, MAX_RUN_BYTES, MAX_RUN_CHANGES, Membership, Role, Roster, SignedRun, change_hash, verify_change,
 };
@@ -160,9 +161,11 @@ fn newer_schema(raw: &[u8]) -> Option<Refusal> {
 fn check_rights(checked: &CheckedRun, roster: &Roster) -> Result<(), Refusal> {
     let DocKey { kind, collection, .. } = checked.doc();
     let signer = checked.signer();
-    // A server signs decisions of its console as a witness, and loads reference data.
-    if roster.is_server(&signer) && kind != DocKind::Field {
-        return Ok(());
+    // A server loads reference data, and signs decisions of its accounts as a witness.
+    match kind {
+        DocKind::Reference if roster.is_server(&signer) => return Ok(()),
+        DocKind::Case if roster.is_server(&signer) => return check_witnesses(checked),
+        _ => {}
     }
     let grants: Vec<&Membership> = roster.grants(&signer).collect();
     if grants.is_empty() {
@@ -173,12 +176,58 @@ fn check_rights(checked: &CheckedRun, roster: &Roster) -> Result<(), Refusal> {
     if local.is_empty() {
         return Err(Refusal::Collection { collection });
     }
+    if kind == DocKind::Case {
+        refuse_witnesses(checked)?;
+    }
     for (role, level) in rights_needed(checked) {
         if !local.iter().any(|grant| suffices(grant, role, level)) {
             return Err(Refusal::Right { kind, role, level });
         }
     }
     Ok(())
+}
+
+/// What a server writes into a case file is decided by somebody with the right, and says by whom.
+fn check_witnesses(checked: &CheckedRun) -> Result<(), Refusal> {
+    for (head, op, target) in operations(checked) {
+        let missing = |why| Refusal::Witness { change: head.hash, why };
+        if *target == Target::Register {
+            return Err(missing("a server writes no registers into a case file"));
+        }
+        let witness = match Witnessed::read(&op.value) {
+            Witnessed::By(witness) => witness,
+            Witnessed::No => return Err(missing("a server signs decisions as a witness only, and names who decided")),
+            Witnessed::Unreadable => return Err(missing("the witness cannot be read")),
+        };
+        for (role, level) in std::iter::once((Role::Supervisor, Level::County)).chain(decision_needs(&op.value)) {
+            if !witness.suffices(role, level) {
+                return Err(Refusal::Right { kind: DocKind::Case, role, level: Some(level) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A device signs for itself: it cannot bear witness for somebody else.
+fn refuse_witnesses(checked: &CheckedRun) -> Result<(), Refusal> {
+    let forged = operations(checked).find(|(_, op, _)| Witnessed::read(&op.value) != Witnessed::No);
+    match forged {
+        Some((head, ..)) => Err(Refusal::Witness {
+            change: head.hash,
+            why: "only a server witnesses; a device signs what its own person decides",
+        }),
+        None => Ok(()),
+    }
+}
+
+fn operations(checked: &CheckedRun) -> impl Iterator<Item = (&ChangeHead, &super::chunk::Op, &Target)> {
+    let changes = checked.heads.iter().zip(&checked.targets);
+    changes.flat_map(|(head, targets)| head.ops.iter().zip(targets).map(move |(op, target)| (head, op, target)))
+}
+
+/// What the decision asks for; a decision of a newer version asks for nothing more.
+fn decision_needs(json: &str) -> Option<(Role, Level)> {
+    serde_json::from_str::<CaseEntry>(json).ok().map(|entry| entry.decision.requires())
 }
 
 fn suffices(grant: &Membership, role: Role, level: Option<Level>) -> bool {
@@ -195,10 +244,7 @@ fn rights_needed(checked: &CheckedRun) -> Vec<(Role, Option<Level>)> {
         DocKind::Case => {
             let mut needed = vec![(Role::Supervisor, Some(Level::County))];
             for op in checked.heads.iter().flat_map(|head| &head.ops) {
-                if let Ok(entry) = serde_json::from_str::<CaseEntry>(&op.value) {
-                    let (role, level) = entry.decision.requires();
-                    needed.push((role, Some(level)));
-                }
+                needed.extend(decision_needs(&op.value).map(|(role, level)| (role, Some(level))));
             }
             needed
         }

@@ -154,6 +154,7 @@ fn settle(value: &str, overrules: &[EntryId], salt: i64) -> CaseEntry {
         field_heads: Vec::new(),
         overrules: overrules.to_vec(),
         note: None,
+        witness: None,
         decision: Decision::Settle(Settle {
             field: fact::CLASSIFICATION.to_owned(),
             value: value.into(),

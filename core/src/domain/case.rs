@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::field::{DocumentRef, Party};
+use super::witness::Witness;
 use crate::identity::{Level, Role};
 use crate::ids::{BlobHash, ChangeHash, DocKey, EntryId};
 use crate::time::{Day, Timestamp};
@@ -29,6 +30,9 @@ pub struct CaseEntry {
     /// Free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who decided, when a server signed as witness. Admission asks for it exactly then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Box<Witness>>,
     /// What is decided.
     #[serde(flatten)]
     pub decision: Decision,

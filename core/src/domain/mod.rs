@@ -12,5 +12,6 @@ pub mod permission;
 pub mod reference;
 pub mod region;
 pub mod scale;
+pub mod witness;
 
 pub use answer::Answer;

@@ -6,6 +6,7 @@
 //! follow; from these come the [`LedgerRow`] that people read and the [`Profile`] that milestones
 //! count.
 
+mod chain;
 mod checks;
 mod conditions;
 mod decisions;
@@ -15,6 +16,7 @@ mod findings;
 mod grade;
 mod history;
 mod notices;
+mod objection;
 mod outcome;
 mod permission;
 mod problems;
@@ -35,11 +37,13 @@ mod tests;
 mod values;
 mod view;
 
+pub use chain::{Chain, witness_chains};
 pub use denominator::{Place, absorb, place};
 pub use explain::{ConditionRow, Explanation, explain, explain_profile};
 pub use findings::{Finding, Severity, code};
 pub use grade::{Beside, Check, Grade, Reading};
 pub use history::History;
+pub use objection::{Decider, Matter, Objection, objection, person_of};
 pub use outcome::{Fulfilment, OutletState, Span, fulfilment, outlet_state, spans};
 pub use problems::Problem;
 pub use profile::{Exempted, Extension, Groups, Profile, ScaleClass, Standing, Step};
@@ -55,6 +59,7 @@ pub use set::{BAZHONG, Condition, Milestone, MilestoneSet, NATIONAL, SetError};
 pub use summary::{PartyRow, ProblemRow, SummaryBy, SummaryByError, SummaryRow, party_list, problem_list, summary};
 
 use crate::doc::Entry;
+use crate::domain::witness::Witness;
 use crate::identity::{Level, Role};
 use crate::ids::{DocKey, PersonId, PublicKey};
 use crate::time::Day;
@@ -70,18 +75,35 @@ pub struct Author {
     pub role: Role,
     /// Level of a supervisor.
     pub level: Option<Level>,
+    /// The person decided at the server, which signed as witness.
+    pub witnessed: bool,
 }
 
 impl Author {
-    /// Role and level in a word.
+    /// The person whose decision a server witnessed.
+    #[must_use]
+    pub fn of_witness(witness: &Witness) -> Self {
+        Self {
+            person: witness.person,
+            name: witness.name.clone(),
+            role: witness.role,
+            level: witness.level,
+            witnessed: true,
+        }
+    }
+
+    /// Role and level in a word, and whether the person signed.
     #[must_use]
     pub fn title(&self) -> &'static str {
-        match (self.role, self.level) {
-            (Role::Admin, _) => "admin",
-            (Role::Supervisor, Some(Level::City)) => "city supervisor",
-            (Role::Supervisor, _) => "county supervisor",
-            (Role::Inspector, _) => "inspector",
-            (Role::Viewer, _) => "viewer",
+        match (self.role, self.level, self.witnessed) {
+            (Role::Admin, _, false) => "admin",
+            (Role::Admin, _, true) => "admin, witnessed by server",
+            (Role::Supervisor, Some(Level::City), false) => "city supervisor",
+            (Role::Supervisor, Some(Level::City), true) => "city supervisor, witnessed by server",
+            (Role::Supervisor, _, false) => "county supervisor",
+            (Role::Supervisor, _, true) => "county supervisor, witnessed by server",
+            (Role::Inspector, ..) => "inspector",
+            (Role::Viewer, ..) => "viewer",
         }
     }
 }

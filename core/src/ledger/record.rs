@@ -69,12 +69,22 @@ impl<'a> Record<'a> {
     /// Reads both documents.
     pub(crate) fn read(input: &OutletInput<'a>, offset: i32) -> Self {
         let mut findings = Vec::new();
-        let field = items(input.field, input.field_history, input.authors, &mut findings, |entry: &FieldEntry| {
-            field_evidence(entry, offset)
-        });
-        let case = items(input.case, input.case_history, input.authors, &mut findings, |entry: &CaseEntry| {
-            Some(case_evidence(entry, offset))
-        });
+        let field = items(
+            (input.field, input.field_history),
+            &mut findings,
+            |entry: &FieldEntry| field_evidence(entry, offset),
+            |origin, _| (input.authors)(&origin.actor.key()),
+        );
+        let case = items(
+            (input.case, input.case_history),
+            &mut findings,
+            |entry: &CaseEntry| Some(case_evidence(entry, offset)),
+            // Admission lets a witness through only where a server signed.
+            |origin, entry| match &entry.witness {
+                Some(witness) => Some(Author::of_witness(witness)),
+                None => (input.authors)(&origin.actor.key()),
+            },
+        );
         let mut record = Self {
             key: input.key,
             field,
@@ -166,11 +176,10 @@ fn approves_known(approval: &CaseItem, known: &CaseItem) -> bool {
 }
 
 fn items<T: serde::de::DeserializeOwned>(
-    entries: &[Entry],
-    history: &History,
-    authors: &dyn Fn(&crate::ids::PublicKey) -> Option<Author>,
+    (entries, history): (&[Entry], &History),
     findings: &mut Vec<Finding>,
     evidence: impl Fn(&T) -> Option<Day>,
+    author: impl Fn(&Origin, &T) -> Option<Author>,
 ) -> Vec<Item<T>> {
     let mut read: BTreeMap<(usize, EntryId), Item<T>> = BTreeMap::new();
     for entry in entries {
@@ -179,7 +188,7 @@ fn items<T: serde::de::DeserializeOwned>(
                 let item = Item {
                     id: entry.id,
                     origin: entry.origin.clone(),
-                    author: authors(&entry.origin.actor.key()),
+                    author: author(&entry.origin, &value),
                     evidence: evidence(&value),
                     value,
                     known: None,

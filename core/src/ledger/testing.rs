@@ -51,7 +51,7 @@ pub fn author(key: &PublicKey) -> Option<Author> {
         7 => ("Admin", Role::Admin, None),
         _ => return None,
     };
-    Some(Author { person: PersonId([key.0[0]; 16]), name: name.to_owned(), role, level })
+    Some(Author { person: PersonId([key.0[0]; 16]), name: name.to_owned(), role, level, witnessed: false })
 }
 
 /// The shipped reference data, parsed once.
@@ -520,6 +520,12 @@ impl Outlet {
     #[must_use]
     pub fn field_entries(&self) -> &[Entry] {
         &self.field.entries
+    }
+
+    /// Heads of the field record.
+    #[must_use]
+    pub fn field_heads(&self) -> Vec<ChangeHash> {
+        self.field.heads.clone()
     }
 
     /// Reads it with both histories.

@@ -106,7 +106,7 @@ fn facts_of(ctx: &Context<'_>, entries: &[Entry], open: &[String]) -> Value {
 fn entry_value(ctx: &Context<'_>, entry: &Entry) -> Value {
     let mut value = Map::new();
     value.insert("entry".to_owned(), json!(entry.id));
-    value.insert("by".to_owned(), json!(ctx.author(&entry.origin.actor.key())));
+    value.insert("by".to_owned(), json!(ctx.author_of(entry)));
     value.insert("device_time".to_owned(), json!(entry.origin.device_time.to_string()));
     match serde_json::from_str(&entry.json) {
         Ok(Value::Object(stored)) => value.extend(stored),
@@ -143,8 +143,12 @@ fn blob_state(blob: Option<&BlobState>) -> &'static str {
 fn acts(ctx: &Context<'_>, kind: DocKind, document: Option<&Document>) -> Vec<Value> {
     let history = document.map(Document::history).unwrap_or_default();
     let authored = history.iter().filter(|change| change.actor != RESERVED);
+    let entries = document.map(Document::entries).unwrap_or_default();
     let act = |change: &ChangeInfo| {
-        json!({"document": kind, "change": change.hash, "by": ctx.author(&change.actor.key()),
+        // All entries of one change are one person's: a server writes one act for one account.
+        let first = entries.iter().find(|entry| entry.origin.change == change.hash);
+        let by = first.map_or_else(|| ctx.author(&change.actor.key()), |entry| ctx.author_of(entry));
+        json!({"document": kind, "change": change.hash, "by": by,
             "device_time": change.device_time.to_string(), "entries": change.entries, "registers": change.registers})
     };
     authored.map(act).collect()
@@ -181,7 +185,7 @@ fn print(ctx: &mut Context<'_>, value: &Value) -> Result<()> {
 
 /// One line for an entry or an act: what it is, its contents, who wrote it.
 fn summary(item: &Value) -> String {
-    let hidden = ["entry", "by", "device_time", "type", "at", "change", "document", "field_heads"];
+    let hidden = ["entry", "by", "device_time", "type", "at", "change", "document", "field_heads", "witness"];
     let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     let parts = item.as_object().into_iter().flatten();
     let parts = parts.filter(|(key, value)| !hidden.contains(&key.as_str()) && !empty(value));

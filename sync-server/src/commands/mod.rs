@@ -10,6 +10,7 @@ use crate::error::{CommandError, Exit, IoContext};
 use crate::folder::Folder;
 use crate::ui::Ui;
 
+mod account;
 mod archive;
 mod device;
 mod export;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
     match cli.command {
         Command::Init => init::init(&data.path(ui)?, ui),
         Command::Serve(args) => serve::serve(args, log, data.open(ui)?, ui),
+        Command::Account(command) => account::account(&command, &data.open(ui)?, ui),
         Command::Quarantine(command) => quarantine::quarantine(&command, &data.engine(ui)?, ui),
         Command::LoadReference(args) => reference::load(&args, &data.engine(ui)?, ui),
         Command::Seal(args) => reference::seal(&args, &data.engine(ui)?, ui),

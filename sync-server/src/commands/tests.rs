@@ -46,6 +46,7 @@ fn run(kit: &Kit, args: &[&str]) -> Ran {
     let (out, err) = (Buffer::default(), Buffer::default());
     let env = crate::Env {
         vars: [("OUTLET_SERVER_DATA".to_owned(), kit.place.path().display().to_string())].into(),
+        stdin: Box::new(std::io::Cursor::new(b"piped in password\n".to_vec())),
         stdout: Box::new(out.clone()),
         stderr: Box::new(err.clone()),
         clock: kit.engine.folder.clock.clone(),
@@ -268,4 +269,40 @@ fn settings_completions_and_manual_pages_are_printed() {
     assert!(pages.join("outlet-server.1").exists());
     let version = run(&kit, &["--version"]);
     assert!(version.code == 0 && version.out.starts_with("outlet-server "));
+}
+
+#[test]
+fn accounts_are_made_listed_and_shut_and_passwords_never_come_from_the_command_line() {
+    let kit = Kit::new();
+    let file = kit.place.path().join("pw.txt");
+    std::fs::write(&file, "correct horse\r\nsecond line\n").unwrap();
+    let file = file.display().to_string();
+    let add = ["account", "add", "li.si", "--name", "李四", "--role", "supervisor", "--level", "county"];
+    let add = |login: &'static str, more: &[&str]| {
+        let mut args = [&add[..], &["--collection", "511902", "--json"], more].concat();
+        args[2] = login;
+        run(&kit, &args)
+    };
+    let made = add("li.si", &["--password-file", &file]).json();
+    assert_eq!((made["login"].as_str(), made["level"].as_str()), (Some("li.si"), Some("county")));
+    assert!(made.get("password").is_none());
+    let database = kit.engine.database();
+    assert!(crate::accounts::sign_in(database, "LI.SI", "correct horse").is_ok());
+    let taken = add("LI.si", &[]);
+    assert_eq!(taken.code, 1);
+    assert!(taken.err.contains("already"), "{}", taken.err);
+    let piped = run(&kit, &["account", "password", "li.si"]);
+    assert_eq!(piped.code, 0, "{}", piped.err);
+    assert!(crate::accounts::sign_in(database, "li.si", "piped in password").is_ok());
+    run(&kit, &["account", "disable", "li.si"]);
+    assert!(run(&kit, &["account", "list"]).out.contains("disabled"));
+    assert_eq!(run(&kit, &["account", "enable", "li.si", "--json"]).json()["disabled_at"], Value::Null);
+    run(&kit, &["account", "show", "nobody"]).fails(1, "there is no account", "`outlet-server account list`");
+    let argv = run(&kit, &["account", "add", "x.y", "--name", "x", "--role", "viewer", "--password", "secret"]);
+    assert_eq!(argv.code, 2);
+    // Somebody whose device is enrolled under this name: the same human being?
+    kit.member(9, Role::Inspector, None);
+    let warned =
+        run(&kit, &["account", "add", "p9", "--name", "person 9", "--role", "viewer", "--collection", "511902"]);
+    assert!(warned.err.contains("--person 0909"), "{}", warned.err);
 }

@@ -57,7 +57,7 @@ pub struct StoredMember {
     pub revoked_at: Option<Timestamp>,
 }
 
-fn role_text(role: Role) -> &'static str {
+pub(super) fn role_text(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
         Role::Inspector => "inspector",
@@ -66,21 +66,21 @@ fn role_text(role: Role) -> &'static str {
     }
 }
 
-fn role_from(text: &str) -> Result<Role, DbError> {
+pub(super) fn role_from(text: &str) -> Result<Role, DbError> {
     [Role::Viewer, Role::Inspector, Role::Supervisor, Role::Admin]
         .into_iter()
         .find(|role| role_text(*role) == text)
         .ok_or_else(|| DbError::Damaged(format!("role {text:?}")))
 }
 
-fn level_text(level: Level) -> &'static str {
+pub(super) fn level_text(level: Level) -> &'static str {
     match level {
         Level::County => "county",
         Level::City => "city",
     }
 }
 
-fn level_from(text: Option<&str>) -> Result<Option<Level>, DbError> {
+pub(super) fn level_from(text: Option<&str>) -> Result<Option<Level>, DbError> {
     match text {
         None => Ok(None),
         Some("county") => Ok(Some(Level::County)),
@@ -89,11 +89,11 @@ fn level_from(text: Option<&str>) -> Result<Option<Level>, DbError> {
     }
 }
 
-fn codes_text(collections: &[Collection]) -> String {
+pub(super) fn codes_text(collections: &[Collection]) -> String {
     collections.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn codes_from(text: &str) -> Result<Vec<Collection>, DbError> {
+pub(super) fn codes_from(text: &str) -> Result<Vec<Collection>, DbError> {
     let codes = text.split(',').filter(|code| !code.is_empty());
     codes.map(|code| code.parse().map_err(|_| DbError::Damaged(format!("collection {code:?}")))).collect()
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
+pub mod accounts;
 pub mod devices;
 pub mod feed;
 pub mod files;
@@ -25,6 +26,7 @@ pub const FILE: &str = "outlet.sqlite";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_server.sql"),
     include_str!("../../migrations/sqlite/0002_inventory.sql"),
+    include_str!("../../migrations/sqlite/0003_accounts.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -20,9 +20,13 @@ pub(super) fn own_decisions(batch: &Batch<'_>) -> Names {
         let Some(field) = batch.doc(&case.key.with_kind(DocKind::Field)) else { continue };
         let authors = authors(field, batch.roster);
         for (run, incoming) in case.runs.iter().zip(&case.fates) {
-            let person = person(batch.roster, &run.signer());
-            let own = person.is_some_and(|person| authors.contains(&person));
-            if incoming.fate == Fate::New && own && decisions(run).any(|entry| is_decision(&entry.decision)) {
+            let signer = person(batch.roster, &run.signer());
+            // What a server witnessed is the decision of whom it names.
+            let by_author = |entry: CaseEntry| {
+                let decider = entry.witness.as_ref().map(|witness| witness.person).or(signer);
+                is_decision(&entry.decision) && decider.is_some_and(|person| authors.contains(&person))
+            };
+            if incoming.fate == Fate::New && decisions(run).any(by_author) {
                 names.insert(run.last());
             }
         }

@@ -22,6 +22,9 @@ use crate::folder::Folder;
 use crate::photos::Photos;
 
 mod authored;
+mod decide;
+#[cfg(test)]
+mod decide_tests;
 mod policy;
 pub(crate) mod projector;
 mod quarantine;
@@ -33,6 +36,7 @@ mod write;
 
 pub(crate) use write::load_digest;
 
+pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witnessed};
 pub use reference::reference_key;
 
 pub use quarantine::{Decided, HeldRun, Hold};

@@ -102,6 +102,7 @@ pub(crate) fn author(roster: &Roster, key: &PublicKey) -> Option<Author> {
         name: membership.name.clone(),
         role: membership.role,
         level: membership.level,
+        witnessed: false,
     })
 }
 

@@ -4,8 +4,9 @@ use super::world::*;
 use crate::admission::{Malformed, Refusal, check_form, check_run, encode_change, read_change};
 use crate::doc::{Document, to_json};
 use crate::domain::case::{CaseEntry, Classify, Decision, Extend, KnownFrom, Settle};
+use crate::domain::witness::Witness;
 use crate::identity::{Level, Role, SignedRun};
-use crate::ids::{DocKind, Signature};
+use crate::ids::{DocKind, PersonId, Signature};
 
 fn code(run: &SignedRun) -> &'static str {
     check_run(run, &roster()).map_or_else(|refusal| refusal.code(), |_| "admitted")
@@ -59,8 +60,16 @@ fn size_signature_and_sequence() {
 }
 
 fn case_run(byte: u8, decision: Decision) -> SignedRun {
-    let entry =
-        CaseEntry { on: None, at: NOW, document: None, field_heads: vec![], overrules: vec![], note: None, decision };
+    let entry = CaseEntry {
+        on: None,
+        at: NOW,
+        document: None,
+        field_heads: vec![],
+        overrules: vec![],
+        note: None,
+        witness: None,
+        decision,
+    };
     let mut document = Document::new(DocKind::Case);
     let change = write(&mut document, byte, &[to_json(&entry).unwrap()]);
     sign(byte, DocKind::Case, &[&change])
@@ -91,7 +100,7 @@ fn role_level_and_collection() {
         (ADMIN, extend(), "admitted"),
         (CITY, Decision::KnownFrom(KnownFrom { entries: vec![] }), "right"),
         (ADMIN, Decision::KnownFrom(KnownFrom { entries: vec![] }), "admitted"),
-        (SERVER, classify("decide"), "admitted"),
+        (SERVER, classify("decide"), "witness"),
         (STRANGER, settle(), "not_a_member"),
         (ELSEWHERE, settle(), "collection"),
     ] {
@@ -116,6 +125,64 @@ fn role_level_and_collection() {
     let mut misplaced = sign(INSPECTOR, DocKind::Field, &[&change]);
     misplaced.doc.collection = crate::ids::Collection::REFERENCE;
     assert_eq!(code(&misplaced), "collection", "no field record among the reference documents");
+}
+
+fn witness(role: Role, level: Option<Level>) -> Box<Witness> {
+    let (account, name, via) = ("li".to_owned(), "李四".to_owned(), "console".to_owned());
+    Box::new(Witness { account, person: PersonId([77; 16]), name, role, level, via, session: None, chain: None })
+}
+
+fn witnessed_run(byte: u8, decision: Decision, witness: Box<Witness>) -> SignedRun {
+    let (field_heads, overrules) = (vec![], vec![]);
+    let witness = Some(witness);
+    let entry = CaseEntry { on: None, at: NOW, document: None, field_heads, overrules, note: None, witness, decision };
+    let mut document = Document::new(DocKind::Case);
+    let change = write(&mut document, byte, &[to_json(&entry).unwrap()]);
+    sign(byte, DocKind::Case, &[&change])
+}
+
+#[test]
+fn a_server_decides_for_nobody_but_whom_it_names_with_the_right_they_have() {
+    let county = || witness(Role::Supervisor, Some(Level::County));
+    let city = || witness(Role::Supervisor, Some(Level::City));
+    let known = || Decision::KnownFrom(KnownFrom { entries: vec![] });
+    for (decision, witness, expected) in [
+        (classify("endorse"), county(), "admitted"),
+        (classify("decide"), city(), "admitted"),
+        (classify("decide"), county(), "right"),
+        (classify("decide"), witness(Role::Supervisor, None), "right"),
+        (classify("endorse"), witness(Role::Inspector, Some(Level::City)), "right"),
+        (known(), city(), "right"),
+        (known(), witness(Role::Admin, None), "admitted"),
+    ] {
+        assert_eq!(code(&witnessed_run(SERVER, decision.clone(), witness)), expected, "{decision:?}");
+    }
+    let refusal = check_run(&case_run(SERVER, classify("endorse")), &roster()).unwrap_err();
+    assert!(matches!(refusal, Refusal::Witness { .. }) && refusal.is_timeless(), "{refusal}");
+}
+
+#[test]
+fn a_witness_by_anybody_but_a_server_is_forged() {
+    let county = || witness(Role::Supervisor, Some(Level::City));
+    for byte in [COUNTY, CITY, ADMIN] {
+        assert_eq!(code(&witnessed_run(byte, classify("endorse"), county())), "witness", "{byte}");
+    }
+    // Whoever is unknown may turn out to be a server: held, not refused.
+    assert_eq!(code(&witnessed_run(STRANGER, classify("endorse"), county())), "not_a_member");
+    let raw = |byte: u8, text: &str| {
+        let mut document = Document::new(DocKind::Case);
+        let change = write(&mut document, byte, &[text.to_owned()]);
+        code(&sign(byte, DocKind::Case, &[&change]))
+    };
+    let odd = r#"{"type":"review","action":"approve","at":1,"witness":null}"#;
+    let newer = r#"{"type":"of_a_newer_version","at":1,"witness":{"account":"x","by":"y"}}"#;
+    for text in [odd, newer] {
+        assert_eq!([raw(COUNTY, text), raw(SERVER, text)], ["witness"; 2], "{text}");
+    }
+    // A server's registers would say nothing of who wrote them.
+    let mut document = Document::new(DocKind::Case);
+    let change = document.write(&actor(SERVER), NOW, &[], &[("remark".to_owned(), "x".to_owned())]).unwrap();
+    assert_eq!(code(&sign(SERVER, DocKind::Case, &[&change])), "witness");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod groups;
 mod permissions;
 mod readings;
 mod rows;
+mod witnessed;
 
 use serde_json::json;
 

@@ -157,6 +157,7 @@ fn write(ctx: &mut Context<'_>, key: &DocKey, args: &DecisionArgs, act: Act) -> 
         field_heads: field_heads.clone(),
         overrules: overrules.clone(),
         note: args.note.clone(),
+        witness: None,
         decision,
     };
     let entries: Vec<CaseEntry> = decisions.into_iter().map(entry).collect();

@@ -1,0 +1,103 @@
+//! `account`: people who decide at this server.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use outlet_core::identity::Role;
+use outlet_core::ids::{Collection, PersonId};
+
+use super::LevelArg;
+
+/// `account`.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Make an account. The password comes from standard input or a file, never from the command line.
+    #[command(
+        after_help = "Example:\n  outlet-server account add li.si --name 李四 --role supervisor --level county --collection 511902 --password-file pw.txt\n\nSomebody with an enrolled device gets the same person: --person ID (`device list` shows it)."
+    )]
+    Add(AccountAdd),
+    /// All accounts with role, collections, state.
+    #[command(after_help = "Example:\n  outlet-server account list --data /srv/outlets --json")]
+    List,
+    /// One account.
+    #[command(after_help = "Example:\n  outlet-server account show li.si --data /srv/outlets")]
+    Show {
+        /// Login, in whatever case.
+        login: String,
+    },
+    /// Set a new password; sessions opened with the old one end.
+    #[command(after_help = "Example:\n  outlet-server account password li.si --password-file pw.txt")]
+    Password {
+        /// Login, in whatever case.
+        login: String,
+        /// Where the password is.
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Shut an account: nobody signs in or decides with it; what was decided stands.
+    #[command(after_help = "Example:\n  outlet-server account disable li.si --data /srv/outlets")]
+    Disable {
+        /// Login, in whatever case.
+        login: String,
+    },
+    /// Open a shut account again.
+    #[command(after_help = "Example:\n  outlet-server account enable li.si --data /srv/outlets")]
+    Enable {
+        /// Login, in whatever case.
+        login: String,
+    },
+}
+
+/// `account add`.
+#[derive(Debug, Args)]
+pub struct AccountAdd {
+    /// Login: 2 to 40 letters, digits, and . _ - @; unique whatever its case.
+    pub login: String,
+    /// Name of the person, as decisions show it.
+    #[arg(long)]
+    pub name: String,
+    /// What the person may do.
+    #[arg(long, value_enum)]
+    pub role: AccountRole,
+    /// Level of a supervisor.
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// County code; repeat for more [default for an admin: all].
+    #[arg(long = "collection", value_name = "CODE")]
+    pub collections: Vec<Collection>,
+    /// The person's id, if they have a device or another account [default: a new one].
+    #[arg(long, value_name = "ID")]
+    pub person: Option<PersonId>,
+    /// Where the password is.
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+/// Where a password comes from.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// File whose first line is the password [default: the first line of standard input].
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Roles of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccountRole {
+    /// Reads.
+    Viewer,
+    /// Decides, within level and collections.
+    Supervisor,
+    /// Administers; may record what the city may.
+    Admin,
+}
+
+impl From<AccountRole> for Role {
+    fn from(role: AccountRole) -> Self {
+        match role {
+            AccountRole::Viewer => Self::Viewer,
+            AccountRole::Supervisor => Self::Supervisor,
+            AccountRole::Admin => Self::Admin,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `account add|list|show|password|disable|enable`.
+
+use std::io::{BufRead as _, Read as _};
+
+use outlet_core::ids::PersonId;
+
+use super::Outcome;
+use crate::accounts::{self, Account, NewAccount};
+use crate::cli::{AccountAdd, AccountCommand, PasswordArgs};
+use crate::db::{DbError, devices};
+use crate::error::{CommandError, Exit, IoContext};
+use crate::folder::Folder;
+use crate::ui::{self, Ui};
+
+/// A password is short: more than this is another file.
+const LONGEST: u64 = 4096;
+
+pub(super) fn account(command: &AccountCommand, folder: &Folder, ui: &mut Ui) -> Outcome {
+    let database = &folder.database;
+    let now = folder.now();
+    let account = match command {
+        AccountCommand::List => return list(folder, ui),
+        AccountCommand::Add(args) => add(args, folder, ui)?,
+        AccountCommand::Show { login } => database.read(|tx| accounts::find(tx, login))?,
+        AccountCommand::Password { login, password } => {
+            database.read(|tx| accounts::find(tx, login))?;
+            accounts::set_password(database, login, &read_password(password, ui)?, now)?
+        }
+        AccountCommand::Disable { login } => accounts::set_enabled(database, login, false, now)?,
+        AccountCommand::Enable { login } => accounts::set_enabled(database, login, true, now)?,
+    };
+    ui.show(&account, details)?;
+    Ok(Exit::Ok)
+}
+
+fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, CommandError> {
+    let members = folder.database.read::<_, DbError>(|tx| devices::members(tx))?;
+    if args.person.is_none()
+        && let Some(member) = members.iter().find(|member| member.grant.name == args.name)
+    {
+        ui.note(format_args!(
+            "warning: a device is enrolled for {}: if that is the same human being, their account must say so, or they could decide on their own records; make it with --person {}",
+            member.grant.name, member.grant.person
+        ));
+    }
+    let person = match args.person {
+        Some(person) => person,
+        None => PersonId(crate::env::random()?),
+    };
+    let password = read_password(&args.password, ui)?;
+    let new = NewAccount {
+        login: args.login.clone(),
+        name: args.name.clone(),
+        person,
+        role: args.role.into(),
+        level: args.level.map(Into::into),
+        collections: args.collections.clone(),
+    };
+    Ok(accounts::add(&folder.database, new, &password, folder.now())?)
+}
+
+/// The first line of the file or of standard input.
+fn read_password(args: &PasswordArgs, ui: &mut Ui) -> Result<String, CommandError> {
+    let mut line = String::new();
+    match &args.password_file {
+        Some(path) => {
+            let what = format!("reading {}", path.display());
+            let file = std::fs::File::open(path).context(&what)?;
+            std::io::BufReader::new(file.take(LONGEST)).read_line(&mut line).context(&what)?;
+        }
+        None => {
+            let stdin = (&mut ui.env.stdin).take(LONGEST);
+            std::io::BufReader::new(stdin).read_line(&mut line).context("reading the password from standard input")?;
+        }
+    }
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        return Err(CommandError::user("no password was given")
+            .hint("write it into a file and name it with --password-file FILE, or pipe it in: printf %s PASSWORD | outlet-server account …"));
+    }
+    Ok(password)
+}
+
+fn list(folder: &Folder, ui: &mut Ui) -> Outcome {
+    let all = folder.database.read::<_, DbError>(|tx| accounts::all(tx))?;
+    ui.show(&all, |all| {
+        if all.is_empty() {
+            return "no accounts yet: `outlet-server account add` makes one".to_owned();
+        }
+        let row = |account: &Account| {
+            vec![
+                account.login.clone(),
+                account.name.clone(),
+                account.title().to_owned(),
+                collections(account),
+                if account.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
+            ]
+        };
+        ui::table(&["login", "name", "role", "collections", "state"], &all.iter().map(row).collect::<Vec<_>>())
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn collections(account: &Account) -> String {
+    match account.collections.as_slice() {
+        [] => "all".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn details(account: &Account) -> String {
+    let disabled = account.disabled_at.map_or_else(|| "active".to_owned(), |at| format!("disabled since {at}"));
+    [
+        ("login", account.login.clone()),
+        ("name", account.name.clone()),
+        ("role", account.title().to_owned()),
+        ("collections", collections(account)),
+        ("person", account.person.to_string()),
+        ("created", account.created_at.to_string()),
+        ("password set", account.password_at.to_string()),
+        ("state", disabled),
+    ]
+    .map(|(label, value)| format!("{label:<12} {value}"))
+    .join("\n")
+}
