@@ -31,6 +31,8 @@ pub struct Config {
     pub photos: Photos,
     /// Certificates and tickets.
     pub membership: Membership,
+    /// The console.
+    pub console: Console,
 }
 
 /// Addresses to listen on.
@@ -105,6 +107,23 @@ pub struct Membership {
     /// Validity of a ticket.
     #[serde(deserialize_with = "duration")]
     pub ticket: Duration,
+}
+
+/// The console: how browsers reach it, how long a session lasts.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Console {
+    /// PEM file of the certificate chain, relative to the data folder; empty = plain HTTP.
+    pub certificate: String,
+    /// PEM file of its private key.
+    pub key: String,
+    /// A proxy before this server does TLS.
+    pub behind_proxy: bool,
+    /// A session ends when it was not used for so long.
+    #[serde(deserialize_with = "duration")]
+    pub idle: Duration,
+    /// A session ends after so long in any case.
+    #[serde(deserialize_with = "duration")]
+    pub longest: Duration,
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

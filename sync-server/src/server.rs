@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
+use crate::web::listen::{self, HttpsListener, Remote};
 use crate::web;
 
 /// How long sessions may take to end after the signal.
@@ -37,6 +38,8 @@ pub struct Server {
     endpoint: quinn::Endpoint,
     tcp: Option<TcpServer>,
     listener: TcpListener,
+    /// For browsers, when a certificate is configured.
+    https: Option<tokio_rustls::TlsAcceptor>,
     addresses: Addresses,
     _lock: std::fs::File,
 }
@@ -54,8 +57,10 @@ pub struct Addresses {
     pub quic: SocketAddr,
     /// Devices in networks that block UDP; None when it is off.
     pub tls: Option<SocketAddr>,
-    /// The page.
+    /// The console.
     pub http: SocketAddr,
+    /// Does the console speak HTTPS?
+    pub https: bool,
 }
 
 impl Server {
@@ -73,6 +78,8 @@ impl Server {
         })?;
         let certificate = own_certificate(&folder)?;
         let tcp = listen_tls(&folder, &certificate).await?;
+        listen::check(http, &folder.config.console)?;
+        let https = listen::tls(folder.path(), &folder.config.console)?;
         let listener = TcpListener::bind(http).await.map_err(|error| {
             CommandError::user(format!("cannot listen on {http} (TCP): {error}"))
                 .hint("choose another --http address, or port 0")
@@ -84,12 +91,13 @@ impl Server {
                     CommandError::internal(format!("asking for the TLS address: {}", chain(&error)))
                 })?,
                 http: listener.local_addr().context("asking for the HTTP address")?,
+                https: https.is_some(),
             };
         let engine = Arc::new(Engine::new(folder)?);
         engine
             .database()
             .write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
-        Ok(Self { engine, certificate, endpoint, tcp, listener, addresses, _lock: lock })
+        Ok(Self { engine, certificate, endpoint, tcp, listener, https, addresses, _lock: lock })
     }
 
     /// Where it listens.
@@ -110,7 +118,9 @@ impl Server {
     /// When the page's listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), CommandError> {
         let (stop, stopped) = watch::channel(false);
-        let page = tokio::spawn(serve_page(self.listener, web::router(Arc::clone(&self.engine)), stopped.clone()));
+        let secure = self.https.is_some() || self.engine.folder.config.console.behind_proxy;
+        let router = web::router(Arc::clone(&self.engine), secure);
+        let page = tokio::spawn(serve_pages(self.listener, self.https, router, stopped.clone()));
         let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
         let certificate: Arc<[u8]> = self.certificate.to_bytes().into();
         let mut sessions = JoinSet::new();
@@ -204,15 +214,23 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn serve_page(
+async fn serve_pages(
     listener: TcpListener,
+    https: Option<tokio_rustls::TlsAcceptor>,
     router: axum::Router,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), CommandError> {
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving the page")
+    let service = router.into_make_service_with_connect_info::<Remote>();
+    let served = match https {
+        None => axum::serve(listener, service).with_graceful_shutdown(stop).await,
+        Some(acceptor) => {
+            axum::serve(HttpsListener::new(listener, acceptor)?, service).with_graceful_shutdown(stop).await
+        }
+    };
+    served.context("serving the pages")
 }
 
 /// The certificate of the root for the key that this server shows.

@@ -26,7 +26,8 @@ pub(super) fn serve(args: ServeArgs, log: Option<LogFormat>, mut folder: Folder,
         let addresses = server.local_addrs();
         // The one line of output: scripts wait for it.
         let tls = addresses.tls.map(|tls| format!(" tls={tls}")).unwrap_or_default();
-        ui.data(format!("listening quic={} http=http://{}/{tls}\n", addresses.quic, addresses.http).as_bytes())?;
+        let scheme = if addresses.https { "https" } else { "http" };
+        ui.data(format!("listening quic={} http={scheme}://{}/{tls}\n", addresses.quic, addresses.http).as_bytes())?;
         server.run(signal).await
     })?;
     Ok(Exit::Ok)

@@ -19,6 +19,7 @@ pub mod files;
 pub mod ledger;
 pub mod meta;
 pub mod records;
+pub mod sessions;
 
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";

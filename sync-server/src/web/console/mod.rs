@@ -1,0 +1,100 @@
+//! The console: server-rendered pages for supervisors and administrators. Every address is in
+//! [`router`], on one screen, under the right that it needs; a page is one file here, one template
+//! in `templates/console/`, one line in the map and one in [`menu`].
+//!
+//! A request passes the frame (`frame.rs`: language, session, security headers, error pages), then
+//! the guard of its group (`visitor.rs`: right, cross-site check), then its page. Pages ask the
+//! engine on a blocking thread ([`Console::ask`]); they decide nothing themselves.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::engine::Engine;
+
+mod assets;
+mod dashboard;
+mod fault;
+mod form;
+mod frame;
+mod menu;
+mod page;
+mod sign_in;
+mod visitor;
+mod words;
+
+pub use fault::Fault;
+pub use form::Form;
+pub use page::{Page, go_on, show, show_with};
+pub use visitor::{Need, Visitor};
+pub use words::Words;
+
+/// Largest form. Uploads have limits of their own.
+const FORM_LIMIT: usize = 1 << 20;
+
+/// Passwords that are looked at together: each takes memory and a core for a while.
+const HASHING: usize = 2;
+
+/// What all pages share.
+pub struct Console {
+    /// What is behind it.
+    pub engine: Arc<Engine>,
+    tables: dashboard::Tables,
+    hashing: Semaphore,
+    /// Do browsers reach this server over HTTPS?
+    secure: bool,
+}
+
+/// What a page's handler knows of the server.
+pub type Shared = axum::extract::State<Arc<Console>>;
+
+/// What a page answers.
+pub type Answer = Result<axum::response::Response, Fault>;
+
+impl Console {
+    /// For an engine. `secure`: browsers come over HTTPS, to us or to the proxy before us.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, secure: bool) -> Self {
+        Self { engine, tables: dashboard::Tables::default(), hashing: Semaphore::new(HASHING), secure }
+    }
+
+    /// Runs what reads or writes the database, or the disk, on a thread that may wait.
+    ///
+    /// # Errors
+    /// What `work` answers, or [`Fault::INTERNAL`] when it panicked.
+    pub async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let console = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&console)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a page's task failed");
+            Err(Fault::INTERNAL)
+        })
+    }
+}
+
+/// The map of addresses.
+pub fn router(console: Arc<Console>) -> Router {
+    let open = Router::new()
+        .route("/signin", get(sign_in::page).post(sign_in::sign_in))
+        .route("/language", get(frame::language));
+    let viewer = Router::new()
+        .route("/", get(dashboard::page))
+        .route("/signout", post(sign_in::sign_out));
+    let admin = Router::new();
+
+    let pages = open
+        .merge(viewer.layer(from_fn_with_state(Need::Viewer, visitor::guard)))
+        .merge(admin.layer(from_fn_with_state(Need::Admin, visitor::guard)))
+        .fallback(async || Fault::NOT_FOUND)
+        .layer(from_fn(visitor::same_site))
+        .layer(from_fn_with_state(Arc::clone(&console), frame::frame))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
+        .with_state(console);
+    Router::new().route("/assets/{file}", get(assets::serve)).merge(pages).layer(from_fn(frame::headers))
+}
