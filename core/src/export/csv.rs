@@ -141,15 +141,29 @@ fn table<'h>(
     Ok(bytes)
 }
 
-/// A cell as text.
+/// A column of a row as people read it on a page, persons' numbers masked; nothing where nothing is
+/// recorded, and for a column that there is not.
+#[must_use]
+pub fn shown(row: &LedgerRow, column: &str, style: Style<'_>) -> Option<String> {
+    let column = COLUMNS.iter().find(|own| own.code == column)?;
+    Some(text(&(column.cell)(row), style)).filter(|text| !text.is_empty())
+}
+
+/// A cell as text for a spreadsheet.
 pub(crate) fn written(cell: &Cell, style: Style<'_>) -> String {
     match cell {
+        Cell::Text(_) | Cell::Code(..) | Cell::Codes(..) => harmless(&text(cell, style)),
+        _ => text(cell, style),
+    }
+}
+
+fn text(cell: &Cell, style: Style<'_>) -> String {
+    match cell {
         Cell::Empty => String::new(),
-        Cell::Text(text) => harmless(&mask(text)),
-        Cell::Code(dictionary, code) => harmless(&style.value(dictionary, code)),
+        Cell::Text(text) => mask(text),
+        Cell::Code(dictionary, code) => style.value(dictionary, code),
         Cell::Codes(dictionary, codes) => {
-            let labels: Vec<String> = codes.iter().map(|code| style.value(dictionary, code)).collect();
-            harmless(&labels.join(";"))
+            codes.iter().map(|code| style.value(dictionary, code)).collect::<Vec<_>>().join(";")
         }
         Cell::Count(count) => count.to_string(),
         Cell::Number(number) => number.to_string(),

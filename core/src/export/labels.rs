@@ -83,6 +83,19 @@ const HEADERS: &[Label] = &[
     ("amended", "审核后修改的字段", "amended since approval"),
     ("finding_count", "提示数", "findings"),
     ("group", "分组", "group"),
+    ("location", "位置", "position"),
+    ("type_scheme", "类型体系", "scheme of the type"),
+    ("shape", "口门形状", "shape of the mouth"),
+    ("material", "管道材质", "material"),
+    ("size", "尺寸（毫米）", "size in mm"),
+    ("mouth", "口门状态", "state of the mouth"),
+    ("volume_m3_per_day", "排放量（m³/日）", "volume in m³ per day"),
+    ("volume_m3_per_year", "排放量（m³/年）", "volume in m³ per year"),
+    ("permit_number", "排污许可证号", "permit number"),
+    ("permit_discharge_point", "许可证排放口编号", "discharge point of the permit"),
+    ("discharge_standard", "排放标准", "discharge standard"),
+    ("reach", "河段与河长", "reach and its chief"),
+    ("remark", "备注", "remark"),
     ("suspected", "疑似排口数", "suspected"),
     ("above_scale", "规模以上", "above scale"),
     ("ban", "取缔", "ban"),
@@ -203,6 +216,46 @@ const LABELS: &[Label] = &[
     ("contemporaneous", "当时留痕", "contemporaneous"),
     ("documented", "有文件佐证", "documented"),
     ("asserted", "仅有填报日期", "asserted"),
+    // Findings.
+    ("unknown_entry", "本版本不认识的内容（已保留）", "an entry of a newer version (kept)"),
+    ("decision_unknown_author", "决定人不在名册中", "decided by somebody the roster does not know"),
+    ("decision_wrong_level", "决定人级别不够，未采用", "decided by the wrong role or level; ignored"),
+    ("decision_by_author", "决定人是本记录的填报人，未采用", "decided by an author of the record; ignored"),
+    ("accepted_by_reporter", "验收人是完工申报人，未采用", "accepted by whoever reported completion; ignored"),
+    ("overrules_higher_level", "推翻了上级的决定，未采用", "overrules a higher level; ignored"),
+    ("concurrent_decisions", "两个决定互不知情，待选定", "two decisions that have not seen each other"),
+    ("approval_without_heads", "审核未指明版本，未采用", "an approval that names no version"),
+    ("approval_heads_unknown", "审核所指的版本不在服务器上", "an approval of a version that is not here"),
+    ("approval_over_conflict", "有未裁定的冲突，审核未采用", "an approval over an open conflict; ignored"),
+    ("conflict", "事实互相矛盾", "contradicting values"),
+    ("asserted_after_decision", "裁定之后又有新的填报", "asserted after the decision on it"),
+    ("amended_since", "审核后有修改，台账仍为审核通过的值", "amended since the approval"),
+    ("not_an_outlet_incomplete", "认定非排口缺少原因或照片", "not an outlet, without reason or photo"),
+    ("ban_without_government_document", "取缔缺少政府文件", "a ban without the government's document"),
+    ("class_without_document", "定类缺少文件", "a class decision without a document"),
+    ("legal_basis_not_in_force", "所引法律依据在决定日未生效", "a legal basis not in force on that day"),
+    ("accepted_without_county_check", "验收前没有县级初验", "accepted before the county's first check"),
+    ("decision_without_completion", "验收前没有完工申报", "checked without a completion"),
+    ("scale_mismatch", "规模与流量数据不符", "scale and figures disagree"),
+    ("dry_weather_after_rain", "雨后填写了晴天排水", "dry-weather discharge answered after rain"),
+    ("unknown_township", "乡镇不在名录中", "a township that is not in the table"),
+    ("township_not_in_county", "乡镇不属于该县（区）", "the township lies in another county"),
+    ("unknown_value", "不在字典中的值", "a value that is not in the dictionary"),
+    ("county_assumed", "未填县（区），按归集编码", "no county recorded: the collection's is used"),
+    ("no_position", "没有可用的定位", "no usable position"),
+    ("code_malformed", "编码格式不对", "a code of the wrong shape"),
+    ("code_inconsistent", "编码与县（区）或类型不一致", "a code of another county or type"),
+    ("name_odd", "名称不规范", "an odd name"),
+    ("party_code_invalid", "信用代码或许可证号有误", "a mistyped credit code or permit number"),
+    ("merged_into_unknown", "合并去向不在台账中", "merged into a record that is not in the ledger"),
+    ("code_cancelled", "编码已注销仍在使用", "a cancelled code is still given"),
+    ("sample_one_person", "监测人少于两人", "a sample by fewer than two persons"),
+    ("duplicate_of_unknown", "重复记录的对象不在台账中", "duplicate of a record that is not in the ledger"),
+    ("plan_due_too_late", "整治时限晚于节点且未延期", "due after the milestone without an extension"),
+    ("known_from_without_date", "历史资料没有日期", "a known date without a dated document"),
+    ("known_from_not_approved", "历史资料未经核准", "a known date that nobody approved"),
+    ("extension_without_document", "延期缺少文号", "an extension without a document"),
+    ("exemption_unknown", "没有这项豁免，未采用", "an exemption that the set does not have; ignored"),
 ];
 
 /// Label of a column; an unknown code is shown as it is.
@@ -241,6 +294,16 @@ mod tests {
             let all = codes.len();
             codes.dedup();
             assert_eq!(codes.len(), all);
+        }
+    }
+
+    #[test]
+    fn every_finding_and_fact_has_a_label() {
+        let findings = include_str!("../ledger/findings.rs");
+        let codes = findings.split("&str = \"").skip(1).filter_map(|rest| rest.split('"').next());
+        let facts = crate::domain::field::fact::GATED.into_iter();
+        for code in codes.chain(facts) {
+            assert_ne!(label(code, Lang::Zh), code);
         }
     }
 

@@ -11,7 +11,7 @@ mod mask;
 mod tests;
 
 pub use columns::{COLUMNS, Column};
-pub use csv::{ExportError, ledger_csv, parties_csv, problems_csv, summary_csv};
+pub use csv::{ExportError, ledger_csv, parties_csv, problems_csv, shown, summary_csv};
 pub use geojson::ledger_geojson;
 pub use labels::{header, label};
 pub use mask::mask;

@@ -10,7 +10,10 @@ use axum::response::IntoResponse as _;
 use outlet_core::ledger::{GroupBy, GroupState, ProgressRow, Reading};
 use outlet_core::time::Day;
 
-use super::{Answer, Console, Fault, Form, Page, Shared, Words, show};
+use super::outlets::ListRow;
+use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, show};
+use crate::db::DbError;
+use crate::inventory::{self, Dimension, Flag, Overview};
 use crate::report;
 
 /// Milestone tables, kept until the ledger moves or the day ends.
@@ -43,57 +46,123 @@ struct LivePart {
 }
 
 struct Live {
-    /// Position of the ledger that this shows.
-    position: u64,
-    total: u64,
+    overview: Overview,
+    /// What changed last.
+    latest: Vec<ListRow>,
+    /// Version that an older page showed: rows above it are new there.
+    before: Option<u64>,
 }
 
-/// One line of the milestone table: both readings, always.
-pub(super) struct MilestoneLine {
-    pub milestone: String,
-    pub due: Day,
-    pub group: String,
-    pub target: u32,
-    pub known_now: Figures,
-    pub as_reported: Figures,
+/// A count with the list that it counts.
+struct Stat {
+    label: String,
+    count: u64,
+    address: String,
+    tone: &'static str,
 }
 
-/// What one reading says.
-pub(super) struct Figures {
-    pub done: usize,
-    pub of: usize,
-    /// Nothing of nothing has no share: never 0 %, never 100 %.
-    pub share: Option<f64>,
-    pub state: String,
-    pub tone: &'static str,
-}
+/// Rows shown as latest.
+const LATEST: usize = 8;
 
 /// `GET /`.
-pub(super) async fn page(State(console): Shared, page: Page) -> Answer {
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
     let words = page.words();
     let (today, live, table) = console
-        .ask(|console| {
+        .ask(move |console| {
             let today = console.engine.folder.now().day_in_shanghai();
-            Ok((today, live(console)?, milestones(console, today)?))
+            let live = Live::read(console, words, &visitor, today, None)?;
+            Ok((today, live, milestones(console, today)?))
         })
         .await?;
     show(&DashboardPage { milestones: lines(words, &table), page, today, live })
 }
 
-/// `GET /live?since=POSITION`: the moving parts, or nothing when nothing moved.
-pub(super) async fn live_part(State(console): Shared, page: Page, form: Form) -> Answer {
-    let live = console.ask(live).await?;
-    if form.value("since") == live.position.to_string() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+/// `GET /live?since=VERSION`: the moving parts, or nothing when nothing moved.
+pub(super) async fn live_part(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
+    let words = page.words();
+    let since = form.value("since").parse::<u64>().ok();
+    let live = console
+        .ask(move |console| {
+            let version = console.engine.database().read::<_, DbError>(|tx| inventory::version(tx))?;
+            if since == Some(version) {
+                return Ok(None);
+            }
+            let today = console.engine.folder.now().day_in_shanghai();
+            Live::read(console, words, &visitor, today, since).map(Some)
+        })
+        .await?;
+    match live {
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+        Some(live) => show(&LivePart { page, live }),
     }
-    show(&LivePart { page, live })
 }
 
-fn live(console: &Console) -> Result<Live, Fault> {
-    let engine = &console.engine;
-    let position = report::position(engine)?;
-    let total = engine.database().read::<_, crate::db::DbError>(|tx| crate::db::ledger::count(tx))?;
-    Ok(Live { position, total })
+impl Live {
+    fn read(
+        console: &Console,
+        words: Words,
+        visitor: &Visitor,
+        today: Day,
+        before: Option<u64>,
+    ) -> Result<Self, Fault> {
+        let scope = visitor.scope();
+        let (overview, page) = console.engine.database().read::<_, DbError>(|tx| {
+            let mut query = inventory::Query::new(scope.clone());
+            query.limit = LATEST;
+            Ok((inventory::overview(tx, &scope, today)?, inventory::page(tx, &query)?))
+        })?;
+        let latest = page.entries.into_iter().map(|entry| ListRow::new(words, entry)).collect();
+        Ok(Self { overview, latest, before })
+    }
+
+    /// Is this row newer than what the page showed before?
+    fn is_new(&self, row: &ListRow) -> bool {
+        self.before.is_some_and(|before| row.version > before)
+    }
+
+    /// The counts, those that wait for somebody first.
+    fn stats(&self, page: &Page) -> Vec<Stat> {
+        let state = |code: &str, tone| Stat {
+            label: page.label(code),
+            count: self.overview.count(Dimension::State, code),
+            address: format!("/outlets?state={code}"),
+            tone,
+        };
+        let flag = |flag: Flag, message: &str, tone| Stat {
+            label: page.t(message),
+            count: self.overview.flag(flag),
+            address: format!("/outlets?flag={}", flag.code()),
+            tone,
+        };
+        let overdue = Stat {
+            label: page.t("count-overdue"),
+            count: self.overview.overdue,
+            address: "/outlets?overdue=true".into(),
+            tone: "bad",
+        };
+        vec![
+            state("submitted", "warn"),
+            flag(Flag::Conflict, "count-conflicts", "bad"),
+            flag(Flag::Amended, "count-amended", "warn"),
+            state("completion_reported", "warn"),
+            state("county_passed", "warn"),
+            overdue,
+            flag(Flag::OpenProblem, "count-problems", ""),
+            state("suspected", ""),
+        ]
+    }
+
+    /// Counts by class, for the bar.
+    fn classes(&self, page: &Page) -> Vec<Stat> {
+        let class = |code: &&str| Stat {
+            label: page.term("classification", code),
+            count: self.overview.count(Dimension::Class, if *code == "undecided" { "" } else { code })
+                + if *code == "undecided" { self.overview.count(Dimension::Class, code) } else { 0 },
+            address: format!("/outlets?class={}", if *code == "undecided" { "-" } else { code }),
+            tone: "",
+        };
+        ["ban", "merge", "regulate", "none_needed", "undecided"].iter().map(class).collect()
+    }
 }
 
 /// The table of today by unit.
@@ -131,6 +200,13 @@ pub(super) fn lines(words: Words, table: &[ProgressRow]) -> Vec<MilestoneLine> {
     table.iter().filter(|row| row.headline).filter_map(line).collect()
 }
 
+impl MilestoneLine {
+    /// Both readings, in the order of the table's heads.
+    pub(super) fn both(&self) -> [&Figures; 2] {
+        [&self.known_now, &self.as_reported]
+    }
+}
+
 impl Figures {
     fn new(words: Words, row: &ProgressRow) -> Self {
         let (code, tone) = match row.state {
@@ -148,10 +224,5 @@ impl Figures {
     /// Share for people.
     pub(super) fn percent(&self) -> String {
         self.share.map_or_else(|| "—".to_owned(), |share| format!("{share:.1} %"))
-    }
-
-    /// Width of the bar, in hundredths.
-    pub(super) fn width(&self) -> String {
-        self.share.map_or_else(|| "0".to_owned(), |share| format!("{share:.1}"))
     }
 }

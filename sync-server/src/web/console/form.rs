@@ -75,17 +75,18 @@ impl Form {
         !self.errors.is_empty()
     }
 
+    /// Names and values in order of the names, those named left out and empty ones too.
+    #[must_use]
+    pub fn pairs_without(&self, names: &[&str]) -> Vec<(String, String)> {
+        let kept = self.values.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        let pairs = kept.flat_map(|(name, values)| values.iter().map(move |value| (name.clone(), value.clone())));
+        pairs.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// The fields as an address's query, those named left out and empty ones too.
     #[must_use]
     pub fn query_without(&self, names: &[&str]) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let kept = self.values.iter().filter(|(name, _)| !names.contains(&name.as_str()));
-        for (name, values) in kept {
-            for value in values.iter().filter(|value| !value.is_empty()) {
-                query.append_pair(name, value);
-            }
-        }
-        query.finish()
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(self.pairs_without(names)).finish()
     }
 }
 

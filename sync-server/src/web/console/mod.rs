@@ -24,6 +24,8 @@ mod frame;
 mod menu;
 mod page;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod visitor;
 mod words;
 
@@ -85,6 +87,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/language", get(frame::language));
     let viewer = Router::new()
         .route("/", get(dashboard::page))
+        .route("/live", get(dashboard::live_part))
         .route("/signout", post(sign_in::sign_out));
     let admin = Router::new();
 

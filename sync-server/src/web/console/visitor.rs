@@ -19,7 +19,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Console, FORM_LIMIT, Fault, Form, Page};
 use crate::accounts::{self, Account, AccountError};
 use crate::db::{DbError, sessions};
+use crate::engine::{Acting, Via};
 use crate::error::CommandError;
+use crate::inventory::Scope;
 use crate::web::listen::Remote;
 
 /// What an address asks of who opens it.
@@ -63,6 +65,21 @@ impl Visitor {
     #[must_use]
     pub fn administers(&self) -> bool {
         self.may(Need::Admin)
+    }
+
+    /// Whose rows its lists show.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        if self.administers() && self.account.collections.is_empty() {
+            return Scope::everything();
+        }
+        Scope::of(self.account.collections.iter().copied())
+    }
+
+    /// Who decides, for the engine.
+    #[must_use]
+    pub fn acting(&self) -> Acting {
+        Acting { login: self.account.login.clone(), via: Via::Console, session: Some(self.session.clone()) }
     }
 
     /// May the account read this collection?

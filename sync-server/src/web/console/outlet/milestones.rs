@@ -1,0 +1,80 @@
+//! Each milestone taken apart for one outlet: every condition, met or not, with its date, and what
+//! would make it done.
+
+use outlet_core::ledger::{ConditionRow, Explanation};
+use outlet_core::time::Day;
+
+use super::super::Page;
+
+/// One milestone in both readings.
+pub(super) struct MilestoneBlock {
+    pub milestone: String,
+    pub due: Day,
+    /// Known now, then as reported.
+    pub readings: Vec<ReadingLine>,
+    /// Conditions as known now.
+    pub conditions: Vec<ConditionLine>,
+}
+
+/// What one reading says.
+pub(super) struct ReadingLine {
+    pub reading: String,
+    pub as_of: Day,
+    pub counted: String,
+    pub done: bool,
+    pub date: String,
+    pub grade: String,
+}
+
+/// One condition.
+pub(super) struct ConditionLine {
+    pub condition: String,
+    pub met: bool,
+    pub exempt: bool,
+    pub date: String,
+    pub grade: String,
+    pub decided_by: String,
+    pub missing: String,
+}
+
+pub(super) fn blocks(page: &Page, explanations: &[[Explanation; 2]]) -> Vec<MilestoneBlock> {
+    let block = |pair: &[Explanation; 2]| MilestoneBlock {
+        milestone: pair[0].milestone.clone(),
+        due: pair[0].due,
+        readings: pair.iter().map(|explanation| reading(page, explanation)).collect(),
+        conditions: pair[0].conditions.iter().map(|row| condition(page, row)).collect(),
+    };
+    explanations.iter().map(block).collect()
+}
+
+fn reading(page: &Page, explanation: &Explanation) -> ReadingLine {
+    let code = super::code_of(&explanation.reading);
+    let counted = match explanation.in_denominator {
+        true => page.t("counted"),
+        false => page.t1("not-counted", "why", page.label(&explanation.counted)),
+    };
+    ReadingLine {
+        reading: page.label(&code),
+        as_of: explanation.as_of,
+        counted,
+        done: explanation.done,
+        date: day(explanation.date),
+        grade: explanation.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
+    }
+}
+
+fn condition(page: &Page, row: &ConditionRow) -> ConditionLine {
+    ConditionLine {
+        condition: page.label(row.condition.code()),
+        met: row.met,
+        exempt: row.exempt.is_some(),
+        date: day(row.date),
+        grade: row.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
+        decided_by: row.decided_by.clone().unwrap_or_default(),
+        missing: row.missing.iter().map(|code| page.label(code)).collect::<Vec<_>>().join("、"),
+    }
+}
+
+fn day(day: Option<Day>) -> String {
+    day.map(|day| day.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,253 @@
+//! Pages without a browser: who gets in, who sees what, what is refused, and that everything is
+//! escaped. What needs a browser is in `tests/suite/browser.rs`.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use outlet_core::identity::{Level, Role};
+use outlet_core::ids::{Collection, PersonId};
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::accounts::{self, NewAccount};
+use crate::testing::{Kit, county, outlet};
+use crate::web::listen::Remote;
+
+const PASSWORD: &str = "correct horse";
+
+/// A browser without a network: cookies, and the token of the last page.
+pub(super) struct Client {
+    router: Router,
+    cookies: std::collections::BTreeMap<String, String>,
+    csrf: String,
+}
+
+/// What came back.
+pub(super) struct Seen {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Seen {
+    pub(super) fn location(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |to| to.to_str().unwrap())
+    }
+}
+
+impl Client {
+    pub(super) fn new(kit: &Kit) -> Self {
+        let console = Arc::new(Console::new(Arc::clone(&kit.engine), false));
+        Self { router: router(console), cookies: std::collections::BTreeMap::new(), csrf: String::new() }
+    }
+
+    /// Somebody with this role who has signed in.
+    pub(super) async fn signed_in(kit: &Kit, role: Role, level: Option<Level>) -> Self {
+        let login = format!("{role:?}{level:?}").to_lowercase().replace(['(', ')'], ".");
+        account(kit, &login, role, level, vec![county()]);
+        let mut client = Self::new(kit);
+        client.get("/signin").await;
+        let seen = client.post("/signin", &[("login", &login), ("password", PASSWORD)]).await;
+        assert_eq!((seen.status, seen.location()), (StatusCode::SEE_OTHER, "/"), "{}", seen.body);
+        client.get("/").await;
+        client
+    }
+
+    pub(super) async fn send(&mut self, request: Request<Body>) -> Seen {
+        let (mut parts, body) = request.into_parts();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            parts.headers.insert(header::COOKIE, cookies.join("; ").parse().unwrap());
+        }
+        parts.extensions.insert(ConnectInfo(Remote("127.0.0.1:5000".parse().unwrap())));
+        let response = self.router.clone().oneshot(Request::from_parts(parts, body)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        for set in parts.headers.get_all(header::SET_COOKIE) {
+            let (name, rest) = set.to_str().unwrap().split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        let body = to_bytes(body, 64 << 20).await.unwrap();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if let Some((_, rest)) = body.split_once(r#"name="csrf" content=""#) {
+            self.csrf = rest.split('"').next().unwrap().to_owned();
+        }
+        Seen { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(super) async fn get(&mut self, path: &str) -> Seen {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
+        let token = self.csrf.clone();
+        self.post_with(path, &[fields, &[("csrf", token.as_str())]].concat(), &[]).await
+    }
+
+    pub(super) async fn post_with(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&'static str, &str)],
+    ) -> Seen {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+}
+
+pub(super) fn account(kit: &Kit, login: &str, role: Role, level: Option<Level>, collections: Vec<Collection>) {
+    let person = PersonId(blake3::hash(login.as_bytes()).as_bytes()[..16].try_into().unwrap());
+    let new = NewAccount { login: login.into(), name: format!("人 {login}"), person, role, level, collections };
+    accounts::add(kit.engine.database(), new, PASSWORD, kit.now()).unwrap();
+}
+
+#[tokio::test]
+async fn nobody_sees_a_page_before_signing_in_and_everybody_returns_to_where_they_were() {
+    let kit = Kit::new();
+    account(&kit, "li", Role::Viewer, None, vec![county()]);
+    let mut client = Client::new(&kit);
+    let seen = client.get("/live?county=511902&sort=name").await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER);
+    assert_eq!(seen.location(), "/signin?next=%2Flive%3Fcounty%3D511902%26sort%3Dname");
+    let to = seen.location().to_owned();
+    let form = client.get(&to).await;
+    assert!(form.body.contains(r#"value="/live?county=511902&#38;sort=name""#), "{}", form.body);
+    let next = "/live?county=511902&sort=name";
+    let seen = client.post("/signin", &[("login", "LI"), ("password", PASSWORD), ("next", next)]).await;
+    assert_eq!((seen.status, seen.location()), (StatusCode::SEE_OTHER, next));
+    let cookie = seen.headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert_eq!(client.get("/").await.status, StatusCode::OK);
+    let seen = client.post("/signin", &[("login", "li"), ("password", PASSWORD), ("next", "//evil.example/")]).await;
+    assert_eq!(seen.location(), "/");
+}
+
+#[tokio::test]
+async fn a_session_ends_by_itself_by_signing_out_and_with_a_new_password() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    kit.wait(3_600_000);
+    assert_eq!(client.get("/").await.status, StatusCode::OK, "in use");
+    kit.wait(2 * 3_600_000 + 1);
+    let seen = client.get("/live?since=0").await;
+    assert_eq!(seen.location(), "/signin?next=%2Flive%3Fsince%3D0", "idle for two hours");
+    let part = Request::get("/live?since=0").header("hx-request", "true").header("hx-current-url", "http://x/outlets?a=1");
+    let seen = client.send(part.body(Body::empty()).unwrap()).await;
+    assert_eq!(seen.headers["hx-redirect"], "/signin?next=%2Foutlets%3Fa%3D1", "a part leads back to its page");
+
+    let again = async |client: &mut Client| {
+        client.get("/signin").await;
+        client.post("/signin", &[("login", "viewernone"), ("password", PASSWORD)]).await;
+        assert_eq!(client.get("/").await.status, StatusCode::OK);
+    };
+    again(&mut client).await;
+    let stolen = client.cookies.clone();
+    assert_eq!(client.post("/signout", &[]).await.location(), "/signin");
+    client.cookies = stolen;
+    assert_eq!(client.get("/").await.status, StatusCode::SEE_OTHER, "the cookie is worth nothing any more");
+
+    again(&mut client).await;
+    kit.wait(1);
+    accounts::set_password(kit.engine.database(), "viewernone", "battery staple", kit.now()).unwrap();
+    assert_eq!(client.get("/").await.status, StatusCode::SEE_OTHER, "a new password ends old sessions");
+}
+
+#[tokio::test]
+async fn the_fifth_wrong_password_begins_a_wait_that_the_right_one_does_not_shorten() {
+    let kit = Kit::new();
+    account(&kit, "li", Role::Viewer, None, vec![county()]);
+    let mut client = Client::new(&kit);
+    client.get("/signin").await;
+    for _ in 0..5 {
+        let seen = client.post("/signin", &[("login", "li"), ("password", "wrong wrong")]).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(seen.body.contains("账号或密码不正确") && seen.body.contains(r#"value="li""#), "{}", seen.body);
+        assert!(!seen.body.contains("wrong wrong"), "a password is never sent back");
+    }
+    let right = [("login", "li"), ("password", PASSWORD)];
+    assert!(client.post("/signin", &right).await.body.contains("请 1 分钟后再试"));
+    kit.wait(31_000);
+    assert_eq!(client.post("/signin", &right).await.status, StatusCode::SEE_OTHER);
+    client.cookies.clear();
+    client.get("/signin").await;
+    // Other accounts from the same address wait only when very many were tried.
+    let mut tried = 0;
+    let waited = loop {
+        tried += 1;
+        let seen = client.post("/signin", &[("login", &format!("guess{tried}")), ("password", "wrong wrong")]).await;
+        if seen.body.contains("分钟后再试") {
+            break tried;
+        }
+        assert!(tried < 40);
+    };
+    assert!((10..=25).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn a_form_without_its_token_or_from_another_site_changes_nothing() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    let token = client.csrf.clone();
+    for (fields, headers) in [
+        (vec![], vec![]),
+        (vec![("csrf", "AAAA")], vec![]),
+        (vec![("csrf", token.as_str())], vec![("origin", "https://evil.example"), ("host", "outlets.example")]),
+        (vec![("csrf", token.as_str())], vec![("origin", "null"), ("host", "outlets.example")]),
+        (vec![("csrf", token.as_str())], vec![("sec-fetch-site", "cross-site")]),
+    ] {
+        let seen = client.post_with("/signout", &fields, &headers).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{fields:?} {headers:?}");
+        assert!(seen.body.contains("没有保存任何内容"), "{}", seen.body);
+    }
+    assert_eq!(client.get("/").await.status, StatusCode::OK, "still signed in");
+    let own = [("origin", "https://outlets.example"), ("host", "outlets.example"), ("sec-fetch-site", "same-origin")];
+    assert_eq!(client.post_with("/signout", &[("csrf", &token)], &own).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_in_words() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    let large = "x".repeat(FORM_LIMIT + 1);
+    let seen = client.post("/signout", &[("text", &large)]).await;
+    assert_eq!(seen.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(seen.body.contains("超过了允许的大小"), "{}", seen.body);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers_and_unknown_pages_say_so_in_the_language_chosen() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    client.get("/language?to=en&next=/outlets").await;
+    for path in ["/", "/signin", "/no-such-page", "/assets/none.js"] {
+        let seen = client.get(path).await;
+        let policy = seen.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(seen.headers["x-content-type-options"], "nosniff");
+        assert_eq!(seen.headers["cache-control"], "no-store");
+        assert!(!seen.body.contains("<style") && !seen.body.contains(" style=") && !seen.body.contains(" onclick="));
+    }
+    let seen = client.get("/no-such-page").await;
+    assert_eq!(seen.status, StatusCode::NOT_FOUND);
+    assert!(seen.body.contains("There is no such page or record"), "{}", seen.body);
+}
+
+#[tokio::test]
+async fn new_records_reach_an_open_page_and_nothing_is_sent_when_nothing_moved() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    let page = client.get("/").await.body;
+    let since = page.split_once("/live?since=").unwrap().1.split('"').next().unwrap().to_owned();
+    let part = format!("/live?since={since}");
+    assert_eq!(client.get(&part).await.status, StatusCode::NO_CONTENT);
+    let mut device = kit.member(1, Role::Inspector, None);
+    let run = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[run]);
+    let seen = client.get(&part).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    assert!(seen.body.contains(r#"data-count="total">1<"#), "{}", seen.body);
+}
