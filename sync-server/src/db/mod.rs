@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_server.sql"),
     include_str!("../../migrations/sqlite/0002_inventory.sql"),
     include_str!("../../migrations/sqlite/0003_accounts.sql"),
+    include_str!("../../migrations/sqlite/0004_console.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

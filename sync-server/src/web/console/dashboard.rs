@@ -165,6 +165,26 @@ impl Live {
     }
 }
 
+/// One line of the milestone table: both readings, always.
+pub(super) struct MilestoneLine {
+    pub milestone: String,
+    pub due: Day,
+    pub group: String,
+    pub target: u32,
+    pub known_now: Figures,
+    pub as_reported: Figures,
+}
+
+/// What one reading says.
+pub(super) struct Figures {
+    pub done: usize,
+    pub of: usize,
+    /// Nothing of nothing has no share: never 0 %, never 100 %.
+    pub share: Option<f64>,
+    pub state: String,
+    pub tone: &'static str,
+}
+
 /// The table of today by unit.
 pub(super) fn milestones(console: &Console, today: Day) -> Result<Arc<Vec<ProgressRow>>, Fault> {
     let engine = &console.engine;

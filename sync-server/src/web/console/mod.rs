@@ -22,6 +22,8 @@ mod fault;
 mod form;
 mod frame;
 mod menu;
+mod outlet;
+mod outlets;
 mod page;
 mod sign_in;
 #[cfg(test)]
@@ -88,6 +90,10 @@ pub fn router(console: Arc<Console>) -> Router {
     let viewer = Router::new()
         .route("/", get(dashboard::page))
         .route("/live", get(dashboard::live_part))
+        .route("/outlets", get(outlets::page))
+        .route("/views", post(outlets::keep_view))
+        .route("/outlets/{collection}/{id}", get(outlet::page))
+        .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
         .route("/signout", post(sign_in::sign_out));
     let admin = Router::new();
 

@@ -49,7 +49,7 @@ const CHOICES: usize = 200;
 const VIEW_NAME: usize = 60;
 
 /// A row as lists show it.
-pub struct ListRow {
+pub(super) struct ListRow {
     /// Its page.
     pub address: String,
     /// When it changed, as a version of the ledger.
@@ -76,8 +76,7 @@ pub struct ListRow {
 
 impl ListRow {
     /// In the words of the page.
-    #[must_use]
-    pub fn new(words: Words, entry: Entry) -> Self {
+    pub(super) fn new(words: Words, entry: Entry) -> Self {
         let row = entry.row;
         let day = |day: Option<outlet_core::time::Day>| day.map(|day| day.to_string()).unwrap_or_default();
         let place = |code: Option<String>| code.map(|code| words.place(&code)).unwrap_or_default();
@@ -108,8 +107,7 @@ impl ListRow {
 }
 
 /// The page of an outlet.
-#[must_use]
-pub fn address(key: &outlet_core::ids::DocKey) -> String {
+pub(super) fn address(key: &outlet_core::ids::DocKey) -> String {
     format!("/outlets/{}/{}", key.collection.code(), key.id)
 }
 

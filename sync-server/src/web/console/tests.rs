@@ -110,13 +110,13 @@ async fn nobody_sees_a_page_before_signing_in_and_everybody_returns_to_where_the
     let kit = Kit::new();
     account(&kit, "li", Role::Viewer, None, vec![county()]);
     let mut client = Client::new(&kit);
-    let seen = client.get("/live?county=511902&sort=name").await;
+    let seen = client.get("/outlets?county=511902&sort=name").await;
     assert_eq!(seen.status, StatusCode::SEE_OTHER);
-    assert_eq!(seen.location(), "/signin?next=%2Flive%3Fcounty%3D511902%26sort%3Dname");
+    assert_eq!(seen.location(), "/signin?next=%2Foutlets%3Fcounty%3D511902%26sort%3Dname");
     let to = seen.location().to_owned();
     let form = client.get(&to).await;
-    assert!(form.body.contains(r#"value="/live?county=511902&#38;sort=name""#), "{}", form.body);
-    let next = "/live?county=511902&sort=name";
+    assert!(form.body.contains(r#"value="/outlets?county=511902&#38;sort=name""#), "{}", form.body);
+    let next = "/outlets?county=511902&sort=name";
     let seen = client.post("/signin", &[("login", "LI"), ("password", PASSWORD), ("next", next)]).await;
     assert_eq!((seen.status, seen.location()), (StatusCode::SEE_OTHER, next));
     let cookie = seen.headers[header::SET_COOKIE].to_str().unwrap();
@@ -250,4 +250,71 @@ async fn new_records_reach_an_open_page_and_nothing_is_sent_when_nothing_moved()
     let seen = client.get(&part).await;
     assert_eq!(seen.status, StatusCode::OK);
     assert!(seen.body.contains(r#"data-count="total">1<"#), "{}", seen.body);
+}
+
+#[tokio::test]
+async fn a_list_keeps_its_state_in_the_address_and_says_what_it_cannot_read() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let runs: Vec<_> = (1..=3).map(|number| device.fact(&outlet(number), "name", &format!("{number}号排口"))).collect();
+    kit.push(&device, &runs);
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    let seen = client.get("/outlets?sort=-name&limit=2").await;
+    assert_eq!(seen.status, StatusCode::OK);
+    assert!(seen.body.contains("3号排口") && !seen.body.contains("1号排口") && seen.body.contains("共 3 条"));
+    let next = seen.body.split_once(r#"rel="next""#).unwrap().0.rsplit_once("href=\"").unwrap().1.split('"').next().unwrap();
+    let next = next.replace("&#38;", "&");
+    let seen = client.get(&format!("{next}&limit=2")).await;
+    assert!(seen.body.contains("1号排口"), "{next}");
+    let seen = client.get("/outlets?colour=red").await;
+    assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(seen.body.contains("“colour”无法识别") && seen.body.contains("3号排口"));
+    let seen = client.get("/outlets?class=-").await;
+    assert!(seen.body.contains("共 3 条"), "nothing decided is a filter");
+
+    client.post("/views", &[("name", "我的 <b>视图"), ("query", "sort=-name&limit=2&cursor=x"), ("act", "keep")]).await;
+    let seen = client.get("/outlets").await;
+    assert!(seen.body.contains("/outlets?limit=2&#38;sort=-name") && seen.body.contains("我的 &#60;b&#62;视图"));
+}
+
+#[tokio::test]
+async fn an_outlet_is_on_one_page_with_everything_escaped_and_hidden_from_other_counties() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let evil = "<script>alert(1)</script>\"'<img src=x onerror=alert(2)>";
+    let key = outlet(1);
+    let mut runs = Vec::new();
+    for field in ["name", "waterbody", "township", "address", "temporary_number", "remark", "outlet_type", "bank"] {
+        runs.push(device.fact(&key, field, evil));
+    }
+    runs.push(device.write(&key, serde_json::json!({ "type": "note", "kind": evil, "text": evil })));
+    runs.push(device.write(
+        &key,
+        serde_json::json!({ "type": "trace", "conclusion": "concluded", "sources": [evil],
+            "nodes": [{ "serial": 1, "kind": evil, "name": evil }] }),
+    ));
+    kit.push(&device, &runs);
+    let address = format!("/outlets/{}/{}", key.collection.code(), key.id);
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    for path in [address.as_str(), "/", "/outlets"] {
+        let seen = client.get(path).await;
+        assert_eq!(seen.status, StatusCode::OK, "{path}");
+        assert!(seen.body.contains("alert(1)"), "{path}");
+        assert!(!seen.body.contains("<script>") && !seen.body.contains("<img src=x"), "{path}");
+        assert!(!seen.body.contains("'<img"), "{path}");
+    }
+    let seen = client.get(&address).await;
+    assert!(seen.body.contains("<svg class=\"chain\"") && seen.body.contains("person 1"));
+
+    account(&kit, "elsewhere", Role::Viewer, None, vec![Collection::from_code(511_921).unwrap()]);
+    let mut other = Client::new(&kit);
+    other.get("/signin").await;
+    other.post("/signin", &[("login", "elsewhere"), ("password", PASSWORD)]).await;
+    assert_eq!(other.get(&address).await.status, StatusCode::NOT_FOUND);
+    assert!(!other.get("/outlets").await.body.contains("alert(1)"));
+    for path in ["/outlets/511902/none", "/outlets/x/y", "/outlets/000000/019a0c3e-7b1d-7c3a-9f00-0123456789ab"] {
+        assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let hash = "00".repeat(32);
+    assert_eq!(client.get(&format!("{address}/files/{hash}")).await.status, StatusCode::NOT_FOUND);
 }

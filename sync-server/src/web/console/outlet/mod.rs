@@ -33,7 +33,6 @@ use timeline::Event;
 #[template(path = "console/outlet.html")]
 struct OutletPage {
     page: Page,
-    visitor: Visitor,
     /// Its own address.
     address: String,
     number: String,
@@ -166,11 +165,11 @@ pub(super) async fn page(
             Ok((row, Dossier::read(console, key)?))
         })
         .await?;
-    show(&OutletPage::new(page, visitor, row, &dossier))
+    show(&OutletPage::new(page, row, &dossier))
 }
 
 impl OutletPage {
-    fn new(page: Page, visitor: Visitor, row: LedgerRow, dossier: &Dossier) -> Self {
+    fn new(page: Page, row: LedgerRow, dossier: &Dossier) -> Self {
         let words = page.words();
         let address = super::outlets::address(&row.key);
         let decided = row.classification.clone().or_else(|| row.classification_proposed.clone());
@@ -189,7 +188,6 @@ impl OutletPage {
             printed: super::page::moment(dossier.now),
             address,
             row,
-            visitor,
             page,
         }
     }
