@@ -18,8 +18,8 @@ use crate::engine::Engine;
 use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
-use crate::web::listen::{self, HttpsListener, Remote};
 use crate::web;
+use crate::web::listen::{self, HttpsListener, Remote};
 
 /// How long sessions may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(10);

@@ -104,6 +104,7 @@ fn exports(story: &Story, outlets: usize) {
     assert!(header.starts_with(first), "{header}");
     assert_eq!(csv.lines().count(), outlets + 1, "one row per outlet");
     let page = story.server.get("/");
-    assert!(page.starts_with("HTTP/1.1 200"), "{}", page.lines().next().unwrap_or_default());
-    assert!(page.contains("台账"));
+    assert!(page.starts_with("HTTP/1.1 303"), "{}", page.lines().next().unwrap_or_default());
+    let page = story.server.get("/signin");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("入河排污口台账"), "{page}");
 }

@@ -28,6 +28,10 @@ pub(super) fn serve(args: ServeArgs, log: Option<LogFormat>, mut folder: Folder,
         let tls = addresses.tls.map(|tls| format!(" tls={tls}")).unwrap_or_default();
         let scheme = if addresses.https { "https" } else { "http" };
         ui.data(format!("listening quic={} http={scheme}://{}/{tls}\n", addresses.quic, addresses.http).as_bytes())?;
+        let accounts = server.engine().database().read::<_, CommandError>(|tx| Ok(crate::accounts::all(tx)?))?;
+        if accounts.is_empty() {
+            tracing::warn!("nobody can sign in to the console yet: make an account with `outlet-server account add`");
+        }
         server.run(signal).await
     })?;
     Ok(Exit::Ok)

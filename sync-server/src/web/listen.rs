@@ -70,8 +70,9 @@ pub fn tls(data: &Path, console: &Console) -> Result<Option<TlsAcceptor>, Comman
     }
     let (certificate, key) = (data.join(&console.certificate), data.join(&console.key));
     let wrong = |path: &Path, error: &dyn std::fmt::Display| {
-        CommandError::user(format!("{} cannot be used for HTTPS: {error}", path.display()))
-            .hint("console.certificate is a PEM file with the chain, the server\'s own first; console.key its private key")
+        CommandError::user(format!("{} cannot be used for HTTPS: {error}", path.display())).hint(
+            "console.certificate is a PEM file with the chain, the server\'s own first; console.key its private key",
+        )
     };
     let chain = std::fs::read(&certificate).context(format_args!("reading {}", certificate.display()))?;
     let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>();
@@ -167,7 +168,9 @@ mod tests {
         let (open, local) = ("0.0.0.0:8080".parse().unwrap(), "127.0.0.1:8080".parse().unwrap());
         assert!(check(local, &console).is_ok());
         let refused = check(open, &console).unwrap_err();
-        assert!(refused.message.contains("unencrypted") && refused.hints.iter().any(|hint| hint.contains("certificate")));
+        assert!(
+            refused.message.contains("unencrypted") && refused.hints.iter().any(|hint| hint.contains("certificate"))
+        );
         console.behind_proxy = true;
         assert!(check(open, &console).is_ok());
         let console = Console { certificate: "cert.pem".into(), ..Config::default().console };

@@ -1,5 +1,5 @@
 //! `make demo`: the main job on embedded defaults, told line by line. Ends with the ledger's totals,
-//! the milestones as of four days, the digests that replicas share, the address of the page, and
+//! the milestones as of four days, the digests that replicas share, the address of the console, and
 //! what to try next. On a terminal the server stays up until Enter is pressed.
 
 use std::io::{IsTerminal, Write};
@@ -37,18 +37,39 @@ fn main() {
         milestones(&story, day);
     }
     say(&format!("\nDone in {:.0} s. Everything is below {}", started.elapsed().as_secs_f64(), folder.display()));
-    say(&format!("The page: {}", story.server.http));
+    account(&folder, &story);
     next(&folder, &story);
     if std::io::stdin().is_terminal() {
         say("\nThe server stays up. Press Enter to stop it.");
         let _ = std::io::stdin().read_line(&mut String::new());
     } else {
-        let page = story.server.get("/");
+        let page = story.server.get("/signin");
         assert!(page.starts_with("HTTP/1.1 200"), "the page answers: {}", page.lines().next().unwrap_or_default());
         say("(The server has been stopped: this is no terminal. Start it again with the first line above.)");
     }
     story.server.stop();
 }
+
+/// Accounts for the console, as an administrator makes them.
+fn account(folder: &Path, story: &Story) {
+    let file = folder.join("password.txt");
+    std::fs::write(&file, PASSWORD).expect("the password file can be written");
+    let file = file.display().to_string();
+    let all: Vec<&str> = ["511902", "511903", "511921", "511922", "511923"].to_vec();
+    let add = |login: &str, rights: &[&str]| {
+        let mut args = vec!["account", "add", login, "--name", login, "--password-file", &file];
+        args.extend(rights);
+        drop(story.server.admin(&args).expect_code(0));
+    };
+    add("admin", &["--role", "admin"]);
+    let mut city = vec!["--role", "supervisor", "--level", "city"];
+    city.extend(all.iter().flat_map(|code| ["--collection", code]));
+    add("city", &city);
+    say(&format!("\nThe console: {}   sign in as admin or city, password {PASSWORD}", story.server.http));
+}
+
+/// Of the demo's accounts, which live as long as its folder.
+const PASSWORD: &str = "bazhong-2021-demo";
 
 /// The real photographs beside the checkout, where they are; generated ones otherwise.
 struct RealPhotos {

@@ -44,7 +44,8 @@ fn read_entry() -> Option<Entry> {
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(plain) = Dist::get(&name) else { return StatusCode::NOT_FOUND.into_response() };
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepts = |encoding: &str| accepted.split(',').any(|one| one.split(';').next().unwrap_or("").trim() == encoding);
+    let accepts =
+        |encoding: &str| accepted.split(',').any(|one| one.split(';').next().unwrap_or("").trim() == encoding);
     let compressed = [("br", "br"), ("gzip", "gz")]
         .into_iter()
         .filter(|(encoding, _)| accepts(encoding))

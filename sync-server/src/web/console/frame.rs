@@ -90,7 +90,8 @@ fn refusal(response: &Response) -> Option<Fault> {
         return Some(*fault);
     }
     let status = response.status();
-    let made = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let made =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     ((status.is_client_error() || status.is_server_error()) && !made).then(|| Fault::of_status(status))
 }
 

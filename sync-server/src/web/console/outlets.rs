@@ -114,7 +114,9 @@ pub(super) fn address(key: &outlet_core::ids::DocKey) -> String {
 /// The number that people know it by.
 pub(super) fn number(row: &outlet_core::ledger::LedgerRow) -> String {
     let known = row.national_code.as_ref().or(row.provincial_code.as_ref()).or(row.temporary_number.as_ref());
-    known.cloned().unwrap_or_else(|| row.id.to_string().chars().rev().take(8).collect::<Vec<_>>().iter().rev().collect())
+    known
+        .cloned()
+        .unwrap_or_else(|| row.id.to_string().chars().rev().take(8).collect::<Vec<_>>().iter().rev().collect())
 }
 
 /// A select with what it can be narrowed to, and how many rows each value has.
@@ -166,10 +168,11 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, f
             let today = console.engine.folder.now().day_in_shanghai();
             let scope = visitor.scope();
             // What cannot be read is said, and the whole list shown: a kept address never fails.
-            let (query, problem) = match Query::from_pairs(scope.clone(), asked.iter().map(|(name, value)| (name, read(value))), today) {
-                Ok(query) => (query, None),
-                Err(error) => (Query::new(scope), Some(error)),
-            };
+            let (query, problem) =
+                match Query::from_pairs(scope.clone(), asked.iter().map(|(name, value)| (name, read(value))), today) {
+                    Ok(query) => (query, None),
+                    Err(error) => (Query::new(scope), Some(error)),
+                };
             let found = console.engine.database().read::<_, DbError>(|tx| {
                 let page = inventory::page(tx, &query)?;
                 let mut facets = Vec::new();
@@ -275,7 +278,12 @@ fn heads(page: &Page, query: &Query) -> Vec<Head> {
             (true, Direction::Up) => "ascending",
             (true, Direction::Down) => "descending",
         };
-        Head { label: page.column(label), address: format!("/outlets?{}", written(&other.text())), order, number: *code == "problems" }
+        Head {
+            label: page.column(label),
+            address: format!("/outlets?{}", written(&other.text())),
+            order,
+            number: *code == "problems",
+        }
     };
     COLUMNS.iter().map(head).collect()
 }

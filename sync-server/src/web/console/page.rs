@@ -11,11 +11,11 @@ use axum::response::{Html, IntoResponse as _, Response};
 use outlet_core::domain::dictionary::Lang;
 use outlet_core::time::Timestamp;
 
+use super::assets;
 use super::fault::Fault;
 use super::menu::{self, Group};
 use super::visitor::Visitor;
 use super::words::Words;
-use super::assets;
 
 /// The frame of a page. Templates have it as `page`; its words are [`Words`] by dereference.
 #[derive(Debug, Clone)]

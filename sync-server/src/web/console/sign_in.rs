@@ -85,7 +85,8 @@ fn attempt(console: &Console, login: &str, password: &str, caller: Caller) -> Re
     if login.len() > LONGEST_TEXT || password.len() > LONGEST_TEXT {
         return Ok(Attempt::Wrong);
     }
-    let counters = [(format!("login:{}", login.to_lowercase()), FREE_OF_LOGIN), (format!("address:{}", caller.0), FREE_OF_CALLER)];
+    let counters =
+        [(format!("login:{}", login.to_lowercase()), FREE_OF_LOGIN), (format!("address:{}", caller.0), FREE_OF_CALLER)];
     let waiting = database.write::<_, DbError>(|tx| {
         for (about, free) in &counters {
             if let Some(wait) = sessions::failures(tx, about)?.and_then(|known| wait(known, *free, now)) {

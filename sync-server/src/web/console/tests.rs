@@ -135,7 +135,8 @@ async fn a_session_ends_by_itself_by_signing_out_and_with_a_new_password() {
     kit.wait(2 * 3_600_000 + 1);
     let seen = client.get("/live?since=0").await;
     assert_eq!(seen.location(), "/signin?next=%2Flive%3Fsince%3D0", "idle for two hours");
-    let part = Request::get("/live?since=0").header("hx-request", "true").header("hx-current-url", "http://x/outlets?a=1");
+    let part =
+        Request::get("/live?since=0").header("hx-request", "true").header("hx-current-url", "http://x/outlets?a=1");
     let seen = client.send(part.body(Body::empty()).unwrap()).await;
     assert_eq!(seen.headers["hx-redirect"], "/signin?next=%2Foutlets%3Fa%3D1", "a part leads back to its page");
 
@@ -262,7 +263,8 @@ async fn a_list_keeps_its_state_in_the_address_and_says_what_it_cannot_read() {
     let seen = client.get("/outlets?sort=-name&limit=2").await;
     assert_eq!(seen.status, StatusCode::OK);
     assert!(seen.body.contains("3号排口") && !seen.body.contains("1号排口") && seen.body.contains("共 3 条"));
-    let next = seen.body.split_once(r#"rel="next""#).unwrap().0.rsplit_once("href=\"").unwrap().1.split('"').next().unwrap();
+    let next =
+        seen.body.split_once(r#"rel="next""#).unwrap().0.rsplit_once("href=\"").unwrap().1.split('"').next().unwrap();
     let next = next.replace("&#38;", "&");
     let seen = client.get(&format!("{next}&limit=2")).await;
     assert!(seen.body.contains("1号排口"), "{next}");

@@ -132,7 +132,10 @@ impl Words {
     /// Label of an outlet type of whatever scheme.
     #[must_use]
     pub fn outlet_type(self, code: &str) -> String {
-        tables().dictionaries.find_type(code).map_or_else(|_| code.to_owned(), |(_, term)| term.label(self.0).to_owned())
+        tables()
+            .dictionaries
+            .find_type(code)
+            .map_or_else(|_| code.to_owned(), |(_, term)| term.label(self.0).to_owned())
     }
 
     /// Name of a county, unit or the city; a code that nobody knows stays as it is.

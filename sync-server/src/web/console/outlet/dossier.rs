@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use outlet_core::doc::Entry;
 use outlet_core::ids::{BlobHash, DocKey};
-use outlet_core::ledger::{Explanation, Finding, OutletInput, Reading, Reference, explain_profile, profile_of, project_all};
+use outlet_core::ledger::{
+    Explanation, Finding, OutletInput, Reading, Reference, explain_profile, profile_of, project_all,
+};
 use outlet_core::time::{Day, Timestamp};
 use serde_json::Value;
 

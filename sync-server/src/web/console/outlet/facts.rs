@@ -42,7 +42,8 @@ pub(super) fn lines(words: Words, field: &[Said], row: &LedgerRow) -> Vec<FactLi
         }
     }
     let line = |name: &&str| {
-        let current = facts.iter().filter(|said| said.text("field") == Some(name) && !replaced.contains(said.id.as_str()));
+        let current =
+            facts.iter().filter(|said| said.text("field") == Some(name) && !replaced.contains(said.id.as_str()));
         FactLine {
             label: words.column(name),
             values: current.map(|said| assertion(words, name, said)).collect(),
@@ -79,7 +80,8 @@ pub(super) fn value_text(words: Words, name: &str, value: &Value) -> String {
             format!("{pair}{}", accuracy.unwrap_or_default())
         }
         Value::Object(object) => {
-            let part = |(name, value): (&String, &Value)| format!("{} {}", words.key(name), value_text(words, name, value));
+            let part =
+                |(name, value): (&String, &Value)| format!("{} {}", words.key(name), value_text(words, name, value));
             object.iter().map(part).collect::<Vec<_>>().join("，")
         }
     }

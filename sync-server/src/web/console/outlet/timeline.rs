@@ -58,7 +58,8 @@ fn event(page: &Page, said: &Said, decision: bool) -> Event {
     let key = format!("{prefix}-{}", said.kind().replace('_', "-"));
     let title = page.t(&key);
     let object = said.value.as_object();
-    let shown = object.into_iter().flatten().filter(|(name, value)| !HIDDEN.contains(&name.as_str()) && !is_empty(value));
+    let shown =
+        object.into_iter().flatten().filter(|(name, value)| !HIDDEN.contains(&name.as_str()) && !is_empty(value));
     let detail = |(name, value): (&String, &Value)| {
         // A fact's value has the vocabulary of the fact.
         let vocabulary = if name == "value" { said.text("field").unwrap_or(name) } else { name };
