@@ -46,6 +46,7 @@
 //! [`EntryId`]: crate::ids::EntryId
 
 mod act;
+mod chronicle;
 mod document;
 pub mod entry;
 mod error;
@@ -56,6 +57,7 @@ mod scratch;
 mod write;
 
 pub use act::Act;
+pub use chronicle::Chronicle;
 pub use document::{ChangeInfo, Document, Register, RegisterValue};
 pub use entry::{Entry, Origin};
 pub use error::DocError;
@@ -68,5 +70,7 @@ pub(crate) use document::shared_constants;
 pub(crate) use facts::hidden_conflict;
 pub(crate) use write::is_register_name;
 
+#[cfg(test)]
+mod chronicle_tests;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,10 @@ use super::world::*;
 use crate::admission::chunk::{CHANGE_CHUNK, close_chunk};
 use crate::admission::columns::{write_deltas, write_numbers, write_texts};
 use crate::admission::cursor::{put_signed, put_unsigned};
-use crate::admission::{Limits, Malformed, Refusal, apply, apply_each, check_form, check_run, read_change};
-use crate::doc::{Constants, Document, Entry, NewChange, RESERVED, shared_constants};
+use crate::admission::{
+    CheckedRun, Limits, Malformed, Refusal, apply, apply_each, check_form, check_run, continue_line, read_change,
+};
+use crate::doc::{Chronicle, Constants, Document, Entry, NewChange, RESERVED, shared_constants};
 use crate::ids::{Actor, ChangeHash, DocKind};
 
 const FIELD: DocKind = DocKind::Field;
@@ -366,7 +368,7 @@ fn honest_changes() -> Vec<NewChange> {
 fn mutated_changes_never_panic_and_whatever_is_admitted_saves_and_loads() {
     let mut random = ChaCha8Rng::seed_from_u64(20_250_101);
     let honest = honest_changes();
-    let (mut read, mut admitted) = (0, 0);
+    let (mut read, mut admitted, mut lines) = (0, 0, 0);
     for round in 0..6_000 {
         let which = random.random_range(0..honest.len());
         let mut raw = honest[which].raw.clone();
@@ -399,7 +401,19 @@ fn mutated_changes_never_panic_and_whatever_is_admitted_saves_and_loads() {
         let Ok(checked) = check_form(&run) else { continue };
         let before: Vec<_> = honest[..which].iter().map(checked_by_form).collect();
         let base = if before.is_empty() { None } else { Some(apply(None, FIELD, &before).unwrap().document) };
-        let outcome = apply_each(base.as_ref(), FIELD, &[checked], &crate::admission::Context::default());
+        let context = crate::admission::Context::default();
+        let outcome = apply_each(base.as_ref(), FIELD, std::slice::from_ref(&checked), &context);
+        // What goes without a trial would have passed it, with the same outcome.
+        let mut chronicle = Chronicle::new(FIELD);
+        chronicle.extend(before.iter().flat_map(CheckedRun::heads));
+        if let Some(continued) = continue_line(&chronicle, &[checked], &context) {
+            lines += 1;
+            let applied = outcome.applied.as_ref().unwrap();
+            assert_eq!(outcome.runs, [Ok(())]);
+            assert_eq!(continued.document.heads(), applied.heads);
+            assert_eq!(continued.document.entries(), applied.document.entries());
+            assert_eq!(continued.new_changes, applied.new_changes);
+        }
         assert!(!matches!(outcome.runs[0], Err(Refusal::Library(_))), "{:?}", outcome.runs);
         if let Some(applied) = outcome.applied {
             admitted += 1;
@@ -409,12 +423,12 @@ fn mutated_changes_never_panic_and_whatever_is_admitted_saves_and_loads() {
         }
     }
     assert!(
-        read > 100 && admitted > 20,
-        "the mutations are too wild to test anything: {read} read, {admitted} admitted"
+        read > 100 && admitted > 20 && lines > 10,
+        "the mutations are too wild to test anything: {read} read, {admitted} admitted, {lines} of them lines"
     );
 }
 
-fn checked_by_form(change: &NewChange) -> crate::admission::CheckedRun {
+fn checked_by_form(change: &NewChange) -> CheckedRun {
     let run = crate::identity::SignedRun {
         doc: doc_key(FIELD),
         changes: vec![change.raw.clone()],

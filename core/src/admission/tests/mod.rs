@@ -2,5 +2,6 @@
 
 mod apply;
 mod hostile;
+mod line;
 mod run;
 mod world;

@@ -1,0 +1,65 @@
+//! Admission of changes that continue a straight line: the usual case, decided without automerge.
+//!
+//! A new outlet, and one that one device after another works on, is a line: each change depends on
+//! the one before it alone and does nothing but write new entries. Whatever may stand in such a
+//! change was fixed by the bounded reader, byte for byte, and the rest are numbers that this module
+//! compares. Nothing is left for a trial on a copy ([`super::apply()`]) to find: no concurrency, no
+//! overwriting, one encoding. The tests hold this against automerge for honest, random, mutated and
+//! hostile changes: what is taken here, the trial takes too, with the same outcome.
+//!
+//! Whatever is not a line goes through the trial, which also names the refusal.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::apply::Context;
+use super::rules::Target;
+use super::run::CheckedRun;
+use crate::doc::{Chronicle, hidden_conflict};
+use crate::ids::{ChangeHash, EntryId};
+
+/// A document with runs in it that it did not have before.
+#[derive(Debug, Clone)]
+pub struct Continued {
+    /// The document with all of them.
+    pub document: Chronicle,
+    /// The changes that are new, in order; constants included.
+    pub new_changes: Vec<ChangeHash>,
+}
+
+/// The document with all runs, if they continue it in a straight line in the order given. `None`
+/// says nothing against the runs: [`super::apply_each`] decides then. Changes that are known
+/// already are skipped.
+#[must_use]
+pub fn continue_line(base: &Chronicle, runs: &[CheckedRun], context: &Context<'_>) -> Option<Continued> {
+    let same_table = Arc::ptr_eq(base.constants(), &context.constants);
+    if !same_table || !context.held.is_empty() || !base.is_straight() {
+        return None;
+    }
+    let mut document = base.clone();
+    let mut written: BTreeSet<EntryId> = BTreeSet::new();
+    for run in runs {
+        for (head, targets) in run.heads().iter().zip(&run.targets) {
+            if document.has(&head.hash) {
+                continue;
+            }
+            if !document.continues(head) {
+                return None;
+            }
+            for target in targets {
+                let Target::Entry(id) = target else { return None };
+                if !written.insert(*id) || base.has_entry(id) {
+                    return None;
+                }
+            }
+            let texts = head.ops.iter().map(|op| op.value.as_str());
+            if hidden_conflict(document.kind(), texts, || document.entries()).is_some() {
+                return None;
+            }
+            document.extend([head]);
+        }
+    }
+    let new = document.changes().filter(|change| !base.has(&change.hash));
+    let new_changes = new.map(|change| change.hash).collect();
+    Some(Continued { document, new_changes })
+}
