@@ -109,6 +109,15 @@ impl Reference {
         }
     }
 
+    /// Does every outlet get the same row with this one as with the other? Seals and sets that are
+    /// not in force say nothing about outlets.
+    #[must_use]
+    pub fn gives_equal_rows(&self, other: &Self) -> bool {
+        // Named one by one, so that a new field has to be thought about here.
+        let Self { sets: _, active, seals: _, dictionaries, townships } = self;
+        (active, dictionaries, townships) == (&other.active, &other.dictionaries, &other.townships)
+    }
+
     /// All sets.
     #[must_use]
     pub fn sets(&self) -> &[MilestoneSet] {

@@ -52,7 +52,7 @@ CREATE TABLE documents (
     key BLOB NOT NULL UNIQUE,              -- DocKey::to_bytes, sorts by collection
     heads BLOB NOT NULL,                   -- 32 bytes each, sorted
     changes INTEGER NOT NULL,
-    saved BLOB NOT NULL
+    saved BLOB NOT NULL                    -- as automerge saves it; empty until somebody needs that form
 ) STRICT;
 
 CREATE TABLE runs (

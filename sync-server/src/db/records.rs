@@ -1,7 +1,5 @@
 //! Documents, the signed runs they are made of, and the digests over them.
 
-use std::collections::HashMap;
-
 use outlet_core::ids::{ChangeHash, Collection, DocKey, PublicKey};
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -17,7 +15,7 @@ pub struct StoredDocument {
     pub heads: Vec<ChangeHash>,
     /// Changes in it, genesis included.
     pub changes: u64,
-    /// As saved.
+    /// As automerge saves it; empty for one that nobody has needed in that form.
     pub saved: Vec<u8>,
 }
 
@@ -308,23 +306,17 @@ pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Op
     Ok(())
 }
 
-/// Receipt time of each admitted change of a document: the first one. A device whose link was cut
-/// before the receipt sends a change again, joined with later ones, and such a run is stored too.
+/// The admitted runs of a document as encoded, with the times of their receipt, in that order. A
+/// device whose link was cut before the receipt sends a change again, joined with later ones, and
+/// such a run is stored too: the first receipt of a change counts.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn receipt_times(connection: &Connection, doc: &DocKey) -> Result<HashMap<ChangeHash, Timestamp>, DbError> {
-    let sql = "SELECT received_at, hashes FROM runs WHERE doc = ?1 AND state = 1 ORDER BY received_at, id";
+pub fn admitted_runs(connection: &Connection, doc: &DocKey) -> Result<Vec<(Timestamp, Vec<u8>)>, DbError> {
+    let sql = "SELECT received_at, run FROM runs WHERE doc = ?1 AND state = 1 ORDER BY received_at, id";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([&doc.to_bytes()[..]])?;
-    let mut times = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let at = Timestamp::from_millis(row.get(0)?);
-        for hash in hashes(&row.get::<_, Vec<u8>>(1)?)? {
-            times.entry(hash).or_insert(at);
-        }
-    }
-    Ok(times)
+    let rows = statement.query_map([&doc.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.map(|row| row.map(|(at, run)| (Timestamp::from_millis(at), run)).map_err(DbError::from)).collect()
 }
 
 /// Digest state and number of documents of a collection.

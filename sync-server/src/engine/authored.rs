@@ -36,7 +36,7 @@ pub(super) fn own_decisions(batch: &Batch<'_>) -> Names {
 
 /// Persons who wrote what the record says: in the document, and in the runs that come with it.
 fn authors(field: &DocWork, roster: &Roster) -> BTreeSet<PersonId> {
-    let stored = field.document.iter().flat_map(outlet_core::doc::Document::entries);
+    let stored = field.document.iter().flat_map(outlet_core::doc::Chronicle::entries);
     let stored = stored
         .filter(|entry| entry.parse().is_ok_and(|entry| is_content(&entry)))
         .map(|entry| entry.origin.actor.key());

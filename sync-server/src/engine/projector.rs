@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use outlet_core::doc::{Document, Entry};
+use outlet_core::admission::{Limits, read_change};
+use outlet_core::doc::{Chronicle, DocError, Document, Entry};
 use outlet_core::domain::reference::ReferenceEntry;
-use outlet_core::identity::Roster;
+use outlet_core::identity::{Roster, SignedRun};
 use outlet_core::ids::{ChangeHash, Collection, DocKey, DocKind, PublicKey};
 use outlet_core::ledger::{Author, History, OutletInput, Projection, Reference, project_all};
 use outlet_core::time::{Day, Timestamp};
@@ -22,7 +23,7 @@ const AT_ONCE: usize = 500;
 
 /// A document with the receipt times of its changes.
 pub(crate) struct Source<'a> {
-    pub document: &'a Document,
+    pub document: &'a Chronicle,
     pub times: &'a HashMap<ChangeHash, Timestamp>,
     /// Of changes that are being written right now.
     pub fresh: HashMap<ChangeHash, Timestamp>,
@@ -37,6 +38,46 @@ impl Source<'_> {
         }
         entries
     }
+
+    fn history(&self) -> History {
+        History::new(self.document.changes().map(|change| (change.hash, change.deps.clone())))
+    }
+}
+
+/// What a document's runs say, and when each of its changes was received first.
+#[derive(Default)]
+pub(crate) struct Past {
+    pub document: Option<Chronicle>,
+    pub times: HashMap<ChangeHash, Timestamp>,
+}
+
+impl Past {
+    /// From the runs of [`records::admitted_runs`]. Nothing but reading: they were checked when they
+    /// came.
+    pub(crate) fn read(key: &DocKey, runs: &[(Timestamp, Vec<u8>)]) -> Result<Self, EngineError> {
+        if runs.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut times = HashMap::new();
+        let mut document = Chronicle::new(key.kind);
+        for (at, run) in runs {
+            let run = stored_run(run)?;
+            let heads =
+                run.changes.iter().map(|raw| read_change(raw, &Limits::ADMISSION)).collect::<Result<Vec<_>, _>>();
+            let heads = heads.map_err(|why| EngineError::Document(*key, DocError::Inadmissible(why)))?;
+            heads.iter().for_each(|head| _ = times.entry(head.hash).or_insert(*at));
+            document.extend(&heads);
+        }
+        Ok(Self { document: Some(document), times })
+    }
+
+    pub(crate) fn source(&self) -> Option<Source<'_>> {
+        Some(Source { document: self.document.as_ref()?, times: &self.times, fresh: HashMap::new() })
+    }
+}
+
+fn stored_run(bytes: &[u8]) -> Result<SignedRun, DbError> {
+    SignedRun::from_bytes(bytes).map_err(|error| DbError::Damaged(format!("a run: {error}")))
 }
 
 /// A row as the database holds it.
@@ -74,14 +115,15 @@ impl Projector {
 pub(crate) fn reference_entries(connection: &Connection) -> Result<Vec<ReferenceEntry>, EngineError> {
     let mut entries = Vec::new();
     for key in records::keys(connection, Collection::REFERENCE)? {
-        if let Some(document) = load(connection, &key)? {
-            entries.extend(document.entries().iter().filter_map(|entry| entry.parse::<ReferenceEntry>().ok()));
-        }
+        let past = Past::read(&key, &records::admitted_runs(connection, &key)?)?;
+        let document = past.document.iter().flat_map(Chronicle::entries);
+        entries.extend(document.filter_map(|entry| entry.parse::<ReferenceEntry>().ok()));
     }
     Ok(entries)
 }
 
-fn load_reference(connection: &Connection) -> Result<Reference, EngineError> {
+/// Reference data as the documents say it now, also in the middle of a transaction.
+pub(crate) fn load_reference(connection: &Connection) -> Result<Reference, EngineError> {
     let (reference, errors) = Reference::from_entries(&reference_entries(connection)?);
     for error in errors {
         tracing::warn!(%error, "a reference data set cannot be used; the one before it stays");
@@ -89,10 +131,24 @@ fn load_reference(connection: &Connection) -> Result<Reference, EngineError> {
     Ok(reference)
 }
 
-/// A cached document.
+/// A document as automerge has it: from the cache, or from its runs where nobody has needed it in
+/// that form yet.
 pub(crate) fn load(connection: &Connection, key: &DocKey) -> Result<Option<Document>, EngineError> {
     let Some(stored) = records::document(connection, key)? else { return Ok(None) };
-    Document::load(key.kind, &stored.saved).map(Some).map_err(|error| EngineError::Document(*key, error))
+    let runs = if stored.saved.is_empty() { records::admitted_runs(connection, key)? } else { Vec::new() };
+    open(key, &stored.saved, &runs).map(Some)
+}
+
+/// The document from its cached form, or else from its runs.
+pub(crate) fn open(key: &DocKey, saved: &[u8], runs: &[(Timestamp, Vec<u8>)]) -> Result<Document, EngineError> {
+    let wrong = |error| EngineError::Document(*key, error);
+    if !saved.is_empty() {
+        return Document::load(key.kind, saved).map_err(wrong);
+    }
+    let runs = runs.iter().map(|(_, run)| stored_run(run)).collect::<Result<Vec<_>, _>>()?;
+    let mut document = Document::new(key.kind);
+    document.replay(runs.iter().flat_map(|run| run.changes.iter().map(Vec::as_slice))).map_err(wrong)?;
+    Ok(document)
 }
 
 /// Who is behind a key, as the roster says now.
@@ -121,8 +177,8 @@ impl Outlet {
             key,
             field: field.entries(),
             case: case.map(Source::entries).unwrap_or_default(),
-            field_history: History::of(&field.document.history()),
-            case_history: case.map(|case| History::of(&case.document.history())).unwrap_or_default(),
+            field_history: field.history(),
+            case_history: case.map(Source::history).unwrap_or_default(),
         }
     }
 
@@ -191,14 +247,13 @@ pub(crate) fn each<T: Send>(
     for group in keys.chunks(AT_ONCE) {
         let mut raw = Vec::with_capacity(group.len());
         for key in group {
-            raw.push((*key, read(connection, key)?, read(connection, &key.with_kind(DocKind::Case))?));
+            let case = records::admitted_runs(connection, &key.with_kind(DocKind::Case))?;
+            raw.push((*key, records::admitted_runs(connection, key)?, case));
         }
-        let one = |(key, field, case): &(DocKey, Raw, Raw)| {
-            let field = field.open(key)?;
-            let case = case.open(&key.with_kind(DocKind::Case))?;
-            let Some(field) = field.as_ref().map(Opened::source) else { return Ok(None) };
-            let case = case.as_ref().map(Opened::source);
-            Ok(Some(work(&Outlet::new(*key, &field, case.as_ref()))))
+        let one = |(key, field, case): &(DocKey, Runs, Runs)| {
+            let (field, case) = (Past::read(key, field)?, Past::read(&key.with_kind(DocKind::Case), case)?);
+            let Some(field) = field.source() else { return Ok(None) };
+            Ok(Some(work(&Outlet::new(*key, &field, case.source().as_ref()))))
         };
         let part: Vec<Result<Option<T>, EngineError>> = engine.pool.install(|| raw.par_iter().map(one).collect());
         for result in part {
@@ -208,36 +263,8 @@ pub(crate) fn each<T: Send>(
     Ok(results)
 }
 
-/// A document as read, not yet loaded.
-struct Raw {
-    saved: Option<Vec<u8>>,
-    times: HashMap<ChangeHash, Timestamp>,
-}
-
-struct Opened<'a> {
-    document: Document,
-    times: &'a HashMap<ChangeHash, Timestamp>,
-}
-
-impl Opened<'_> {
-    fn source(&self) -> Source<'_> {
-        Source { document: &self.document, times: self.times, fresh: HashMap::new() }
-    }
-}
-
-impl Raw {
-    fn open(&self, key: &DocKey) -> Result<Option<Opened<'_>>, EngineError> {
-        let Some(saved) = &self.saved else { return Ok(None) };
-        let document = Document::load(key.kind, saved).map_err(|error| EngineError::Document(*key, error))?;
-        Ok(Some(Opened { document, times: &self.times }))
-    }
-}
-
-fn read(connection: &Connection, key: &DocKey) -> Result<Raw, DbError> {
-    let saved = records::document(connection, key)?.map(|stored| stored.saved);
-    let times = if saved.is_some() { records::receipt_times(connection, key)? } else { HashMap::new() };
-    Ok(Raw { saved, times })
-}
+/// Admitted runs as read, not yet looked into.
+type Runs = Vec<(Timestamp, Vec<u8>)>;
 
 /// Projects every outlet again. Rows that come out the same are left alone.
 pub(crate) fn refresh(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use outlet_core::admission::{Applied, CheckedRun, Context, Refusal, apply_each, check_form};
-use outlet_core::doc::Document;
+use outlet_core::admission::{CheckedRun, Context, Refusal, apply_each, check_form, continue_line};
+use outlet_core::doc::Chronicle;
 use outlet_core::identity::{Roster, RulingReason, SignedRun};
 use outlet_core::ids::{Actor, ChangeHash, DocKey, DocKind, PublicKey};
 use outlet_core::time::Timestamp;
@@ -72,11 +72,24 @@ pub(super) struct Aside {
     pub run: CheckedRun,
 }
 
+/// A document with what is new in it.
+pub(super) struct Applied {
+    pub document: Chronicle,
+    /// As automerge saves it; `None` for a line that automerge was not asked about.
+    pub saved: Option<Vec<u8>>,
+    /// Sorted.
+    pub heads: Vec<ChangeHash>,
+    /// Constants included.
+    pub new_changes: Vec<ChangeHash>,
+}
+
 /// One document of the batch.
 pub(super) struct DocWork {
     pub key: DocKey,
     pub stored: Option<StoredDocument>,
-    pub document: Option<Document>,
+    /// Its admitted runs as stored.
+    past: Vec<(Timestamp, Vec<u8>)>,
+    pub document: Option<Chronicle>,
     pub aside: Vec<Aside>,
     pub runs: Vec<CheckedRun>,
     pub fates: Vec<Incoming>,
@@ -131,6 +144,7 @@ impl<'a> Batch<'a> {
             self.docs.push(DocWork {
                 key,
                 stored: None,
+                past: Vec::new(),
                 document: None,
                 aside: Vec::new(),
                 runs: Vec::new(),
@@ -155,10 +169,6 @@ impl<'a> Batch<'a> {
         self.parallel(DocWork::open)?;
         policy::judge(self, rules)?;
         self.parallel(DocWork::extend)?;
-        if self.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
-            // Every row may read differently: written after the documents are.
-            return Ok(());
-        }
         self.project()
     }
 
@@ -179,8 +189,8 @@ impl<'a> Batch<'a> {
         let quarantine = records::any_not_admitted(self.tx)?;
         for doc in &mut self.docs {
             doc.stored = records::document(self.tx, &doc.key)?;
-            if doc.stored.is_some() && doc.key.kind != DocKind::Reference {
-                doc.times = records::receipt_times(self.tx, &doc.key)?;
+            if doc.stored.is_some() {
+                doc.past = records::admitted_runs(self.tx, &doc.key)?;
             }
             if quarantine {
                 for row in records::not_admitted_of(self.tx, &doc.key)? {
@@ -229,6 +239,12 @@ impl Aside {
     }
 }
 
+impl Applied {
+    fn is_new(&self) -> bool {
+        !self.new_changes.is_empty()
+    }
+}
+
 impl DocWork {
     /// The document as it will be, with the receipt times of its changes.
     pub(super) fn source(&self) -> Option<projector::Source<'_>> {
@@ -245,15 +261,13 @@ impl DocWork {
         Some(projector::Source { document, times: &self.times, fresh })
     }
 
-    /// Loads the document and finds what was here before.
+    /// Reads the document and finds what was here before.
     fn open(&mut self) {
-        if let Some(stored) = &self.stored {
-            match Document::load(self.key.kind, &stored.saved) {
-                Ok(document) => self.document = Some(document),
-                Err(error) => {
-                    self.failure = Some(EngineError::Document(self.key, error));
-                    return;
-                }
+        match projector::Past::read(&self.key, &self.past) {
+            Ok(past) => (self.document, self.times) = (past.document, past.times),
+            Err(error) => {
+                self.failure = Some(error);
+                return;
             }
         }
         let mut seen: BTreeMap<ChangeHash, usize> = BTreeMap::new();
@@ -321,16 +335,50 @@ impl DocWork {
             subset = candidates.iter().map(|place| self.runs[*place].clone()).collect();
             &subset
         };
-        let outcome = apply_each(self.document.as_ref(), self.key.kind, runs, &context);
-        for (place, result) in candidates.into_iter().zip(outcome.runs) {
-            self.fates[place].fate = match result {
-                Ok(()) => Fate::Admitted,
-                Err(Refusal::MissingDeps { .. }) => Fate::Waiting,
-                Err(Refusal::Equivocation { .. }) => Fate::Rejected(RulingReason::Equivocation),
-                Err(refusal) => Fate::Refused(refusal),
-            };
+        let base = self.document.clone().unwrap_or_else(|| Chronicle::new(self.key.kind));
+        if let Some(continued) = continue_line(&base, runs, &context) {
+            candidates.into_iter().for_each(|place| self.fates[place].fate = Fate::Admitted);
+            let (document, new_changes) = (continued.document, continued.new_changes);
+            self.applied =
+                Some(Applied { heads: document.heads(), document, saved: None, new_changes }).filter(Applied::is_new);
+            return;
         }
-        self.applied = outcome.applied;
+        match self.tried(base, runs, &context) {
+            Ok((applied, fates)) => {
+                candidates.into_iter().zip(fates).for_each(|(place, fate)| self.fates[place].fate = fate);
+                self.applied = applied;
+            }
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    /// Tries the runs on a copy of the document, with automerge.
+    fn tried(
+        &self,
+        base: Chronicle,
+        runs: &[CheckedRun],
+        context: &Context<'_>,
+    ) -> Result<(Option<Applied>, Vec<Fate>), EngineError> {
+        let opened = match &self.stored {
+            Some(stored) => Some(projector::open(&self.key, &stored.saved, &self.past)?),
+            None => None,
+        };
+        let outcome = apply_each(opened.as_ref(), self.key.kind, runs, context);
+        let fate = |result: Result<(), Refusal>| match result {
+            Ok(()) => Fate::Admitted,
+            Err(Refusal::MissingDeps { .. }) => Fate::Waiting,
+            Err(Refusal::Equivocation { .. }) => Fate::Rejected(RulingReason::Equivocation),
+            Err(refusal) => Fate::Refused(refusal),
+        };
+        let applied = outcome.applied.map(|applied| {
+            let new: BTreeSet<&ChangeHash> = applied.new_changes.iter().collect();
+            let heads = runs.iter().flat_map(CheckedRun::heads).filter(|head| new.contains(&head.hash));
+            let mut document = base;
+            document.extend(heads);
+            let (saved, heads) = (Some(applied.saved), applied.heads);
+            Applied { document, saved, heads, new_changes: applied.new_changes }
+        });
+        Ok((applied, outcome.runs.into_iter().map(fate).collect()))
     }
 
     /// Runs that waited here join: what they wait for may be in this batch.

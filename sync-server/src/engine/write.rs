@@ -44,13 +44,14 @@ pub(super) fn write(batch: &mut Batch<'_>, outcomes: &mut [Option<Outcome>]) -> 
         let work = collections.entry(batch.docs[place].key.collection).or_default();
         write_runs(batch, place, work, outcomes, &mut written)?;
     }
-    let mut ledger = inventory::Writer::new(batch.tx);
-    for (key, row) in &batch.rows {
-        ledger.put(key, &row.row, &row.findings, &row.columns)?;
-    }
-    ledger.finish()?;
-    if batch.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
+    if rows_read_differently(batch)? {
         projector::refresh(batch.engine, batch.tx, batch.roster)?;
+    } else {
+        let mut ledger = inventory::Writer::new(batch.tx);
+        for (key, row) in &batch.rows {
+            ledger.put(key, &row.row, &row.findings, &row.columns)?;
+        }
+        ledger.finish()?;
     }
     for (collection, work) in collections {
         finish_collection(batch, collection, &work, &mut written)?;
@@ -61,13 +62,24 @@ pub(super) fn write(batch: &mut Batch<'_>, outcomes: &mut [Option<Outcome>]) -> 
     Ok(written)
 }
 
+/// Does the batch change what the projection reads beside an outlet's own documents? Then every row
+/// may read differently and is made again in this transaction. A seal, a layer or a list does not.
+fn rows_read_differently(batch: &Batch<'_>) -> Result<bool, EngineError> {
+    if !batch.docs.iter().any(|doc| doc.key.kind == DocKind::Reference && doc.applied.is_some()) {
+        return Ok(false);
+    }
+    let before = batch.engine.reference(batch.tx)?;
+    Ok(!before.gives_equal_rows(&projector::load_reference(batch.tx)?))
+}
+
 fn write_documents(batch: &Batch<'_>, written: &mut Written) -> Result<(), EngineError> {
     let mut digests: BTreeMap<Collection, CollectionDigest> = BTreeMap::new();
     for doc in &batch.docs {
         let Some(applied) = &doc.applied else { continue };
         let before = doc.stored.as_ref();
         let changes = before.map_or(0, |stored| stored.changes) + applied.new_changes.len() as u64;
-        records::put_document(batch.tx, &doc.key, &applied.heads, changes, &applied.saved)?;
+        let saved = applied.saved.as_deref().unwrap_or_default();
+        records::put_document(batch.tx, &doc.key, &applied.heads, changes, saved)?;
         let collection = doc.key.collection;
         let digest = match digests.entry(collection) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
