@@ -161,12 +161,12 @@ impl<'e> Context<'e> {
 
     /// All rows of the list, by id.
     pub(crate) fn rows(&mut self) -> Result<Vec<Row>> {
-        Ok(self.workspace()?.rows()?.values().cloned().collect())
+        self.workspace()?.rows()
     }
 
     /// Known outlets around a point.
     pub(crate) fn near(&mut self, point: GeoPoint, within_m: f64) -> Result<Vec<Near>> {
-        Ok(self.workspace()?.grid()?.near(point, within_m))
+        self.workspace()?.near(point, within_m)
     }
 
     /// The temporary number of a record.

@@ -1,29 +1,26 @@
 //! The open store of a device with what the commands ask of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outlet_core::doc::{Document, Entry, facts, latest};
+use outlet_core::doc::{Document, Entry};
 use outlet_core::domain::code::TemporaryNumber;
-use outlet_core::domain::field::{FieldEntry, fact};
+use outlet_core::domain::field::FieldEntry;
 use outlet_core::geo::GeoPoint;
 use outlet_core::identity::{Membership, Roster, SecretKey, ServerAddress, Ticket};
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use outlet_core::store::{
     BlobState, EdgeStore, Enrolment, Entropy, Filter, IndexUse, OpenReport, OpenStore, OutletSummary, Renewed, Saved,
-    Store, StoreStatus, StoredBlob, boot_id, summarise,
+    Store, StoreStatus, StoredBlob, boot_id,
 };
 use outlet_core::time::{Day, Timestamp};
 use serde::Serialize;
 
 use crate::error::{CommandError, Result};
 use crate::input::choice::Dictionaries;
-use crate::near::{Grid, Known};
+use crate::near::Near;
 use crate::ui::{Ui, Warning};
-
-/// Digits of an id that are enough to try it as a prefix.
-const MIN_PREFIX: usize = 4;
 
 /// One outlet of the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,38 +102,7 @@ pub(crate) struct Workspace {
     store: Arc<Mutex<EdgeStore>>,
     roster: Option<Roster>,
     member: Option<Membership>,
-    rows: Option<Rows>,
     last_number: Option<TemporaryNumber>,
-}
-
-/// The list, read once per run and kept up to date by it.
-#[derive(Default)]
-struct Rows {
-    by_id: BTreeMap<OutletId, Row>,
-    by_number: BTreeMap<String, BTreeSet<OutletId>>,
-    grid: Grid,
-}
-
-impl Rows {
-    fn put(&mut self, row: Row) {
-        if let Some(old) = self.by_id.remove(&row.id)
-            && let Some(number) = &old.temporary_number
-            && let Some(ids) = self.by_number.get_mut(number)
-        {
-            ids.remove(&old.id);
-        }
-        if let Some(number) = &row.temporary_number {
-            self.by_number.entry(number.clone()).or_default().insert(row.id);
-        }
-        match row.point() {
-            Some(point) => {
-                let (temporary_number, name) = (row.temporary_number.clone(), row.name.clone());
-                self.grid.put(Known { id: row.id, temporary_number, name, point });
-            }
-            None => self.grid.remove(row.id),
-        }
-        self.by_id.insert(row.id, row);
-    }
 }
 
 impl Workspace {
@@ -173,7 +139,7 @@ impl Workspace {
         let roster = Store::roster(&mut store)?;
         let own = store.identity().public();
         let member = roster.as_ref().and_then(|roster| roster.membership(&own)).cloned();
-        Ok(Self { store: Arc::new(Mutex::new(store)), roster, member, rows: None, last_number: None })
+        Ok(Self { store: Arc::new(Mutex::new(store)), roster, member, last_number: None })
     }
 
     /// Closes the store.
@@ -258,7 +224,6 @@ impl Workspace {
 
     /// Reads lists and memberships again.
     pub(crate) fn forget_lists(&mut self) {
-        self.rows = None;
         let roster = Store::roster(&mut *self.store());
         if let Ok(roster) = roster {
             let own = self.device();
@@ -313,67 +278,47 @@ impl Workspace {
         entries: &[String],
         registers: &[(String, String)],
     ) -> Result<Saved> {
-        let saved = self.store().write(key, entries, registers, now)?;
-        if self.rows.is_some() && key.kind != DocKind::Reference {
-            // One record is summed up again, not the whole list: a batch writes thousands.
-            let field = self.entries(&key.with_kind(DocKind::Field))?;
-            let case = self.entries(&key.with_kind(DocKind::Case))?;
-            let row = summarise(*key, &field, &case).into();
-            self.rows.get_or_insert_default().put(row);
-        }
-        Ok(saved)
+        Ok(self.store().write(key, entries, registers, now)?)
     }
 
-    fn entries(&self, key: &DocKey) -> Result<Vec<Entry>> {
-        Ok(self.document(key)?.map(|document| document.entries()).unwrap_or_default())
-    }
-
-    fn loaded(&mut self) -> Result<&mut Rows> {
-        if self.rows.is_none() {
-            let mut rows = Rows::default();
-            let all = self.store().summaries(&Filter::default())?;
-            all.into_iter().for_each(|summary| rows.put(summary.into()));
-            self.rows = Some(rows);
-        }
-        Ok(self.rows.get_or_insert_default())
-    }
-
-    /// The list, by id.
-    pub(crate) fn rows(&mut self) -> Result<&BTreeMap<OutletId, Row>> {
-        Ok(&self.loaded()?.by_id)
+    /// The list, sorted by id.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>> {
+        let mut rows: Vec<Row> = self.store().summaries(&Filter::default())?.into_iter().map(Row::from).collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        Ok(rows)
     }
 
     /// One line of the list.
-    pub(crate) fn row(&mut self, key: &DocKey) -> Result<Option<Row>> {
-        Ok(self.loaded()?.by_id.get(&key.id).cloned())
+    pub(crate) fn row(&self, key: &DocKey) -> Result<Option<Row>> {
+        Ok(self.store().summary(key)?.map(Row::from))
     }
 
-    /// Records by place.
-    pub(crate) fn grid(&mut self) -> Result<&Grid> {
-        Ok(&self.loaded()?.grid)
+    /// Known outlets around a point, nearest first.
+    pub(crate) fn near(&self, point: GeoPoint, within_m: f64) -> Result<Vec<Near>> {
+        // Distances are shown, and compared, to the decimetre.
+        let found = self.store().near(point.lon(), point.lat(), within_m + 0.1)?;
+        let mut near: Vec<Near> =
+            found.into_iter().filter_map(|(distance, outlet)| Near::new(distance, outlet)).collect();
+        near.retain(|near| near.distance_m <= within_m);
+        near.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(a.id.cmp(&b.id)));
+        Ok(near)
     }
 
     /// The record that a UUID, a prefix of it, or a temporary number means.
-    pub(crate) fn find(&mut self, text: &str) -> Result<DocKey> {
+    pub(crate) fn find(&self, text: &str) -> Result<DocKey> {
         let text = text.trim();
         if let Some(key) = self.by_uuid(text)? {
             return Ok(key);
         }
-        let rows = self.loaded()?;
-        let lower = text.to_ascii_lowercase();
-        let prefix = lower.len() >= MIN_PREFIX && lower.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        let numbered = rows.by_number.get(text).into_iter().flatten().filter_map(|id| rows.by_id.get(id));
-        let mut found: Vec<&Row> = numbered.collect();
-        if found.is_empty() && prefix {
-            found.extend(rows.by_id.values().filter(|row| row.id.to_string().starts_with(&lower)));
-        }
+        let mut found: Vec<Row> = self.store().find(text)?.into_iter().map(Row::from).collect();
+        found.sort_unstable_by_key(|row| row.id);
         match found.as_slice() {
             [row] => Ok(row.key()),
             [] => Err(CommandError::user(format!("no outlet on this device is {text:?}")).hint(
                 "give the UUID, at least 4 characters of its beginning, or the temporary number; `outlet list` shows all",
             )),
             several => {
-                let shown: Vec<String> = several.iter().take(5).map(|row| row.label()).collect();
+                let shown: Vec<String> = several.iter().take(5).map(Row::label).collect();
                 Err(CommandError::user(format!("{text:?} means {} outlets", several.len()))
                     .hint(format!("give more of the id: {}", shown.join("; "))))
             }
@@ -386,7 +331,7 @@ impl Workspace {
         let collections = self.store().enrolment()?.map(|enrolment| enrolment.collections).unwrap_or_default();
         for collection in collections {
             let key = DocKey { kind: DocKind::Field, collection, id };
-            if self.document(&key)?.is_some() {
+            if self.store().summary(&key)?.is_some() {
                 return Ok(Some(key));
             }
         }
@@ -394,20 +339,14 @@ impl Workspace {
     }
 
     /// The record with a temporary number.
-    pub(crate) fn by_number(&mut self, number: &str) -> Result<Option<DocKey>> {
-        let rows = self.loaded()?;
-        let id = rows.by_number.get(number).and_then(|ids| ids.first());
-        Ok(id.and_then(|id| rows.by_id.get(id)).map(Row::key))
+    pub(crate) fn by_number(&self, number: &str) -> Result<Option<DocKey>> {
+        let found = self.store().by_number(number)?;
+        Ok(found.into_iter().map(|outlet| outlet.key).min_by_key(|key| key.id))
     }
 
     /// The temporary number of a record.
-    pub(crate) fn number_of(&mut self, key: &DocKey) -> Result<Option<String>> {
-        if let Some(rows) = &self.rows {
-            return Ok(rows.by_id.get(&key.id).and_then(|row| row.temporary_number.clone()));
-        }
-        let current = facts(&self.entries(&key.with_kind(DocKind::Field))?);
-        let number = current.get(fact::TEMPORARY_NUMBER).and_then(|all| latest(all));
-        Ok(number.and_then(|fact| fact.value.as_str()).map(str::to_owned))
+    pub(crate) fn number_of(&self, key: &DocKey) -> Result<Option<String>> {
+        Ok(self.store().summary(key)?.and_then(|outlet| outlet.temporary_number))
     }
 
     /// The next temporary number of this device on a day.
@@ -417,7 +356,9 @@ impl Workspace {
         let last = match self.last_number.clone().filter(own) {
             Some(last) => Some(last),
             None => {
-                let numbers = self.loaded()?.by_number.keys().filter_map(|text| text.parse::<TemporaryNumber>().ok());
+                let of_today = TemporaryNumber::beginning(&actor, today);
+                let numbers = self.store().numbers_beginning(&of_today)?;
+                let numbers = numbers.iter().filter_map(|text| text.parse::<TemporaryNumber>().ok());
                 numbers.filter(own).max_by_key(TemporaryNumber::serial)
             }
         };
@@ -434,8 +375,8 @@ impl Workspace {
     }
 
     /// Records with gated facts in conflict.
-    pub(crate) fn conflicted(&mut self) -> Result<Vec<DocKey>> {
-        Ok(self.loaded()?.by_id.values().filter(|row| row.conflicts).map(Row::key).collect())
+    pub(crate) fn conflicted(&self) -> Result<Vec<DocKey>> {
+        Ok(self.rows()?.iter().filter(|row| row.conflicts).map(Row::key).collect())
     }
 
     /// Copies a file into the store.
@@ -457,7 +398,7 @@ impl Workspace {
     /// Other outlets of this device whose record names the same file.
     pub(crate) fn other_uses(&mut self, hash: &BlobHash, but: &DocKey) -> Result<Vec<OutletId>> {
         // Only a file that was here before can be named elsewhere on this device.
-        let keys: Vec<DocKey> = self.rows()?.values().filter(|row| row.photos > 0).map(Row::key).collect();
+        let keys: Vec<DocKey> = self.rows()?.iter().filter(|row| row.photos > 0).map(Row::key).collect();
         let mut uses = Vec::new();
         for key in keys.iter().filter(|key| key.id != but.id) {
             let entries = self.document(key)?.map(|document| document.entries()).unwrap_or_default();

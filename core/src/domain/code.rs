@@ -348,6 +348,13 @@ impl TemporaryNumber {
         (century && (1..=9999).contains(&serial)).then(|| Self { device: device_part(actor), day, serial })
     }
 
+    /// How all numbers of this device on a day begin.
+    #[must_use]
+    pub fn beginning(actor: &Actor, day: Day) -> String {
+        let any = Self { device: device_part(actor), day, serial: 1 }.to_string();
+        any.rfind('-').map_or_else(String::new, |at| any[..=at].to_owned())
+    }
+
     /// Was it given by this actor?
     #[must_use]
     pub fn is_from(&self, actor: &Actor) -> bool {

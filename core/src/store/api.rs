@@ -9,11 +9,12 @@ use super::edge::{EdgeStore, Source};
 use super::error::StoreError;
 use super::home::Identity;
 use super::record::{Enrolment, Record};
-use super::rows::{self, BlobRow, RunState, SummaryRow, UnsentRow};
+use super::rows::{self, BlobRow, DocRow, OwnState, RunState, SummaryRow, UnsentRow};
 use super::summary::{Filter, OutletSummary, RecordState};
 use crate::doc::{Document, NewChange};
+use crate::geo::GeoPoint;
 use crate::identity::{Roster, SignedReceipt};
-use crate::ids::{BlobHash, ChangeHash, Collection, Digest, DocKey, DocKind, EntryId, OutletId, Signature};
+use crate::ids::{BlobHash, ChangeHash, Collection, Digest, DocKey, DocKind, EntryId, Signature};
 use crate::sync::replica::{BlobClass, CollectionState, Cursor, SignedStatement};
 use crate::time::Timestamp;
 
@@ -204,13 +205,32 @@ pub trait Store: Send {
     /// When the store fails.
     fn summaries(&self, filter: &Filter) -> Result<Vec<OutletSummary>, StoreError>;
 
-    /// Outlets whose id begins with `text` or whose temporary number it is, by key.
+    /// The summary of one outlet. Loads no document.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn summary(&self, doc: &DocKey) -> Result<Option<OutletSummary>, StoreError>;
+
+    /// Outlets with this temporary number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn by_number(&self, number: &str) -> Result<Vec<OutletSummary>, StoreError>;
+
+    /// Temporary numbers in use that begin with a text, sorted as text.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn numbers_beginning(&self, text: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Outlets whose temporary number `text` is, else those of the followed collections whose id
+    /// begins with it (four digits at least).
     ///
     /// # Errors
     /// When the store fails.
     fn find(&self, text: &str) -> Result<Vec<OutletSummary>, StoreError>;
 
-    /// Outlets within so many metres, nearest first, with their distance.
+    /// Outlets within so many metres of a place in China, nearest first, with their distance.
     ///
     /// # Errors
     /// When the store fails.
@@ -308,7 +328,10 @@ impl Store for EdgeStore {
 
     fn keys(&self, kind: DocKind) -> Result<Vec<DocKey>, StoreError> {
         let mut keys = Vec::new();
-        self.index()?.scan(b"d", &mut |key, _| {
+        // Reference documents lie together; the others lie by collection.
+        let reference = kind == DocKind::Reference;
+        let prefix = if reference { rows::docs_of(Collection::REFERENCE, kind) } else { b"d".to_vec() };
+        self.index()?.scan(&prefix, &mut |key, _| {
             keys.extend(DocKey::from_bytes(&key[1..]).filter(|key| key.kind == kind));
             true
         })?;
@@ -350,29 +373,25 @@ impl Store for EdgeStore {
         Ok(found)
     }
 
+    fn summary(&self, doc: &DocKey) -> Result<Option<OutletSummary>, StoreError> {
+        self.summary(doc.collection, doc.id)
+    }
+
+    fn by_number(&self, number: &str) -> Result<Vec<OutletSummary>, StoreError> {
+        self.with_number(number)
+    }
+
+    fn numbers_beginning(&self, text: &str) -> Result<Vec<String>, StoreError> {
+        self.numbers(text)
+    }
+
     fn find(&self, text: &str) -> Result<Vec<OutletSummary>, StoreError> {
-        let wanted = text.trim().to_ascii_lowercase();
-        if let Ok(id) = wanted.parse::<OutletId>() {
-            return Ok(self.all()?.into_iter().filter(|outlet| outlet.key.id == id).collect());
-        }
-        let is_it = |outlet: &OutletSummary| {
-            let begins = wanted.len() >= 4 && outlet.key.id.to_string().starts_with(&wanted);
-            begins || outlet.temporary_number.as_deref() == Some(text.trim())
-        };
-        Ok(self.all()?.into_iter().filter(is_it).collect())
+        let numbered = self.with_number(text.trim())?;
+        if numbered.is_empty() { self.with_id(text.trim()) } else { Ok(numbered) }
     }
 
     fn near(&self, lon: f64, lat: f64, within_m: f64) -> Result<Vec<(f64, OutletSummary)>, StoreError> {
-        let here = (lon, lat);
-        let distance = |outlet: &OutletSummary| Some(metres(here, (outlet.lon?, outlet.lat?)));
-        let mut found: Vec<(f64, OutletSummary)> = self
-            .all()?
-            .into_iter()
-            .filter_map(|outlet| Some((distance(&outlet)?, outlet)))
-            .filter(|(distance, _)| *distance <= within_m)
-            .collect();
-        found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.key.cmp(&b.1.key)));
-        Ok(found)
+        GeoPoint::new(lon, lat).map_or_else(|_| Ok(Vec::new()), |here| self.around(here, within_m))
     }
 
     fn add_blob(&mut self, path: &Path) -> Result<StoredBlob, StoreError> {
@@ -455,8 +474,12 @@ impl Store for EdgeStore {
 
     fn rejected(&self) -> Result<Vec<RejectedAct>, StoreError> {
         let mut found = Vec::new();
+        let rows = self.rows::<DocRow>(b"d")?;
+        // Any act that is not in its document makes the worst state of its document's acts "held".
+        let suspect = rows.into_iter().filter(|(_, row)| row.own == Some(OwnState::Held));
+        let docs: Vec<DocKey> = suspect.filter_map(|(key, _)| DocKey::from_bytes(&key[1..])).collect();
         for kind in DocKind::ALL {
-            for doc in self.keys(kind)? {
+            for doc in docs.iter().copied().filter(|doc| doc.kind == kind) {
                 let runs = self.runs(&doc)?;
                 let reissued = |change: &ChangeHash| runs.iter().any(|(_, row)| row.reissue_of == Some(*change));
                 let own = self.identity.public();
@@ -506,7 +529,7 @@ impl Store for EdgeStore {
 }
 
 impl EdgeStore {
-    fn all(&self) -> Result<Vec<OutletSummary>, StoreError> {
+    pub(super) fn all(&self) -> Result<Vec<OutletSummary>, StoreError> {
         self.summaries(&Filter::default())
     }
 
@@ -551,14 +574,4 @@ impl EdgeStore {
         }
         Ok(())
     }
-}
-
-/// Great-circle distance on a sphere of the mean radius: good to half a percent, which is better
-/// than the positions.
-fn metres(a: (f64, f64), b: (f64, f64)) -> f64 {
-    const RADIUS_M: f64 = 6_371_008.8;
-    let (lat_a, lat_b) = (a.1.to_radians(), b.1.to_radians());
-    let (dlat, dlon) = (lat_b - lat_a, (b.0 - a.0).to_radians());
-    let h = (dlat / 2.0).sin().powi(2) + lat_a.cos() * lat_b.cos() * (dlon / 2.0).sin().powi(2);
-    2.0 * RADIUS_M * h.sqrt().min(1.0).asin()
 }

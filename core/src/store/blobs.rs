@@ -4,6 +4,7 @@
 //! A file is hashed while it is copied, under a temporary name; it gets its own name only when it
 //! is complete and on the medium. What a crash leaves is a temporary file, removed at opening.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,6 +64,19 @@ impl Blobs {
     pub fn path_of(&self, hash: &BlobHash) -> PathBuf {
         let name = hash.to_string();
         self.root.join(name.get(..2).unwrap_or("00")).join(name)
+    }
+
+    /// Names of all files that are here.
+    ///
+    /// # Errors
+    /// File errors.
+    pub fn names(&self) -> Result<BTreeSet<BlobHash>, StoreError> {
+        let list = |path: &Path| self.vfs.list(path).map_err(StoreError::io("listing", path));
+        let mut names = BTreeSet::new();
+        for directory in list(&self.root)?.iter().filter(|name| name.len() == 2) {
+            names.extend(list(&self.root.join(directory))?.iter().filter_map(|name| name.parse::<BlobHash>().ok()));
+        }
+        Ok(names)
     }
 
     /// Copies a file from a path.

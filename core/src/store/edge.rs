@@ -67,6 +67,8 @@ pub struct EdgeStore {
     roster: Option<Roster>,
     /// Own files still to be sent, once counted.
     pub(super) files: Option<super::send::PendingFiles>,
+    /// Names of the files that are here, once listed; a name that is not in it has no bytes.
+    pub(super) here: Option<BTreeSet<BlobHash>>,
     /// Released last.
     _lock: StoreLock,
 }
@@ -128,6 +130,7 @@ impl EdgeStore {
             boot,
             roster: None,
             files: None,
+            here: None,
             _lock: lock,
         };
         store.remove_withdrawn(&withdrawn)?;
@@ -319,8 +322,7 @@ impl EdgeStore {
     }
 
     pub(super) fn summary_of(row: &SummaryRow, sent_through: u64) -> Result<OutletSummary, StoreError> {
-        let mut summary: OutletSummary = serde_json::from_str(&row.json)
-            .map_err(|error| StoreError::Index(format!("a summary does not decode: {error}")))?;
+        let mut summary = super::lookup::parse(row)?;
         summary.state = rows::state_of(row.own, row.last_unsent, sent_through);
         Ok(summary)
     }
@@ -415,6 +417,7 @@ impl EdgeStore {
         if self.is_read_only() {
             return Err(StoreError::ReadOnly);
         }
+        self.here = None;
         match source {
             Source::Path(path) => {
                 let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());

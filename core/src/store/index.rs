@@ -110,12 +110,18 @@ impl Index {
         }
         if let Some(mark) = mark {
             batch.insert(rows::MARK, rows::encode(&mark));
+            batch.insert(rows::FORM, rows::encode(&rows::FORM_NOW));
         }
         self.guard(true, |database| database.apply_batch(batch))
     }
 
-    /// Up to where the index stands for the journal. `None` for one that was never completed.
+    /// Up to where the index stands for the journal. `None` for one that was never completed, and
+    /// for one of another form, which is as good as none.
     pub(super) fn mark(&self) -> Result<Option<Mark>, StoreError> {
+        let form: Option<u64> = self.get(rows::FORM)?.map(|bytes| rows::decode(&bytes)).transpose()?;
+        if form != Some(rows::FORM_NOW) {
+            return Ok(None);
+        }
         self.get(rows::MARK)?.map(|bytes| rows::decode(&bytes)).transpose()
     }
 

@@ -27,6 +27,7 @@ mod home;
 mod index;
 pub mod journal;
 pub mod lock;
+mod lookup;
 mod open;
 mod peer;
 pub mod record;

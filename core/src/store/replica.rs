@@ -212,6 +212,7 @@ impl Replica for EdgeStore {
     }
 
     fn blob_finish(&mut self, _: &PublicKey, hash: &BlobHash, _: Timestamp) -> Result<BlobFinish, ReplicaError> {
+        self.here = None;
         match self.blobs.partial_finish(hash) {
             Ok(_) => Ok(BlobFinish::Stored(None)),
             Err(StoreError::BlobMismatch { .. }) => Ok(BlobFinish::HashMismatch),

@@ -4,6 +4,7 @@
 //! | first byte | rest of the key | row |
 //! |---|---|---|
 //! | `M` | | [`Mark`](super::segment::Mark): up to which frame the index stands |
+//! | `F` | | form of these rows: another one, and the index is built anew |
 //! | `S` | | sequence up to which own acts were handed out in some session |
 //! | `E` | | [`Enrolment`](super::record::Enrolment) |
 //! | `d` | document | [`DocRow`] |
@@ -12,11 +13,13 @@
 //! | `w` | document | that it has parked runs |
 //! | `u` | frame | [`UnsentRow`]: own acts no server has confirmed |
 //! | `s` | collection, outlet | [`SummaryRow`] |
+//! | `l` | cell by latitude and longitude, collection, outlet | that it is there |
+//! | `n` | temporary number, 0, collection, outlet | that it has it |
 //! | `b` | file | [`BlobRow`] |
 //! | `B` | file | that a server has confirmed it |
 //! | `x` | file | that it came from a device and is to be passed on |
 //! | `y` | document | that a device brought changes of it, since the last proof with a server |
-//! | `o` | rank, newest first, file | files to be sent |
+//! | `o` | rank (0: preview), newest first, file | files to be sent: length |
 //! | `g` | collection | digest state |
 //! | `c` | collection | cursor |
 //! | `m` | kind, hash | certificates and revocations |
@@ -34,6 +37,9 @@ use crate::sync::replica::BlobClass;
 use crate::time::Timestamp;
 
 pub(super) const MARK: &[u8] = b"M";
+pub(super) const FORM: &[u8] = b"F";
+/// What the row at [`FORM`] says today.
+pub(super) const FORM_NOW: u64 = 2;
 pub(super) const SENT: &[u8] = b"S";
 pub(super) const ENROLMENT: &[u8] = b"E";
 
@@ -147,6 +153,11 @@ impl RunState {
     /// Was it admitted at some time, so that it belongs into the document if what it builds on does?
     pub(super) fn was_admitted(self) -> bool {
         !matches!(self, Self::Rejected | Self::Parked)
+    }
+
+    /// An own act with nothing against it: part of the document and of what the digest covers.
+    pub(super) fn is_on_its_way(self) -> bool {
+        matches!(self, Self::Unsent | Self::Stored | Self::InLedger)
     }
 }
 
@@ -277,6 +288,58 @@ pub(super) fn summaries_of(collection: Collection) -> Vec<u8> {
     key(b's', &[&collection_bytes(collection)])
 }
 
+/// Where the summaries of the next collection begin.
+pub(super) fn after_summaries_of(collection: Collection) -> Vec<u8> {
+    let [_, a, b, c] = (collection.code() + 1).to_be_bytes();
+    key(b's', &[&[a, b, c]])
+}
+
+/// That an outlet lies in a cell.
+pub(super) fn place(lat: u32, lon: u32, collection: Collection, id: OutletId) -> Vec<u8> {
+    key(b'l', &[&lat.to_be_bytes(), &lon.to_be_bytes(), &collection_bytes(collection), id.0.as_bytes()])
+}
+
+pub(super) fn places_in(lat: u32) -> Vec<u8> {
+    key(b'l', &[&lat.to_be_bytes()])
+}
+
+pub(super) fn places_from(lat: u32, lon: u32) -> Vec<u8> {
+    key(b'l', &[&lat.to_be_bytes(), &lon.to_be_bytes()])
+}
+
+/// Cell by longitude of a place, from its key.
+pub(super) fn place_lon(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(5..9)?.try_into().ok()?))
+}
+
+/// That an outlet has a temporary number.
+pub(super) fn number(number: &str, collection: Collection, id: OutletId) -> Vec<u8> {
+    key(b'n', &[number.as_bytes(), &[0], &collection_bytes(collection), id.0.as_bytes()])
+}
+
+pub(super) fn numbered(number: &str) -> Vec<u8> {
+    key(b'n', &[number.as_bytes(), &[0]])
+}
+
+pub(super) fn numbers_from(beginning: &str) -> Vec<u8> {
+    key(b'n', &[beginning.as_bytes()])
+}
+
+/// The number of a key.
+pub(super) fn number_text(key: &[u8]) -> Option<String> {
+    let text = key.get(1..key.len().checked_sub(OUTLET_LEN + 1)?)?;
+    std::str::from_utf8(text).ok().map(str::to_owned)
+}
+
+const OUTLET_LEN: usize = 3 + 16;
+
+/// Collection and outlet at the end of a key.
+pub(super) fn outlet_at_end(key: &[u8]) -> Option<(Collection, OutletId)> {
+    let (collection, id) = key.get(key.len().checked_sub(OUTLET_LEN)?..)?.split_at(3);
+    let code = u32::from_be_bytes([0, collection[0], collection[1], collection[2]]);
+    Some((Collection::from_code(code)?, OutletId(uuid::Uuid::from_slice(id).ok()?)))
+}
+
 pub(super) fn blob(hash: &BlobHash) -> Vec<u8> {
     key(b'b', &[&hash.0])
 }
@@ -305,6 +368,11 @@ pub(super) fn outgoing(row: &BlobRow, hash: &BlobHash) -> Vec<u8> {
     // Previews first; originals and attachments together, newest first.
     let rank = u8::from(row.class != BlobClass::Preview);
     key(b'o', &[&[rank], &(!row.named_at).to_be_bytes(), &hash.0])
+}
+
+/// Whether an outgoing row is about a preview, from its key.
+pub(super) fn outgoing_is_preview(key: &[u8]) -> bool {
+    key.get(1) == Some(&0)
 }
 
 /// File of an outgoing row, from its key.

@@ -14,7 +14,7 @@ use crate::sync::replica::{
 };
 
 /// Outgoing files looked at in one go.
-const FILES_AT_ONCE: usize = 64;
+const FILES_AT_ONCE: usize = 512;
 
 /// Own photos and attachments that no server has confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -195,24 +195,12 @@ impl EdgeStore {
             return Ok(files);
         }
         let mut files = PendingFiles::default();
-        for (key, _) in self.keys_under(b"o")? {
-            let Some(hash) = rows::outgoing_hash(&key) else { continue };
-            if let Some(row) = self.blob_row(&hash)? {
-                files.files += u64::from(row.class != BlobClass::Preview);
-                files.bytes += row.bytes;
-            }
+        for (key, bytes) in self.rows::<u64>(b"o")? {
+            files.files += u64::from(!rows::outgoing_is_preview(&key));
+            files.bytes += bytes;
         }
         self.files = Some(files);
         Ok(files)
-    }
-
-    fn keys_under(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, ())>, StoreError> {
-        let mut keys = Vec::new();
-        self.index()?.scan(prefix, &mut |key, _| {
-            keys.push((key.to_vec(), ()));
-            true
-        })?;
-        Ok(keys)
     }
 
     /// The file as an offer, if its bytes are here.
@@ -227,6 +215,11 @@ impl EdgeStore {
     /// Files to offer next: previews first, newest first, whose bytes are here.
     pub(super) fn next_files(&mut self, query: &BlobQuery) -> Result<BlobList, StoreError> {
         let pending = self.pending_files()?;
+        if self.here.is_none() && pending != PendingFiles::default() {
+            // One look at the folder instead of one for each of thousands of files without bytes.
+            self.here = Some(self.blobs.names()?);
+        }
+        let here = |hash: &BlobHash| self.here.as_ref().is_some_and(|here| here.contains(hash));
         let mut offers = Vec::new();
         let mut from = b"o".to_vec();
         // However many of the newest lack their bytes, older ones are reached.
@@ -240,7 +233,7 @@ impl EdgeStore {
             from.clone_from(last);
             from.push(0);
             for hash in keys.iter().filter_map(|key| rows::outgoing_hash(key)) {
-                if offers.len() < query.max && !query.exclude.contains(&hash) {
+                if offers.len() < query.max && here(&hash) && !query.exclude.contains(&hash) {
                     offers.extend(self.offer(hash, query.originals)?);
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::StoreError;
 use super::journal::Journal;
+use super::lookup;
 use super::rows::{self, BlobRow, DocRow, OwnState, RunRow, RunState, SummaryRow, UnsentRow};
 use super::stage::{DigestRow, Stage, Work, read_run};
 use super::summary::summarise;
@@ -18,6 +19,10 @@ impl<'a> Stage<'a> {
     pub(super) fn settle(&mut self, journal: &mut Journal) -> Result<(), StoreError> {
         self.pending_bytes = 0;
         for ((collection, id), works) in std::mem::take(&mut self.touched) {
+            if works.values().all(|work| matches!(work, Work::States)) {
+                self.settle_states(collection, id, works.into_keys().collect())?;
+                continue;
+            }
             let mut settled: BTreeMap<DocKind, Vec<Entry>> = BTreeMap::new();
             for (kind, work) in works {
                 let doc = DocKey { kind, collection, id };
@@ -35,6 +40,26 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Own acts have come further: that is all there is to note, no document is opened.
+    fn settle_states(&mut self, collection: Collection, id: OutletId, kinds: Vec<DocKind>) -> Result<(), StoreError> {
+        for kind in kinds {
+            let doc = DocKey { kind, collection, id };
+            let key = rows::doc(&doc);
+            let Some(old) = self.get::<DocRow>(&key)? else { continue };
+            let (own, last_unsent) = self.own_state(&self.runs(&doc)?);
+            self.put(key, &DocRow { own, last_unsent, ..old });
+        }
+        let field = DocKey { kind: DocKind::Field, collection, id };
+        let field_row: DocRow = self.get(&rows::doc(&field))?.unwrap_or_default();
+        let case_row: DocRow = self.get(&rows::doc(&field.with_kind(DocKind::Case)))?.unwrap_or_default();
+        let key = rows::summary(collection, id);
+        if let Some(row) = self.get::<SummaryRow>(&key)? {
+            let (own, last_unsent) = joint_state(&field_row, &case_row);
+            self.put(key, &SummaryRow { own, last_unsent, ..row });
+        }
+        Ok(())
+    }
+
     fn settle_document(
         &mut self,
         doc: &DocKey,
@@ -45,6 +70,10 @@ impl<'a> Stage<'a> {
         let built;
         let document = match work {
             Work::Ready(document) => document,
+            Work::States => {
+                built = self.build(doc, &runs, Vec::new(), journal)?;
+                &built
+            }
             Work::Add(raws) => {
                 built = self.build(doc, &runs, raws, journal)?;
                 &built
@@ -130,6 +159,12 @@ impl<'a> Stage<'a> {
     }
 
     fn doc_row(&self, document: &Document, runs: &[(Vec<u8>, RunRow)], admitted: Vec<ChangeHash>, held: u64) -> DocRow {
+        let (own, last_unsent) = self.own_state(runs);
+        DocRow { heads: document.heads(), admitted, held, own, last_unsent }
+    }
+
+    /// The worst state of any own act, and the frame of the last one that is not confirmed.
+    fn own_state(&self, runs: &[(Vec<u8>, RunRow)]) -> (Option<OwnState>, u64) {
         let own = runs.iter().filter(|(_, row)| self.is_own(&row.actor));
         let state = |row: &RunRow| match row.state {
             _ if row.orphan => OwnState::Held,
@@ -139,13 +174,8 @@ impl<'a> Stage<'a> {
             RunState::InLedger | RunState::Admitted | RunState::Parked => OwnState::InLedger,
         };
         let unsent = runs.iter().filter(|(_, row)| row.state == RunState::Unsent && !row.orphan);
-        DocRow {
-            heads: document.heads(),
-            admitted,
-            held,
-            own: own.map(|(_, row)| state(row)).max(),
-            last_unsent: unsent.map(|(key, _)| rows::run_sequence(key)).max().unwrap_or(0),
-        }
+        let last_unsent = unsent.map(|(key, _)| rows::run_sequence(key)).max().unwrap_or(0);
+        (own.map(|(_, row)| state(row)).max(), last_unsent)
     }
 
     fn move_digest(&mut self, doc: &DocKey, old: &DocRow, new: &DocRow) -> Result<(), StoreError> {
@@ -225,7 +255,7 @@ impl<'a> Stage<'a> {
             self.remove(rows::outgoing(old, &hash));
         }
         if row.own && !row.stored && !row.withdrawn {
-            self.writes.insert(rows::outgoing(&row, &hash), Some(Vec::new()));
+            self.put(rows::outgoing(&row, &hash), &row.bytes);
         }
         self.put(key, &row);
         Ok(())
@@ -256,10 +286,20 @@ impl<'a> Stage<'a> {
         let summary = summarise(field, &field_entries, &case_entries);
         let json = serde_json::to_string(&summary)
             .map_err(|error| StoreError::Index(format!("a summary does not encode: {error}")))?;
-        let (own, last_unsent) = (row.own.max(case_row.own), row.last_unsent.max(case_row.last_unsent));
-        self.put(rows::summary(collection, id), &SummaryRow { json, own, last_unsent });
+        let (own, last_unsent) = joint_state(&row, &case_row);
+        let key = rows::summary(collection, id);
+        let old = self.get::<SummaryRow>(&key)?.map(|row| lookup::parse(&row)).transpose()?;
+        let (was, is) = (old.map(|old| lookup::keys(&old)).unwrap_or_default(), lookup::keys(&summary));
+        was.difference(&is).for_each(|key| self.remove(key.clone()));
+        is.difference(&was).for_each(|key| _ = self.writes.insert(key.clone(), Some(Vec::new())));
+        self.put(key, &SummaryRow { json, own, last_unsent });
         Ok(())
     }
+}
+
+/// Of an outlet: of its field record and its case file.
+fn joint_state(field: &DocRow, case: &DocRow) -> (Option<OwnState>, u64) {
+    (field.own.max(case.own), field.last_unsent.max(case.last_unsent))
 }
 
 fn held_changes(document: &Document, runs: &[(Vec<u8>, RunRow)]) -> BTreeSet<ChangeHash> {

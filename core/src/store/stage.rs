@@ -53,6 +53,8 @@ pub(super) enum Work<'a> {
     Ready(&'a Document),
     /// Add these changes to what the index has.
     Add(Vec<Vec<u8>>),
+    /// Own acts in it have come further on their way; what it says is as it was.
+    States,
 }
 
 /// What a settled stage leaves.
@@ -138,9 +140,17 @@ impl<'a> Stage<'a> {
         rows.into_iter().map(|(key, value)| Ok((key, rows::decode(&value)?))).collect()
     }
 
-    fn touch(&mut self, doc: &DocKey) -> &mut Work<'a> {
+    fn work(&mut self, doc: &DocKey) -> &mut Work<'a> {
         let outlet = self.touched.entry((doc.collection, doc.id)).or_default();
-        outlet.entry(doc.kind).or_insert_with(|| Work::Add(Vec::new()))
+        outlet.entry(doc.kind).or_insert(Work::States)
+    }
+
+    fn touch(&mut self, doc: &DocKey) -> &mut Work<'a> {
+        let work = self.work(doc);
+        if matches!(work, Work::States) {
+            *work = Work::Add(Vec::new());
+        }
+        work
     }
 
     /// The document is at hand: no need to build it from what the index has.
@@ -424,6 +434,7 @@ impl<'a> Stage<'a> {
         let own = runs.into_iter().take(last + 1).rev().filter(|(_, row)| row.actor == actor);
         let stored = matches!(fate.fate, Fate::Stored | Fate::InLedger);
         let mut left = fate.changes as usize;
+        let mut contents = false;
         for (key, mut row) in own {
             let of_run = left > 0;
             left = left.saturating_sub(row.changes.len());
@@ -432,6 +443,7 @@ impl<'a> Stage<'a> {
             if !open || !(of_run || stored) {
                 continue;
             }
+            let before = row.state;
             row.state = match fate.fate {
                 Fate::Stored => RunState::Stored,
                 Fate::InLedger => RunState::InLedger,
@@ -440,10 +452,16 @@ impl<'a> Stage<'a> {
             };
             row.code.clone_from(&fate.code);
             row.received_at = row.received_at.or(received_at);
+            // What is held or refused, or was, changes what the document and the digest say.
+            contents |= !(before.is_on_its_way() && row.state.is_on_its_way());
             self.remove(rows::unsent(rows::run_sequence(&key)));
             self.put(key, &row);
         }
-        self.touch(&fate.doc);
+        if contents {
+            self.touch(&fate.doc);
+        } else {
+            self.work(&fate.doc);
+        }
         Ok(())
     }
 
@@ -469,7 +487,7 @@ impl<'a> Stage<'a> {
         {
             row.own = true;
             if !row.stored && !row.withdrawn {
-                self.writes.insert(rows::outgoing(&row, hash), Some(Vec::new()));
+                self.put(rows::outgoing(&row, hash), &row.bytes);
             }
             self.put(key, &row);
         }
