@@ -91,6 +91,14 @@ pub fn cpu_millis_of(pid: u32, skip: usize) -> f64 {
     fields.sum::<u64>() as f64 * 10.0
 }
 
+/// The most memory that a running process has had so far (resident, MiB). `None` once it has ended.
+#[must_use]
+pub fn peak_mib(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
 /// The value at the given share of the sorted samples (0.95 = p95).
 ///
 /// # Panics

@@ -221,6 +221,12 @@ impl Server {
         self.admin_json(&all)["ticket"].as_str().expect("a ticket is text").to_owned()
     }
 
+    /// Of the process, while it is serving.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -1,6 +1,9 @@
 //! `make bench`: measures, prints a table, writes `target/bench.json`. Figures are ratios within
 //! this run wherever a ratio says more than a time. A missed limit is printed, never a failure.
+//!
+//! `bench NAME…` measures only the parts of these names.
 
+mod bulk;
 mod devices;
 
 use std::path::PathBuf;
@@ -35,7 +38,12 @@ fn main() {
         "bare loop",
     );
 
-    devices::measure(&mut figures, folder.path(), bare, OUTLETS, collection);
+    if wanted("devices") {
+        devices::measure(&mut figures, folder.path(), bare, OUTLETS, collection);
+    }
+    if wanted("bulk") {
+        bulk::measure(&mut figures, folder.path(), collection);
+    }
 
     print(&figures.table());
     let path = target_folder().join("bench.json");
@@ -43,6 +51,12 @@ fn main() {
         Ok(()) => print(&format!("written to {}\n", path.display())),
         Err(error) => print(&format!("could not write {}: {error}\n", path.display())),
     }
+}
+
+/// Was this part asked for? All are without names.
+fn wanted(part: &str) -> bool {
+    let mut names = std::env::args().skip(1).peekable();
+    names.peek().is_none() || names.any(|name| name == part)
 }
 
 fn workload(collection: Collection) -> Vec<SignedRun> {
