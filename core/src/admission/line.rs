@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::apply::Context;
 use super::rules::Target;
 use super::run::CheckedRun;
-use crate::doc::{Chronicle, hidden_conflict};
-use crate::ids::{ChangeHash, EntryId};
+use crate::doc::{Chronicle, Document, hidden_conflict};
+use crate::ids::{ChangeHash, DocKind, EntryId};
 
 /// A document with runs in it that it did not have before.
 #[derive(Debug, Clone)]
@@ -25,6 +25,19 @@ pub struct Continued {
     pub document: Chronicle,
     /// The changes that are new, in order; constants included.
     pub new_changes: Vec<ChangeHash>,
+}
+
+/// A new document of these runs as automerge has it, with its new changes, if they are a straight
+/// line from its beginning. `None` as in [`continue_line`].
+#[must_use]
+pub fn start_line(kind: DocKind, runs: &[CheckedRun]) -> Option<(Document, Vec<ChangeHash>)> {
+    let context = Context::default();
+    let continued = continue_line(&Chronicle::new(kind), runs, &context)?;
+    let mut seen = BTreeSet::new();
+    let changes = runs.iter().flat_map(|run| run.heads().iter().zip(&run.run().changes));
+    let raws = changes.filter(|(head, _)| seen.insert(head.hash)).map(|(_, raw)| raw.as_slice());
+    let document = Document::assembled(kind, &context.constants, raws).ok()?;
+    (document.heads() == continued.document.heads()).then_some((document, continued.new_changes))
 }
 
 /// The document with all runs, if they continue it in a straight line in the order given. `None`

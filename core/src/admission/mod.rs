@@ -19,7 +19,7 @@ mod run;
 pub use apply::{Applied, Context, Outcome, apply, apply_each};
 pub(crate) use chunk::encode_named;
 pub use chunk::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
-pub use line::{Continued, continue_line};
+pub use line::{Continued, continue_line, start_line};
 pub use malformed::Malformed;
 pub use refusal::Refusal;
 pub use run::{CheckedRun, check_form, check_form_with, check_run, check_run_with};

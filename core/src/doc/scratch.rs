@@ -41,6 +41,23 @@ impl Document {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(DocError::Panicked))
     }
 
+    /// A document of changes that were admitted without a trial on a copy: all of them at once, with
+    /// the constants before them.
+    pub(crate) fn assembled<'a>(
+        kind: DocKind,
+        constants: &'a Arc<Constants>,
+        raws: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Self, DocError> {
+        let first = constants.of(kind).iter().map(|constant| constant.raw.as_slice());
+        let work = || {
+            let changes = first.chain(raws).map(Change::try_from).collect::<Result<Vec<_>, _>>();
+            let mut inner = Automerge::new();
+            inner.apply_changes(changes.map_err(DocError::automerge)?).map_err(DocError::automerge)?;
+            Self::wrap(kind, inner, Arc::clone(constants))
+        };
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(DocError::Panicked))
+    }
+
     /// The changes that wrote the entry.
     pub(crate) fn changes_of_entry(&self, id: &EntryId) -> Vec<ChangeHash> {
         let key = id.to_string();

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::Answer;
 use super::dictionary::Dictionaries;
 use super::field::Sample;
@@ -25,7 +27,8 @@ pub struct Thresholds {
 }
 
 /// Scale of an outlet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// 规模以上.
     Above,

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ScaleClass;
 use super::findings::{Finding, code};
 use super::grade::Check;
-use super::profile::{Profile, ScaleClass, Standing};
+use super::profile::{Profile, Standing};
 use super::set::{Condition, Milestone, Scope};
 use crate::ids::{DocKey, OutletId};
 use crate::time::Day;

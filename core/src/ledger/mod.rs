@@ -37,6 +37,7 @@ mod tests;
 mod values;
 mod view;
 
+pub use crate::domain::scale::Scale as ScaleClass;
 pub use chain::{Chain, witness_chains};
 pub use denominator::{Place, absorb, place};
 pub use explain::{ConditionRow, Explanation, explain, explain_profile};
@@ -46,7 +47,7 @@ pub use history::History;
 pub use objection::{Decider, Matter, Objection, objection, person_of};
 pub use outcome::{Fulfilment, OutletState, Span, fulfilment, outlet_state, spans};
 pub use problems::Problem;
-pub use profile::{Exempted, Extension, Groups, Profile, ScaleClass, Standing, Step};
+pub use profile::{Exempted, Extension, Groups, Profile, Standing, Step};
 pub use progress::{
     DocumentPart, GroupBy, GroupByError, GroupState, Part, PartOf, ProgressRow, TableInput, UNKNOWN_GROUP, progress,
     share,

@@ -1,10 +1,11 @@
 //! Findings on works and papers: acceptances out of order, plans that end too late, sample sheets
 //! with one name, a sign that needs repair.
 
+use super::ScaleClass;
 use super::conditions::samples;
 use super::findings::{Finding, code};
 use super::problems::Problem;
-use super::profile::{Profile, ScaleClass};
+use super::profile::Profile;
 use super::rectify::Works;
 use super::set::{Milestone, Scope};
 use super::view::View;

@@ -42,36 +42,6 @@ pub enum Standing {
     NotKnown,
 }
 
-/// 规模.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleClass {
-    /// 规模以上.
-    Above,
-    /// 规模以下.
-    Below,
-    /// 规模待定.
-    Undetermined,
-}
-
-impl ScaleClass {
-    /// The code used in facts, JSON and CSV.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Above => "above",
-            Self::Below => "below",
-            Self::Undetermined => "undetermined",
-        }
-    }
-
-    /// Inverse of [`ScaleClass::code`].
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Above, Self::Below, Self::Undetermined].into_iter().find(|scale| scale.code() == code)
-    }
-}
-
 /// Where an outlet belongs, per way of grouping.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Groups {
@@ -152,7 +122,7 @@ pub struct Profile {
     /// `existing | new | altered | enlarged`.
     pub set_up: Option<String>,
     /// 规模.
-    pub scale: ScaleClass,
+    pub scale: super::ScaleClass,
     /// Conditions that stay met.
     pub fixed: BTreeMap<Condition, Check>,
     /// Class and works over time, by day.
@@ -209,7 +179,7 @@ pub(crate) fn build(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Profile
     ]);
     fixed.retain(|_, check| check.met || !check.missing.is_empty());
     let (exempted, exempt_by_class) = exemptions(view, findings);
-    let scale = super::scale::derive(view).class;
+    let scale = view.scale().class;
     let alone = alone(view, findings);
     Profile {
         key: view.known.record.key.with_kind(DocKind::Field),

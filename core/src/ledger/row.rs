@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ScaleClass;
 use super::conditions::{current_code, samples, surveys, traces};
 use super::decisions::Current;
 use super::findings::{Finding, code};
 use super::problems::{Problem, problems};
-use super::profile::{Extension, Profile, ScaleClass, Standing};
+use super::profile::{Extension, Profile, Standing};
 use super::rectify::{Works, classify_of};
 use super::review::ReviewState;
 use super::scale::ScaleFigure;
@@ -283,8 +284,8 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
     if location.is_none() && !view.values.conflicts.iter().any(|name| name == fact::LOCATION) {
         findings.push(Finding::new(code::NO_POSITION).field(fact::LOCATION));
     }
-    let scale = super::scale::derive(view);
-    findings.extend(super::scale::mismatch(view, &scale));
+    let scale = view.scale();
+    findings.extend(super::scale::mismatch(view, scale));
     let (parties, department) = parties(view, &works);
     let problems = problems(view, &works);
     findings.extend(super::notices::notices(view, &works, profile, &problems));
@@ -317,7 +318,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         entry_mode: text(fact::ENTRY_MODE),
         discharge_pattern: observation.pattern,
         scale: scale.class,
-        scale_basis: scale.basis,
+        scale_basis: scale.basis.clone(),
         primary_party: parties.first().map(|party| party.name.clone()),
         competent_department: department,
         problem_count: problems.iter().filter(|problem| problem.open).count(),
@@ -361,7 +362,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         photos: view.known.photos().count(),
         attachments: view.known.attachments().count(),
         problems,
-        scale_history: scale.history,
+        scale_history: scale.history.clone(),
         conflicts: view.values.conflicts.clone(),
         amended: view.values.amended.clone(),
         unreviewed: unreviewed(view),

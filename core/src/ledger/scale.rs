@@ -4,13 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ScaleClass;
 use super::findings::{Finding, code};
-use super::profile::ScaleClass;
 use super::set::ScaleRule;
 use super::values::Source;
 use super::view::View;
 use crate::domain::field::{Fact, FieldEntry, fact};
-use crate::domain::scale::{Basis, Derived, Flows, Gap, Measurement, Scale as Judged, Thresholds, Volume};
+use crate::domain::scale::{Basis, Derived, Flows, Gap, Measurement, Thresholds, Volume};
 use crate::time::Day;
 
 /// A line of the history: what the figures said from a day on.
@@ -64,7 +64,7 @@ fn class(
     if let (Some(said), Some(Source::Decided)) = (human, source) {
         return (said, Some("decision".to_owned()));
     }
-    let judged = |derived: Derived| (class_of(derived.scale), derived.basis.map(|basis| basis.code().to_owned()));
+    let judged = |derived: Derived| (derived.scale, derived.basis.map(|basis| basis.code().to_owned()));
     let reviewed = judged(flows(view, true).derive(limits, None));
     if reviewed.0 != ScaleClass::Undetermined {
         return reviewed;
@@ -80,8 +80,7 @@ fn class(
 
 /// The finding when figures and a person's word differ.
 pub(crate) fn mismatch(view: &View<'_, '_>, scale: &Scale) -> Option<Finding> {
-    let human = scale.human.and_then(|human| Judged::from_code(human.code()));
-    let mismatch = flows(view, false).derive(thresholds(&view.set.scale), None).mismatch(human)?;
+    let mismatch = flows(view, false).derive(thresholds(&view.set.scale), None).mismatch(scale.human)?;
     Some(Finding::new(code::SCALE_MISMATCH).field(fact::SCALE).detail(mismatch.to_string()))
 }
 
@@ -89,18 +88,10 @@ fn thresholds(rule: &ScaleRule) -> Thresholds {
     Thresholds { m3_per_day: rule.m3_per_day, m3_per_year: rule.m3_per_year }
 }
 
-fn class_of(judged: Judged) -> ScaleClass {
-    match judged {
-        Judged::Above => ScaleClass::Above,
-        Judged::Below => ScaleClass::Below,
-        Judged::Undetermined => ScaleClass::Undetermined,
-    }
-}
-
 fn figure(on: Option<Day>, derived: &Derived) -> ScaleFigure {
     ScaleFigure {
         on,
-        scale: class_of(derived.scale),
+        scale: derived.scale,
         basis: derived.basis.map(|basis| basis.code().to_owned()),
         m3_per_day: derived.m3_per_day,
         m3_per_year: derived.m3_per_year,

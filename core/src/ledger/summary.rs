@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ScaleClass;
 use super::problems::Problem;
-use super::profile::ScaleClass;
 use super::row::{LedgerRow, LifeCycle, PartyColumn};
 use crate::ids::OutletId;
 

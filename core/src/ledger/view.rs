@@ -1,11 +1,14 @@
 //! What one reading sees of a record: entries known by a day, dated by a day, with the decisions,
 //! reviews and values that follow from them.
 
+use std::cell::OnceCell;
+
 use super::decisions::{Decisions, Live};
 use super::findings::Finding;
 use super::grade::{Grade, Support, grade};
 use super::record::{CaseItem, FieldItem, Item, Record};
 use super::review::Reviews;
+use super::scale::Scale;
 use super::set::MilestoneSet;
 use super::values::Values;
 use crate::domain::case::Decision;
@@ -109,6 +112,7 @@ pub(crate) struct View<'v, 'r> {
     pub live: Live<'v, 'r>,
     pub reviews: Reviews<'r>,
     pub values: Values,
+    scale: OnceCell<Scale>,
 }
 
 impl<'v, 'r> View<'v, 'r> {
@@ -123,7 +127,12 @@ impl<'v, 'r> View<'v, 'r> {
         let live = decisions.at(as_of);
         let reviews = Reviews::read(known.record, &known.field, &live, set, findings);
         let values = Values::read(&known.field, &live, &reviews, findings);
-        Self { known, set, dictionaries, decisions, live, reviews, values }
+        Self { known, set, dictionaries, decisions, live, reviews, values, scale: OnceCell::new() }
+    }
+
+    /// 规模, derived when first asked for.
+    pub(crate) fn scale(&self) -> &Scale {
+        self.scale.get_or_init(|| super::scale::derive(self))
     }
 
     /// Grades a date of an item.

@@ -200,8 +200,7 @@ impl EdgeStore {
             .map(|candidate| (candidate.item, candidate.run))
             .unzip();
         let base = self.load(doc)?;
-        let context = admission::Context::default();
-        let outcome = admission::apply_each(base.as_ref(), doc.kind, &runs, &context);
+        let (results, applied) = tried(base.as_ref(), doc, &runs);
         let known = |hash: &ChangeHash| base.as_ref().is_some_and(|base| base.has(hash));
         let rows = self.runs(doc)?;
         let from_server = judging.from_server;
@@ -209,7 +208,7 @@ impl EdgeStore {
             let of_run = |row: &RunRow| run.heads().iter().any(|head| row.changes.contains(&head.hash));
             rows.iter().any(|(_, row)| row.state == state && of_run(row))
         };
-        for ((item, run), result) in items.into_iter().zip(runs).zip(outcome.runs) {
+        for ((item, run), result) in items.into_iter().zip(runs).zip(results) {
             if let Err(Refusal::Equivocation { second, .. }) = &result
                 && run.signer() == self.identity.public()
             {
@@ -246,9 +245,9 @@ impl EdgeStore {
             }
             judging.kept.extend(keep);
         }
-        if let Some(applied) = outcome.applied {
-            judging.new_changes += applied.new_changes.len() as u64;
-            judging.documents.push((*doc, applied.document));
+        if let Some((document, new_changes)) = applied {
+            judging.new_changes += new_changes;
+            judging.documents.push((*doc, document));
         }
         Ok(())
     }
@@ -306,6 +305,25 @@ impl EdgeStore {
         let incarnation = parted(&self.identity, change);
         self.renew(incarnation, Renewed::Equivocation)
     }
+}
+
+/// A document and how many of its changes are new.
+type Grown = (Document, u64);
+
+/// What becomes of the runs, and the document with those that are new and how many changes these are.
+fn tried(
+    base: Option<&Document>,
+    doc: &DocKey,
+    runs: &[CheckedRun],
+) -> (Vec<Result<(), Refusal>>, Option<Grown>) {
+    if base.is_none()
+        && let Some((document, new_changes)) = admission::start_line(doc.kind, runs)
+    {
+        return (vec![Ok(()); runs.len()], Some((document, new_changes.len() as u64)));
+    }
+    let outcome = admission::apply_each(base, doc.kind, runs, &admission::Context::default());
+    let applied = outcome.applied.map(|applied| (applied.document, applied.new_changes.len() as u64));
+    (outcome.runs, applied)
 }
 
 fn read<T, U>(

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::world::*;
 use crate::admission::{
-    ChangeHead, CheckedRun, Context, Op, OpRef, apply, apply_each, check_form, continue_line, encode_change,
+    ChangeHead, CheckedRun, Context, Op, OpRef, apply, apply_each, check_form, continue_line, encode_change, start_line,
 };
 use crate::doc::{Chronicle, Constants, Document, Entry, RESERVED};
 use crate::domain::field::fact as name;
@@ -31,6 +31,11 @@ fn agree(before: &[CheckedRun], runs: &[CheckedRun]) -> bool {
     let outcome = apply_each(base.as_ref(), FIELD, runs, &Context::default());
     let Some(continued) = continue_line(&chronicle(before), runs, &Context::default()) else { return false };
     assert!(outcome.runs.iter().all(Result::is_ok), "{:?}", outcome.runs);
+    if before.is_empty() && !continued.new_changes.is_empty() {
+        let (document, new_changes) = start_line(FIELD, runs).unwrap();
+        assert_eq!((document.entries(), new_changes), (continued.document.entries(), continued.new_changes.clone()));
+        assert_eq!(Document::load(FIELD, &document.save()).unwrap().heads(), continued.document.heads());
+    }
     let Some(applied) = outcome.applied else {
         assert!(continued.new_changes.is_empty());
         return true;
