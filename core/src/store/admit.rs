@@ -311,11 +311,7 @@ impl EdgeStore {
 type Grown = (Document, u64);
 
 /// What becomes of the runs, and the document with those that are new and how many changes these are.
-fn tried(
-    base: Option<&Document>,
-    doc: &DocKey,
-    runs: &[CheckedRun],
-) -> (Vec<Result<(), Refusal>>, Option<Grown>) {
+fn tried(base: Option<&Document>, doc: &DocKey, runs: &[CheckedRun]) -> (Vec<Result<(), Refusal>>, Option<Grown>) {
     if base.is_none()
         && let Some((document, new_changes)) = admission::start_line(doc.kind, runs)
     {

@@ -36,8 +36,8 @@ impl Engine {
         Ok(entries.filter_map(|entry| entry.parse().ok()).collect())
     }
 
-    /// Writes entries into a reference document as the server. Every ledger row follows in the
-    /// same transaction.
+    /// Writes entries into a reference document as the server. Ledger rows follow in the same
+    /// transaction when they read what is new.
     ///
     /// # Errors
     /// When the document cannot be written, or the database refuses.
