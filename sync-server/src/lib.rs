@@ -23,6 +23,7 @@ pub mod env;
 pub mod error;
 pub mod folder;
 pub mod inventory;
+pub mod membership;
 pub mod photos;
 pub mod replica;
 pub mod report;

@@ -61,6 +61,8 @@ function enliven(root: ParentNode): void {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  // The menu is open where there is room for it beside the page.
+  if (window.matchMedia("(max-width: 60rem)").matches) document.querySelector(".menu details")?.removeAttribute("open");
   enliven(document);
   shortcuts();
   document.documentElement.dataset.ready = "yes";

@@ -1,15 +1,16 @@
 //! `device list|show|revoke`.
 
-use outlet_core::identity::{Level, Revocation, Role, Roster, Signed, SignedRevocation, fingerprint};
+use outlet_core::identity::{Level, Role, Roster, fingerprint};
 use outlet_core::ids::{Collection, PersonId, PublicKey};
 use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::DeviceCommand;
+use crate::db::devices;
 use crate::db::devices::StoredMember;
-use crate::db::{devices, feed, meta};
 use crate::error::{CommandError, Exit};
 use crate::folder::Folder;
+use crate::membership;
 use crate::ui::{self, Ui};
 
 /// `device list --json`: a list of these; `device show --json`: one.
@@ -144,22 +145,7 @@ fn show(device: &Device, ui: &mut Ui) -> Outcome {
 }
 
 fn revoke(device: &Device, reason: &str, folder: &Folder, ui: &mut Ui) -> Outcome {
-    if device.server {
-        return Err(CommandError::user("this is the server's own key").hint("`outlet-server key rotate` replaces it"));
-    }
-    let now = ui.env.now();
-    let revoked = folder.database.write::<_, CommandError>(|tx| {
-        // By server receipt: nothing received from here on counts, whatever the device's clock says.
-        if !devices::revoke(tx, &device.key, now)? {
-            return Ok(false);
-        }
-        let revocation = Revocation { key: device.key, at: now, reason: reason.to_owned(), who: "command line".into() };
-        let signed: SignedRevocation = Signed::sign(folder.key(), revocation);
-        feed::append_sealed(tx, Collection::REFERENCE, feed::ItemKind::Revocation, &device.key.0, &signed.to_bytes())?;
-        meta::next(tx, meta::ROSTER)?;
-        meta::audit(tx, now, "command line", "revoke", &device.key.to_string())?;
-        Ok(true)
-    })?;
+    let revoked = membership::revoke(folder, device.key, reason, ui.env.now(), "command line")?;
     if !revoked {
         let since = device.revoked_at.clone().unwrap_or_default();
         return Err(CommandError::user(format!("{} is revoked since {since}", device.key.short())));

@@ -66,6 +66,40 @@ pub fn last_receipt(connection: &Connection) -> Result<Option<Timestamp>, DbErro
     Ok(get::<i64>(connection, LAST_RECEIPT)?.map(Timestamp::from_millis))
 }
 
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Number.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Account, or "command line".
+    pub who: String,
+    /// What.
+    pub action: String,
+    /// Of what.
+    pub detail: String,
+}
+
+/// The log from the newest line on, before a number, where one is given.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn audit_lines(connection: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<AuditLine>, DbError> {
+    let sql = "SELECT id, at, who, action, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![before.unwrap_or(i64::MAX), limit], |row| {
+        Ok(AuditLine {
+            id: row.get(0)?,
+            at: Timestamp::from_millis(row.get(1)?),
+            who: row.get(2)?,
+            action: row.get(3)?,
+            detail: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Keeps who did what with the server.
 ///
 /// # Errors

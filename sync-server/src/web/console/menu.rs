@@ -8,7 +8,16 @@ type Item = (&'static str, &'static str, Need);
 
 const MENU: &[(&str, &[Item])] = &[
     ("menu-see", &[("/", "nav-dashboard", Need::Viewer), ("/outlets", "nav-outlets", Need::Viewer)]),
-    // menu-exchange, menu-administer: as their pages land.
+    ("menu-exchange", &[("/exports", "nav-exports", Need::Viewer)]),
+    (
+        "menu-administer",
+        &[
+            ("/devices", "nav-devices", Need::Admin),
+            ("/quarantine", "nav-quarantine", Need::Admin),
+            ("/accounts", "nav-accounts", Need::Admin),
+            ("/audit", "nav-audit", Need::Admin),
+        ],
+    ),
 ];
 
 /// A group of entries.

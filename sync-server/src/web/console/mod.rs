@@ -17,14 +17,20 @@ use tokio::sync::Semaphore;
 use crate::engine::Engine;
 
 mod assets;
+mod audit;
 mod dashboard;
+pub mod deciding;
+mod exports;
 mod fault;
 mod form;
 mod frame;
+mod held;
+mod members;
 mod menu;
 mod outlet;
 mod outlets;
 mod page;
+mod people;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -94,11 +100,23 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/views", post(outlets::keep_view))
         .route("/outlets/{collection}/{id}", get(outlet::page))
         .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
+        .route("/exports", get(exports::page))
+        .route("/exports/{file}", get(exports::file))
         .route("/signout", post(sign_in::sign_out));
-    let admin = Router::new();
+    let supervisor = Router::new()
+        .route("/outlets/{collection}/{id}/decide/{what}", get(outlet::acts::form).post(outlet::acts::decide));
+    let admin = Router::new()
+        .route("/devices", get(members::page))
+        .route("/devices/{key}/revoke", post(members::revoke))
+        .route("/tickets", post(members::ticket))
+        .route("/quarantine", get(held::page).post(held::decide))
+        .route("/accounts", get(people::page).post(people::add))
+        .route("/accounts/{login}", post(people::change))
+        .route("/audit", get(audit::page));
 
     let pages = open
         .merge(viewer.layer(from_fn_with_state(Need::Viewer, visitor::guard)))
+        .merge(supervisor.layer(from_fn_with_state(Need::Supervisor, visitor::guard)))
         .merge(admin.layer(from_fn_with_state(Need::Admin, visitor::guard)))
         .fallback(async || Fault::NOT_FOUND)
         .layer(from_fn(visitor::same_site))

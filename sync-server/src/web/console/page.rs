@@ -51,6 +51,12 @@ impl Page {
         self.words.message(key, &[])
     }
 
+    /// The message `GROUP-KEY`: for keys that are data.
+    #[must_use]
+    pub fn t_of(&self, group: &str, key: &str) -> String {
+        self.words.message(&format!("{group}-{key}"), &[])
+    }
+
     /// A message with one value in it.
     pub fn t1(&self, key: &str, name: &str, value: impl Display) -> String {
         self.words.message(key, &[(name, &value.to_string())])

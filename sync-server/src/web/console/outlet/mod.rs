@@ -15,6 +15,7 @@ use super::{Answer, Console, Fault, Page, Shared, Visitor, Words, show};
 use crate::db::DbError;
 use crate::inventory;
 
+pub(super) mod acts;
 mod chain;
 mod dossier;
 mod facts;
@@ -28,6 +29,7 @@ use facts::FactLine;
 use milestones::MilestoneBlock;
 use photos::PhotoCard;
 use timeline::Event;
+pub(super) use timeline::described;
 
 #[derive(Template)]
 #[template(path = "console/outlet.html")]
@@ -46,6 +48,7 @@ struct OutletPage {
     findings: Vec<FindingLine>,
     milestones: Vec<MilestoneBlock>,
     events: Vec<Event>,
+    acts: &'static [&'static str],
     printed: String,
 }
 
@@ -165,11 +168,11 @@ pub(super) async fn page(
             Ok((row, Dossier::read(console, key)?))
         })
         .await?;
-    show(&OutletPage::new(page, row, &dossier))
+    show(&OutletPage::new(page, &visitor, row, &dossier))
 }
 
 impl OutletPage {
-    fn new(page: Page, row: LedgerRow, dossier: &Dossier) -> Self {
+    fn new(page: Page, visitor: &Visitor, row: LedgerRow, dossier: &Dossier) -> Self {
         let words = page.words();
         let address = super::outlets::address(&row.key);
         let decided = row.classification.clone().or_else(|| row.classification_proposed.clone());
@@ -185,6 +188,7 @@ impl OutletPage {
             findings: dossier.findings.iter().map(|finding| FindingLine::new(&page, finding)).collect(),
             milestones: milestones::blocks(&page, &dossier.explanations),
             events: timeline::events(&page, &dossier.field, &dossier.case),
+            acts: if visitor.decides() { acts::ACTS } else { &[] },
             printed: super::page::moment(dossier.now),
             address,
             row,

@@ -53,30 +53,51 @@ pub(super) fn events(page: &Page, field: &[Said], case: &[Said]) -> Vec<Event> {
 }
 
 fn event(page: &Page, said: &Said, decision: bool) -> Event {
-    let words = page.words();
-    let prefix = if decision { "decision" } else { "entry" };
-    let key = format!("{prefix}-{}", said.kind().replace('_', "-"));
+    Event {
+        when: moment(said.when()),
+        title: title(page, said.kind(), decision),
+        who: said.who.clone().unwrap_or_default(),
+        decision,
+        details: details(page, &said.value),
+    }
+}
+
+/// The name of an entry's type.
+fn title(page: &Page, kind: &str, decision: bool) -> String {
+    let key = format!("{}-{}", if decision { "decision" } else { "entry" }, kind.replace('_', "-"));
     let title = page.t(&key);
-    let object = said.value.as_object();
+    if title == key { kind.to_owned() } else { title }
+}
+
+/// An entry in one line: its type and what it says.
+pub(in super::super) fn described(page: &Page, entry: &Value) -> String {
+    let kind = entry.get("type").and_then(Value::as_str).unwrap_or_default();
+    // Field records and case files name no type alike but `sign`, which reads the same.
+    let decision =
+        page.t(&format!("decision-{}", kind.replace('_', "-"))) != format!("decision-{}", kind.replace('_', "-"));
+    let details = details(page, entry).into_iter().map(|(label, value)| format!("{label} {value}"));
+    let details: Vec<String> = details.collect();
+    format!("{} {}", title(page, kind, decision), details.join("；")).trim().to_owned()
+}
+
+fn details(page: &Page, entry: &Value) -> Vec<(String, String)> {
+    let words = page.words();
+    let object = entry.as_object();
     let shown =
         object.into_iter().flatten().filter(|(name, value)| !HIDDEN.contains(&name.as_str()) && !is_empty(value));
+    let fact = entry.get("field").and_then(Value::as_str);
     let detail = |(name, value): (&String, &Value)| {
         // A fact's value has the vocabulary of the fact.
-        let vocabulary = if name == "value" { said.text("field").unwrap_or(name) } else { name };
+        let vocabulary = if name == "value" { fact.unwrap_or(name) } else { name };
         let label = if name == "field" { page.t("fact") } else { words.key(name) };
         let text = match (name.as_str(), value.as_str()) {
             ("field", Some(field)) => words.column(field),
+            ("step", Some(step)) => page.t(&format!("step-{step}")),
             _ => value_text(words, vocabulary, value),
         };
         (label, text.chars().take(LONGEST).collect())
     };
-    Event {
-        when: moment(said.when()),
-        title: if title == key { said.kind().to_owned() } else { title },
-        who: said.who.clone().unwrap_or_default(),
-        decision,
-        details: shown.map(detail).collect(),
-    }
+    shown.map(detail).collect()
 }
 
 fn is_empty(value: &Value) -> bool {

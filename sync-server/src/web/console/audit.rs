@@ -1,0 +1,42 @@
+//! The audit log: who did what with the server, newest first.
+
+use askama::Template;
+use axum::extract::State;
+
+use super::{Answer, Form, Page, Shared, show};
+use crate::db::DbError;
+use crate::db::meta::{self, AuditLine};
+
+/// Lines on a page.
+const LINES: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "console/audit.html")]
+struct AuditPage {
+    page: Page,
+    lines: Vec<AuditLine>,
+    /// Number that the next page begins before.
+    next: Option<i64>,
+}
+
+/// `GET /audit?before=NUMBER`.
+pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answer {
+    let before = form.value("before").parse().ok();
+    let lines = console
+        .ask(move |console| {
+            Ok(console.engine.database().read::<_, DbError>(|tx| meta::audit_lines(tx, before, LINES))?)
+        })
+        .await?;
+    let full = u32::try_from(lines.len()).is_ok_and(|count| count == LINES);
+    let next = lines.last().map(|line| line.id).filter(|_| full);
+    show(&AuditPage { page, lines, next })
+}
+
+impl AuditPage {
+    /// The action in words.
+    fn action(&self, line: &AuditLine) -> String {
+        let key = format!("audit-{}", line.action.replace([' ', '_'], "-"));
+        let text = self.page.t(&key);
+        if text == key { line.action.clone() } else { text }
+    }
+}

@@ -1,0 +1,192 @@
+//! Accounts: who may sign in, with which right, for which collections. A password is set here by an
+//! administrator and handed over in person; it is never shown or sent back.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use outlet_core::ids::PersonId;
+
+use super::members::{counties, role_of, ticked};
+use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
+use crate::accounts::{self, Account, AccountError, MAX_PASSWORD, MIN_PASSWORD, NewAccount};
+use crate::db::{DbError, meta, sessions};
+
+#[derive(Template)]
+#[template(path = "console/accounts.html")]
+struct AccountsPage {
+    page: Page,
+    accounts: Vec<AccountLine>,
+    form: Form,
+    roles: Vec<(String, String)>,
+    collections: Vec<(String, String)>,
+    /// Who looks cannot shut the own account.
+    own: String,
+}
+
+struct AccountLine {
+    login: String,
+    name: String,
+    role: String,
+    collections: String,
+    disabled: Option<String>,
+    /// What is wrong with the new password that was given for it.
+    error: Option<String>,
+}
+
+impl AccountLine {
+    fn new(page: &Page, form: &Form, account: Account) -> Self {
+        let collections: Vec<String> = account.collections.iter().map(|own| page.place(&own.to_string())).collect();
+        Self {
+            role: page.t(match account.title() {
+                "admin" => "role-admin",
+                "city supervisor" => "role-city",
+                "county supervisor" => "role-county",
+                _ => "role-viewer",
+            }),
+            collections: if collections.is_empty() { page.t("all") } else { collections.join("、") },
+            disabled: account.disabled_at.as_ref().map(|at| page.moment(at)),
+            error: form.error(&format!("password-{}", account.login)).map(str::to_owned),
+            login: account.login,
+            name: account.name,
+        }
+    }
+}
+
+/// `GET /accounts`.
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+    list(&console, page, &visitor, Form::default()).await
+}
+
+async fn list(console: &std::sync::Arc<Console>, page: Page, visitor: &Visitor, form: Form) -> Answer {
+    let all = console.ask(|console| Ok(console.engine.database().read::<_, DbError>(|tx| accounts::all(tx))?)).await?;
+    let roles = ["viewer", "county", "city", "admin"].map(|role| (role.to_owned(), page.t(&format!("role-{role}"))));
+    let status = if form.failed() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let view = AccountsPage {
+        accounts: all.into_iter().map(|account| AccountLine::new(&page, &form, account)).collect(),
+        roles: roles.to_vec(),
+        collections: counties(&page),
+        own: visitor.account.login.clone(),
+        form,
+        page,
+    };
+    show_with(status, &view)
+}
+
+/// `POST /accounts`.
+pub(super) async fn add(State(console): Shared, page: Page, visitor: Visitor, mut form: Form) -> Answer {
+    let role = role_of(form.value("role"));
+    if role.is_none() {
+        form.fail("role", page.t("wrong-needed"));
+    }
+    // An administrator without collections has all of them.
+    let all = form.value("role") == "admin" && form.all("collections").next().is_none();
+    let collections = if all { Vec::new() } else { ticked(&page, &mut form) };
+    let Some((role, level)) = role.filter(|_| !form.failed()) else {
+        return list(&console, page, &visitor, form).await;
+    };
+    let person = crate::env::random().map(PersonId).map_err(|_| Fault::INTERNAL)?;
+    let new = NewAccount {
+        login: form.value("login").into(),
+        name: form.value("name").into(),
+        person,
+        role,
+        level,
+        collections,
+    };
+    let (password, who) = (form.exact("password").to_owned(), visitor.account.login.clone());
+    let added = hashing(&console, move |console| {
+        let now = console.engine.folder.now();
+        let added = accounts::add(console.engine.database(), new, &password, now);
+        if let Ok(account) = &added {
+            note(console, &who, "account_add", &account.login)?;
+        }
+        Ok(added.map(|_| ()))
+    })
+    .await?;
+    match added {
+        Ok(()) => Ok(go_on("/accounts", "account-added")),
+        Err(error) => {
+            fail(&page, &mut form, error)?;
+            list(&console, page, &visitor, form).await
+        }
+    }
+}
+
+/// Who at the console did it; the account module itself says "administrator".
+fn note(console: &Console, who: &str, action: &str, login: &str) -> Result<(), Fault> {
+    let now = console.engine.folder.now();
+    Ok(console.engine.database().write::<_, DbError>(|tx| meta::audit(tx, now, who, action, login))?)
+}
+
+/// Passwords are hashed a few at a time.
+async fn hashing<T: Send + 'static>(
+    console: &std::sync::Arc<Console>,
+    work: impl FnOnce(&Console) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let permit = console.hashing.acquire().await.map_err(|_| Fault::INTERNAL)?;
+    let done = console.ask(work).await;
+    drop(permit);
+    done
+}
+
+/// Says beside its field what is wrong.
+fn fail(page: &Page, form: &mut Form, error: AccountError) -> Result<(), Fault> {
+    match error {
+        AccountError::Taken(_) => form.fail("login", page.t("account-taken")),
+        AccountError::Login(_) => form.fail("login", page.t("account-login")),
+        AccountError::Password(_) => {
+            form.fail("password", page.t2("account-password", ("least", MIN_PASSWORD), ("most", MAX_PASSWORD)));
+        }
+        AccountError::Rights(_) => form.fail("role", page.t("account-rights")),
+        AccountError::Unknown(_) => return Err(Fault::NOT_FOUND),
+        AccountError::Database(error) => return Err(error.into()),
+        other => {
+            tracing::error!(error = %other, "an account cannot be changed");
+            return Err(Fault::INTERNAL);
+        }
+    }
+    Ok(())
+}
+
+/// `POST /accounts/{login}`: a new password, or shut, or open again.
+pub(super) async fn change(
+    State(console): Shared,
+    page: Page,
+    visitor: Visitor,
+    Path(login): Path<String>,
+    mut form: Form,
+) -> Answer {
+    let act = form.value("act").to_owned();
+    if act == "disable" && login.eq_ignore_ascii_case(&visitor.account.login) {
+        return Ok(go_on("/accounts", "account-own"));
+    }
+    let (password, who) = (form.exact("password").to_owned(), visitor.account.login.clone());
+    let (named, done) = (login.clone(), act.clone());
+    let changed = hashing(&console, move |console| {
+        let (database, now) = (console.engine.database(), console.engine.folder.now());
+        let changed = match act.as_str() {
+            "password" => accounts::set_password(database, &login, &password, now),
+            "disable" => accounts::set_enabled(database, &login, false, now),
+            "enable" => accounts::set_enabled(database, &login, true, now),
+            _ => return Err(Fault::BAD_REQUEST),
+        };
+        if let Ok(account) = &changed {
+            database.write::<_, DbError>(|tx| sessions::remove_all_of(tx, &account.login))?;
+            note(console, &who, &format!("account_{act}"), &account.login)?;
+        }
+        Ok(changed.map(|_| ()))
+    })
+    .await?;
+    match changed {
+        Ok(()) => Ok(go_on("/accounts", &format!("account-{done}"))),
+        Err(AccountError::Password(_)) => {
+            let message = page.t2("account-password", ("least", MIN_PASSWORD), ("most", MAX_PASSWORD));
+            form.fail(&format!("password-{named}"), message);
+            list(&console, page, &visitor, form).await
+        }
+        Err(error) => {
+            fail(&page, &mut form, error)?;
+            list(&console, page, &visitor, form).await
+        }
+    }
+}
