@@ -216,6 +216,10 @@ const LABELS: &[Label] = &[
     ("contemporaneous", "当时留痕", "contemporaneous"),
     ("documented", "有文件佐证", "documented"),
     ("asserted", "仅有填报日期", "asserted"),
+    // Why a record is not counted.
+    ("open_suspect", "疑似，未排除", "an open suspect"),
+    ("not_known_then", "当时尚未入账", "not known then"),
+    ("set_up_after", "节点之后新设", "set up after"),
     // Findings.
     ("unknown_entry", "本版本不认识的内容（已保留）", "an entry of a newer version (kept)"),
     ("decision_unknown_author", "决定人不在名册中", "decided by somebody the roster does not know"),

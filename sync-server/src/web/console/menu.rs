@@ -7,7 +7,14 @@ use super::visitor::{Need, Visitor};
 type Item = (&'static str, &'static str, Need);
 
 const MENU: &[(&str, &[Item])] = &[
-    ("menu-see", &[("/", "nav-dashboard", Need::Viewer), ("/outlets", "nav-outlets", Need::Viewer)]),
+    (
+        "menu-see",
+        &[
+            ("/", "nav-dashboard", Need::Viewer),
+            ("/map", "nav-map", Need::Viewer),
+            ("/outlets", "nav-outlets", Need::Viewer),
+        ],
+    ),
     ("menu-exchange", &[("/exports", "nav-exports", Need::Viewer)]),
     (
         "menu-administer",

@@ -25,6 +25,7 @@ mod fault;
 mod form;
 mod frame;
 mod held;
+mod map;
 mod members;
 mod menu;
 mod outlet;
@@ -72,6 +73,15 @@ impl Console {
         Self { engine, tables: dashboard::Tables::default(), hashing: Semaphore::new(HASHING), secure }
     }
 
+    /// The visitor behind a request's cookies, for interfaces beside the pages. A request that changes
+    /// something must come from a page of this server, with the token of its forms in the header.
+    ///
+    /// # Errors
+    /// [`Fault::FORGED`], or what the database refuses.
+    pub fn visitor(&self, headers: &axum::http::HeaderMap, changes: bool) -> Result<Option<Visitor>, Fault> {
+        visitor::of_request(self, headers, changes)
+    }
+
     /// Runs what reads or writes the database, or the disk, on a thread that may wait.
     ///
     /// # Errors
@@ -98,6 +108,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/live", get(dashboard::live_part))
         .route("/outlets", get(outlets::page))
         .route("/views", post(outlets::keep_view))
+        .route("/map", get(map::page))
+        .route("/outlets/{id}", get(outlet::by_id))
         .route("/outlets/{collection}/{id}", get(outlet::page))
         .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
         .route("/exports", get(exports::page))

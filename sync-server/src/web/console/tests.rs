@@ -320,3 +320,143 @@ async fn an_outlet_is_on_one_page_with_everything_escaped_and_hidden_from_other_
     let hash = "00".repeat(32);
     assert_eq!(client.get(&format!("{address}/files/{hash}")).await.status, StatusCode::NOT_FOUND);
 }
+
+/// The value of a hidden field.
+fn hidden<'b>(body: &'b str, name: &str) -> &'b str {
+    let needle = format!(r#"name="{name}" value=""#);
+    body.split_once(&needle).unwrap_or_else(|| panic!("{body}")).1.split('"').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_stale_page_shows_both_and_overwrites_nothing() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let run = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[run]);
+    let mut one = Client::signed_in(&kit, Role::Supervisor, Some(Level::County)).await;
+    let mut two = Client::signed_in(&kit, Role::Admin, None).await;
+    let address = format!("/outlets/{}/{}", county().code(), outlet(1).id);
+    let form = format!("{address}/decide/name");
+    let (first, second) = (one.get(&form).await.body, two.get(&form).await.body);
+    let (first, second) = (hidden(&first, "seen").to_owned(), hidden(&second, "seen").to_owned());
+    assert_eq!(first, second);
+    let seen = one.post(&form, &[("name", "巴河 <b>一号</b>"), ("seen", &first)]).await;
+    assert_eq!((seen.status, seen.location()), (StatusCode::SEE_OTHER, format!("{address}?done=decided").as_str()));
+    let seen = two.post(&form, &[("name", "另一个名称"), ("seen", &second), ("note", "我的说明")]).await;
+    assert_eq!(seen.status, StatusCode::CONFLICT, "{}", seen.body);
+    assert!(seen.body.contains("没有被覆盖") && seen.body.contains("巴河 &#60;b&#62;一号"), "theirs: {}", seen.body);
+    assert!(seen.body.contains("另一个名称") && seen.body.contains("我的说明"), "mine is kept");
+    let shown = one.get(&address).await.body;
+    assert!(shown.contains("人 supervisor") && !shown.contains("另一个名称"), "{shown}");
+    let now = hidden(&seen.body, "seen").to_owned();
+    let seen = two.post(&form, &[("name", "另一个名称"), ("seen", &now)]).await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.body);
+}
+
+#[tokio::test]
+async fn a_form_error_stands_beside_its_field_with_what_was_typed() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let run = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[run]);
+    let mut client = Client::signed_in(&kit, Role::Supervisor, Some(Level::County)).await;
+    let form = format!("/outlets/{}/{}/decide/plan", county().code(), outlet(1).id);
+    let seen = hidden(&client.get(&form).await.body, "seen").to_owned();
+    let typed = [("step", "draft"), ("criteria", "<i>标准</i>"), ("due", "明天"), ("seen", seen.as_str())];
+    let answer = client.post(&form, &typed).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains(r#"id="due-error">请填写日期"#), "{}", answer.body);
+    assert!(answer.body.contains(r#"id="measures-error""#) && answer.body.contains("&#60;i&#62;标准"));
+    assert!(answer.body.contains(r#"value="明天""#));
+    // What the rules say comes in the page's words.
+    let typed = [("step", "approve"), ("measures", "ban"), ("due", "2022-10-01"), ("seen", seen.as_str())];
+    let answer = client.post(&form, &typed).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("这项决定由市级作出"), "{}", answer.body);
+    let typed = [("step", "draft"), ("measures", "no-such"), ("due", "2022-10-01"), ("seen", seen.as_str())];
+    assert!(client.post(&form, &typed).await.body.contains("“no-such”不在字典中"));
+    let typed =
+        [("step", "draft"), ("measures", "rain_sewage_separation"), ("due", "2024-10-01"), ("seen", seen.as_str())];
+    assert!(client.post(&form, &typed).await.body.contains("晚于法定时限"));
+}
+
+#[tokio::test]
+async fn an_address_above_ones_right_is_refused_whatever_the_way() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let run = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[run]);
+    let decide = format!("/outlets/{}/{}/decide/plan", county().code(), outlet(1).id);
+    let admin = ["/devices", "/quarantine", "/accounts", "/audit"];
+    let mut viewer = Client::signed_in(&kit, Role::Viewer, None).await;
+    for path in admin.iter().copied().chain([decide.as_str()]) {
+        let seen = viewer.get(path).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(
+            seen.body.contains("您的账号没有这项权限") && !seen.body.contains("隔离的修改"),
+            "{path}: {}",
+            seen.body
+        );
+    }
+    for path in ["/tickets", "/accounts", "/accounts/viewernone", "/quarantine", "/devices/00/revoke", decide.as_str()]
+    {
+        assert_eq!(viewer.post(path, &[("act", "enable")]).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let mut supervisor = Client::signed_in(&kit, Role::Supervisor, Some(Level::City)).await;
+    assert_eq!(supervisor.get(&decide).await.status, StatusCode::OK);
+    assert_eq!(supervisor.get("/accounts").await.status, StatusCode::FORBIDDEN);
+    let mut admin_client = Client::signed_in(&kit, Role::Admin, None).await;
+    for path in admin {
+        assert_eq!(admin_client.get(path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_issues_tickets_makes_accounts_and_shuts_them() {
+    let kit = Kit::new();
+    let mut client = Client::signed_in(&kit, Role::Admin, None).await;
+    let seen = client.post("/tickets", &[("name", ""), ("role", "inspector")]).await;
+    assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let grant = [("name", "张 <三>"), ("role", "inspector"), ("collections", "511902")];
+    let seen = client.post("/tickets", &grant).await;
+    assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
+    assert!(seen.body.contains("张 &#60;三&#62;") && seen.body.contains(r#"class="qr""#));
+    let new =
+        [("login", "wang"), ("name", "王五"), ("role", "county"), ("collections", "511902"), ("password", "short")];
+    let seen = client.post("/accounts", &new).await;
+    assert!(seen.body.contains(r#"id="password-error""#) && !seen.body.contains(r#"value="short""#), "{}", seen.body);
+    let new =
+        [("login", "wang"), ("name", "王五"), ("role", "county"), ("collections", "511902"), ("password", PASSWORD)];
+    assert_eq!(client.post("/accounts", &new).await.location(), "/accounts?done=account-added");
+    let mut wang = Client::new(&kit);
+    wang.get("/signin").await;
+    let sign_in = [("login", "wang"), ("password", PASSWORD)];
+    assert_eq!(wang.post("/signin", &sign_in).await.location(), "/");
+    assert_eq!(client.post("/accounts/wang", &[("act", "disable")]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(wang.get("/").await.status, StatusCode::SEE_OTHER, "the session ends at once");
+    wang.get("/signin").await;
+    assert!(wang.post("/signin", &sign_in).await.body.contains("已停用"));
+    let own = client.post("/accounts/adminnone", &[("act", "disable")]).await;
+    assert_eq!(own.location(), "/accounts?done=account-own");
+    let log = client.get("/audit").await.body;
+    assert!(log.contains("停用账号") && log.contains("adminnone") && log.contains("生成工单"), "{log}");
+}
+
+#[tokio::test]
+async fn exports_hold_only_what_the_account_sees() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let run = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[run]);
+    let mut client = Client::signed_in(&kit, Role::Viewer, None).await;
+    let seen = client.get("/exports/ledger.csv").await;
+    assert!(seen.headers["content-disposition"].to_str().unwrap().contains("ledger-2022-03-01.csv"));
+    assert!(seen.body.contains("排污口名称") && seen.body.contains("一号排口"));
+    account(&kit, "elsewhere", Role::Viewer, None, vec![Collection::from_code(511_921).unwrap()]);
+    let mut other = Client::new(&kit);
+    other.get("/signin").await;
+    other.post("/signin", &[("login", "elsewhere"), ("password", PASSWORD)]).await;
+    assert!(!other.get("/exports/ledger.csv").await.body.contains("一号排口"));
+    assert_eq!(client.get("/exports/ledger.csv?as_of=x").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(client.get("/exports/keys.csv").await.status, StatusCode::NOT_FOUND);
+}

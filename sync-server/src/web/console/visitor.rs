@@ -191,6 +191,17 @@ pub(super) fn find(console: &Console, secret: &Secret) -> Result<Option<Visitor>
     Ok(Some(Visitor { account: Arc::new(account), session: name }))
 }
 
+/// See [`Console::visitor`].
+pub(super) fn of_request(console: &Console, headers: &HeaderMap, changes: bool) -> Result<Option<Visitor>, Fault> {
+    let Some(secret) = Secret::of_session(headers, console.secure) else { return Ok(None) };
+    let Some(visitor) = find(console, &secret)? else { return Ok(None) };
+    let sent = headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if changes && !(of_this_site(headers) && same(sent, &secret.token())) {
+        return Err(Fault::FORGED);
+    }
+    Ok(Some(visitor))
+}
+
 /// The guard of a group of addresses.
 pub(super) async fn guard(State(need): State<Need>, request: Request, next: Next) -> Response {
     let Some(page) = request.extensions().get::<Page>() else { return Fault::INTERNAL.into_response() };

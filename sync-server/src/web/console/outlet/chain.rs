@@ -16,7 +16,7 @@ const DOWN: u32 = 16;
 /// Nodes and sources drawn; more are named below the picture.
 const MOST: usize = 40;
 /// Letters that fit into a box.
-const LETTERS: usize = 11;
+const LETTERS: usize = 9;
 
 /// The picture.
 pub(super) struct Chain {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use outlet_core::ledger::LedgerRow;
+use outlet_core::time::Timestamp;
 use serde_json::Value;
 
 use super::super::Words;
@@ -60,7 +61,7 @@ fn assertion(words: Words, name: &str, said: &Said) -> Assertion {
         value: value_text(words, name, value),
         who: said.who.clone().unwrap_or_default(),
         when: moment(said.when()),
-        basis: said.text("basis").map(|code| words.term("location_source", code)).unwrap_or_default(),
+        basis: said.text("basis").map(|code| text_value(words, "basis", code)).unwrap_or_default(),
     }
 }
 
@@ -69,6 +70,9 @@ pub(super) fn value_text(words: Words, name: &str, value: &Value) -> String {
     match value {
         Value::Null => words.message("blank", &[]),
         Value::Bool(answer) => words.label(if *answer { "yes" } else { "no" }),
+        Value::Number(number) if matches!(name, "taken_at" | "sampled_at" | "arrived_at" | "fixed_at") => {
+            number.as_i64().map_or_else(|| number.to_string(), |millis| moment(Timestamp::from_millis(millis)))
+        }
         Value::Number(number) => number.to_string(),
         Value::String(text) => text_value(words, name, text),
         Value::Array(all) => all.iter().map(|one| value_text(words, name, one)).collect::<Vec<_>>().join("、"),
@@ -91,32 +95,65 @@ fn text_value(words: Words, name: &str, text: &str) -> String {
     match name {
         "county" | "management_unit" | "collection" => words.place(text),
         "outlet_type" => words.outlet_type(text),
-        "state" => words.term("outlet_state", text),
+        "level" | "step" => {
+            known(words.message(&format!("step-{text}"), &[]), "step-").unwrap_or_else(|| text.to_owned())
+        }
         _ => {
-            let found = words.term(dictionary(name), text);
-            // States and steps that no dictionary has are in the table of labels.
-            if found == text { words.label(text) } else { found }
+            let found =
+                dictionaries(name).iter().map(|dictionary| words.term(dictionary, text)).find(|found| found != text);
+            // Steps and actions that no dictionary has are messages; states are in the table of labels.
+            found
+                .or_else(|| known(words.message(&format!("code-{}", text.replace('_', "-")), &[]), "code-"))
+                .unwrap_or_else(|| words.label(text))
         }
     }
 }
 
-/// The dictionary of a field's codes: its own name, or the one that it shares.
-fn dictionary(name: &str) -> &str {
+/// A message that there is: an unknown key comes back as it is.
+fn known(text: String, prefix: &str) -> Option<String> {
+    (!text.starts_with(prefix)).then_some(text)
+}
+
+/// The dictionaries of a field's codes: its own name, or those that it shares.
+fn dictionaries(name: &str) -> &[&str] {
     match name {
-        "measures" => "measure",
-        "items" | "item" => "construction_item",
-        "reasons" => "return_reason",
-        "sections" => "review_section",
-        "problems" => "problem",
-        "pattern" => "discharge_pattern",
-        "water_sources" => "water_source",
-        "outcome" => "survey_outcome",
-        "conclusion" => "trace_conclusion",
-        "methods" => "trace_method",
-        "means" => "trace_means",
-        "slot" => "photo_slot",
-        "warnings" => "photo_warning",
-        "basis" => "scale_basis",
-        other => other,
+        "measures" => &["measure"],
+        "items" | "item" => &["construction_item", "acceptance_item"],
+        "reasons" | "reason" => {
+            &["return_reason", "no_sample_reason", "level_3_reason", "non_outlet_reason", "exemption"]
+        }
+        "sections" => &["review_section"],
+        "problems" => &["problem"],
+        "pattern" | "discharge_pattern" => &["discharge_pattern"],
+        "water_sources" => &["water_source"],
+        "outcome" => &["survey_outcome"],
+        "conclusion" => &["trace_conclusion"],
+        "methods" => &["trace_method"],
+        "means" => &["trace_means"],
+        "slot" => &["photo_slot"],
+        "warnings" => &["photo_warning"],
+        "basis" => &["location_source", "scale_basis"],
+        "kind" => &["node_kind", "sample_kind", "attachment_kind", "merged_into"],
+        "state" => &["outlet_state", "sign_state"],
+        "source" => &["location_source"],
+        "form" => &["sign_form"],
+        "appearance" => &["appearance"],
+        "surroundings" => &["surroundings"],
+        "weather" => &["weather"],
+        "task_source" => &["task_source"],
+        "discharge_state" => &["discharge_state"],
+        "parameter" => &["parameter"],
+        "qualifier" => &["qualifier"],
+        "classification" => &["classification"],
+        "scale" => &["scale"],
+        "entry_mode" => &["entry_mode"],
+        "shape" => &["shape"],
+        "material" => &["material"],
+        "bank" => &["bank"],
+        "mouth" => &["mouth"],
+        "set_up" => &["set_up"],
+        "type_scheme" => &["type_scheme"],
+        "approval_status" => &["approval_status"],
+        _ => &[],
     }
 }

@@ -70,9 +70,24 @@ fn condition(page: &Page, row: &ConditionRow) -> ConditionLine {
         exempt: row.exempt.is_some(),
         date: day(row.date),
         grade: row.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
-        decided_by: row.decided_by.clone().unwrap_or_default(),
+        decided_by: row.decided_by.as_deref().map(|who| titled(page, who)).unwrap_or_default(),
         missing: row.missing.iter().map(|code| page.label(code)).collect::<Vec<_>>().join("、"),
     }
+}
+
+/// "Name (title)" with the title in the page's language.
+fn titled(page: &Page, who: &str) -> String {
+    let Some((name, title)) = who.strip_suffix(')').and_then(|who| who.rsplit_once(" (")) else {
+        return who.to_owned();
+    };
+    let key = match title {
+        "admin" => "role-admin",
+        "city supervisor" => "role-city",
+        "county supervisor" => "role-county",
+        "inspector" => "role-inspector",
+        _ => return who.to_owned(),
+    };
+    format!("{name}（{}）", page.t(key))
 }
 
 fn day(day: Option<Day>) -> String {

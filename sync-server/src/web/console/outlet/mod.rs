@@ -4,7 +4,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use outlet_core::export;
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, OutletId};
@@ -196,6 +196,11 @@ impl OutletPage {
         }
     }
 
+    /// Where it is, for the map.
+    fn place(&self) -> Option<String> {
+        self.row.lon.zip(self.row.lat).map(|(lon, lat)| format!("/map?at={lon},{lat}"))
+    }
+
     fn state(&self) -> String {
         self.page.label(self.row.state.code())
     }
@@ -237,6 +242,27 @@ impl Words {
     pub fn cell(self, row: &LedgerRow, code: &str) -> Option<String> {
         export::shown(row, code, self.style())
     }
+}
+
+/// `GET /outlets/{id}`: to the page of the outlet, wherever its collection; maps know ids only.
+pub(super) async fn by_id(State(console): Shared, visitor: Visitor, Path(id): Path<String>) -> Answer {
+    let id: OutletId = id.parse().map_err(|_| Fault::NOT_FOUND)?;
+    let scope = visitor.scope();
+    let found = console
+        .ask(move |console| {
+            Ok(console.engine.database().read::<_, DbError>(|tx| {
+                for collection in crate::db::feed::collections(tx)? {
+                    let key = DocKey { kind: DocKind::Field, collection, id };
+                    if inventory::one(tx, &scope, &key)?.is_some() {
+                        return Ok(Some(key));
+                    }
+                }
+                Ok(None)
+            })?)
+        })
+        .await?;
+    let key = found.ok_or(Fault::NOT_FOUND)?;
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, super::outlets::address(&key))]).into_response())
 }
 
 /// `GET /outlets/{collection}/{id}/files/{hash}`: a photo or attachment, untouched.

@@ -19,7 +19,7 @@ pub(super) struct Event {
 }
 
 /// Keys that the title, the author or the machine already has.
-const HIDDEN: [&str; 18] = [
+const HIDDEN: [&str; 21] = [
     "type",
     "at",
     "witness",
@@ -33,6 +33,9 @@ const HIDDEN: [&str; 18] = [
     "evidence",
     "photos",
     "orientation",
+    "direction_deg",
+    "width",
+    "height",
     "offset_in_file",
     "corrects",
     "contact",
@@ -92,7 +95,6 @@ fn details(page: &Page, entry: &Value) -> Vec<(String, String)> {
         let label = if name == "field" { page.t("fact") } else { words.key(name) };
         let text = match (name.as_str(), value.as_str()) {
             ("field", Some(field)) => words.column(field),
-            ("step", Some(step)) => page.t(&format!("step-{step}")),
             _ => value_text(words, vocabulary, value),
         };
         (label, text.chars().take(LONGEST).collect())
