@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 pub mod admission;
+pub mod bundle;
 pub mod doc;
 pub mod domain;
 pub mod export;

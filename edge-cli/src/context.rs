@@ -31,6 +31,8 @@ pub(crate) struct Context<'e> {
     workspace: Option<Workspace>,
     dictionaries: Option<Rc<Dictionaries>>,
     last_now: Cell<i64>,
+    /// Where the last session went.
+    pub(crate) via: Option<String>,
 }
 
 /// A saved act.
@@ -47,7 +49,15 @@ pub(crate) struct Saved {
 
 impl<'e> Context<'e> {
     pub(crate) fn new(ui: Ui<'e>, home: Option<PathBuf>, accept_weak_storage: bool) -> Self {
-        Self { ui, home, accept_weak_storage, workspace: None, dictionaries: None, last_now: Cell::new(i64::MIN) }
+        Self {
+            ui,
+            home,
+            accept_weak_storage,
+            workspace: None,
+            dictionaries: None,
+            last_now: Cell::new(i64::MIN),
+            via: None,
+        }
     }
 
     /// The device's clock, never twice the same: two equal assertions in one millisecond would be
@@ -141,6 +151,12 @@ impl<'e> Context<'e> {
             Witnessed::By(witness) => Some(witness.person),
             _ => self.person(&entry.origin.actor.key()),
         }
+    }
+
+    /// Who brought a change to this device: the server, or a colleague's device.
+    pub(crate) fn carrier(&self, key: &PublicKey) -> String {
+        let server = |workspace: &Workspace| workspace.roster().is_some_and(|roster| roster.is_server(key));
+        if self.workspace.as_ref().is_some_and(server) { "server".to_owned() } else { self.author(key) }
     }
 
     /// The document that an outlet's field record is.

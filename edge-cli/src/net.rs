@@ -1,21 +1,56 @@
-//! The network side of `sync` and `enroll`: dial, run one session over the store, show progress.
+//! The network side of `sync`, `enroll` and `peer`: dial or listen, run sessions over the store, show
+//! progress.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use outlet_core::identity::{ServerAddress, ServerCert};
-use outlet_core::store::{EdgeStore, Store, StoreError};
+use outlet_core::identity::{PeerAddress, SecretKey, ServerAddress, ServerCert, TransportKind};
+use outlet_core::ids::{BlobHash, PublicKey};
+use outlet_core::store::{EdgeStore, Lend, PeerReplica, Store, StoreError};
 use outlet_core::sync::replica::Sealed;
 use outlet_core::sync::session::{CloseReason, Config, Event, Options, Phase, Session, Summary};
 use outlet_core::time::Timestamp;
-use outlet_transport::{Congestion, Driven, Hooks, TransportError, dial, dial_by_roster, drive};
+use outlet_transport::{Congestion, Driven, Hooks, Link, TransportError, dial, dial_by_roster, drive, quic};
+use serde_json::json;
 
+use crate::commands::peer::PATIENCE;
 use crate::commands::sync::unreachable;
 use crate::context::Context;
 use crate::error::{CommandError, Result};
-use crate::ui::{Progress, Ui};
+use crate::route::Route;
+use crate::ui::{Progress, Ui, Warning};
+
+/// The store, lent to one call at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedStore(pub(crate) Arc<Mutex<EdgeStore>>);
+
+impl Lend for SharedStore {
+    fn with<T>(&mut self, work: impl FnOnce(&mut EdgeStore) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::because("cannot start the network side", error))
+}
+
+/// How fast to send into a bad link: `OUTLET_CONGESTION`, else what was measured to be best.
+fn congestion(ctx: &Context<'_>) -> Result<Congestion> {
+    let Some(text) = ctx.ui.env.var("OUTLET_CONGESTION").filter(|text| !text.is_empty()) else {
+        return Ok(Congestion::default());
+    };
+    text.parse().map_err(|error| CommandError::user(format!("OUTLET_CONGESTION: {error}")).hint("unset it"))
+}
 
 /// Runs one session with the first server that answers.
 pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Options) -> Result<Summary> {
+    let (home, started, congestion) = (ctx.home()?, ctx.ui.env.now(), congestion(ctx)?);
     let workspace = ctx.workspace()?;
     let (key, pins, roster) = (workspace.secret_key(), workspace.pins()?, workspace.roster());
     if servers.is_empty() || pins.is_empty() {
@@ -24,19 +59,17 @@ pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Op
         );
     }
     let replica = workspace.replica();
-    let started = ctx.ui.env.now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::because("cannot start the network side", error))?;
+    let order = Route::order(&home, servers, started);
+    let runtime = runtime()?;
     let mut shown = Shown::new(&mut ctx.ui);
+    let mut via = None;
     let driven = runtime.block_on(async {
-        let congestion = Congestion::default();
         let (address, link) = match &roster {
-            Some(roster) => dial_by_roster(servers, &key, &pins, roster, congestion).await?,
-            None => dial(servers, &key, &pins, congestion).await?,
+            Some(roster) => dial_by_roster(&order, &key, &pins, roster, congestion).await?,
+            None => dial(&order, &key, &pins, congestion).await?,
         };
-        shown.ui.status(format!("Connected to {address}."));
+        shown.connected(&home, servers, &address, started);
+        via = Some(address);
         if let Some(certificate) = &link.introduced {
             // The root vouches for the server's new key: kept before the session builds on it.
             keep_server(&replica, certificate, started).map_err(Failed::Store)?;
@@ -47,13 +80,172 @@ pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Op
         Ok::<Driven, Failed>(drive(link, session, replica, hooks).await)
     });
     shown.end();
+    let damaged = std::mem::take(&mut shown.damaged);
     // A call that is still running holds the store: it ends before the next command.
     drop(runtime);
+    ctx.via = via.map(|address| address.to_string());
     match driven {
-        Ok(driven) => finished(driven),
+        Ok(driven) => {
+            damaged_here(ctx, &damaged)?;
+            finished(driven)
+        }
         Err(Failed::Network(error)) => Err(unreachable(error)),
         Err(Failed::Store(error)) => Err(error.into()),
     }
+}
+
+/// Runs one session with another device that listens.
+pub(crate) fn meet(ctx: &mut Context<'_>, address: &PeerAddress, options: Options) -> Result<Summary> {
+    let (started, congestion) = (ctx.ui.env.now(), congestion(ctx)?);
+    let workspace = ctx.workspace()?;
+    let key = workspace.secret_key();
+    let pins = match address.key {
+        Some(key) => BTreeSet::from([key]),
+        // Without the key of the QR code: whoever is a member. Its name is shown.
+        None => members(workspace, started),
+    };
+    let replica = Arc::new(Mutex::new(PeerReplica::new(SharedStore(workspace.replica()))));
+    let at = ServerAddress { transport: TransportKind::Quic, host: address.host.clone(), port: address.port };
+    let names = workspace.roster();
+    let runtime = runtime()?;
+    let mut shown = Shown::new(&mut ctx.ui);
+    let driven = runtime.block_on(async {
+        let called = tokio::time::timeout(PATIENCE, dial(&[at], &key, &pins, congestion)).await;
+        let (_, link) = called.map_err(|_| {
+            TransportError::Unreachable(vec![format!("{address}: no answer within {} s", PATIENCE.as_secs())])
+        })??;
+        let name = names.as_ref().and_then(|roster| roster.membership(&link.peer)).map(|member| member.name.clone());
+        shown.ui.status(format!("Connected to {} ({}).", name.as_deref().unwrap_or("a device"), link.peer.short()));
+        let session = Session::initiator(Config::new(key.clone(), link.peer, link.binding), options);
+        let hooks = Hooks::new(started, |event| shown.event(&event)).stop_when(interrupted());
+        Ok::<Driven, TransportError>(drive(link, session, replica, hooks).await)
+    });
+    shown.end();
+    drop(runtime);
+    ctx.via = Some(address.to_string());
+    match driven {
+        Ok(driven) => finished(driven),
+        Err(error @ TransportError::WrongServerKey { .. }) => {
+            Err(CommandError::because("another device answers at this address", error)
+                .hint("scan the QR code again, or read the address from the other screen; both must have synced with the server once"))
+        }
+        Err(error) => Err(CommandError::because("the other device could not be reached", error)
+            .hint("is `outlet peer listen` running there, and are both in the same network?")),
+    }
+}
+
+fn members(workspace: &crate::workspace::Workspace, now: Timestamp) -> BTreeSet<PublicKey> {
+    let Some(roster) = workspace.roster() else { return BTreeSet::new() };
+    let keys = roster.certificates().map(|cert| cert.value().key);
+    keys.filter(|key| roster.may_connect(key, now).is_ok()).collect()
+}
+
+/// How to wait for other devices.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listen {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// One session only.
+    pub(crate) once: bool,
+    /// At most so long.
+    pub(crate) longest: Option<Duration>,
+}
+
+/// Takes sessions of other devices, one after another; true when at least one went well.
+/// `announce` shows where it listens.
+pub(crate) fn listen(
+    ctx: &mut Context<'_>,
+    listen: &Listen,
+    announce: impl FnOnce(&mut Ui<'_>, SocketAddr, PublicKey) -> Result<()>,
+) -> Result<bool> {
+    let congestion = congestion(ctx)?;
+    let (clock, workspace) = (ctx.ui.env.clock(), ctx.workspace()?);
+    let (key, store) = (workspace.secret_key(), SharedStore(workspace.replica()));
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
+        let endpoint = quic::listen(listen.address, &key, congestion).map_err(|error| {
+            CommandError::because(format!("cannot listen on {}", listen.address), error)
+                .hint("choose another --address, or port 0")
+        })?;
+        let bound = endpoint.local_addr()?;
+        announce(&mut ctx.ui, bound, key.public())?;
+        let over = async {
+            match listen.longest {
+                Some(longest) => tokio::time::sleep(longest).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(over);
+        let stop = interrupted();
+        tokio::pin!(stop);
+        let mut went_well = false;
+        loop {
+            let incoming = tokio::select! {
+                () = &mut over => break,
+                () = &mut stop => break,
+                incoming = endpoint.accept() => incoming,
+            };
+            let Some(incoming) = incoming else { break };
+            // One at a time: who calls meanwhile waits in the handshake.
+            let link = match quic::accept(incoming).await {
+                Ok(connection) => Link::accept(connection).await,
+                Err(error) => Err(error),
+            };
+            let Ok(link) = link else { continue };
+            let ended = session(&mut ctx.ui, link, &key, &store, clock()).await?;
+            went_well |= ended;
+            if listen.once {
+                break;
+            }
+        }
+        endpoint.close(0_u32.into(), b"done");
+        let _in_time = tokio::time::timeout(Duration::from_secs(3), endpoint.wait_idle()).await.is_ok();
+        Ok::<bool, CommandError>(went_well)
+    });
+    drop(runtime);
+    served
+}
+
+async fn session(
+    ui: &mut Ui<'_>,
+    link: Link,
+    key: &SecretKey,
+    store: &SharedStore,
+    started: Timestamp,
+) -> Result<bool> {
+    let peer = link.peer;
+    let mut shown = Shown::new(ui);
+    let replica = Arc::new(Mutex::new(PeerReplica::new(store.clone())));
+    let session = Session::acceptor(Config::new(key.clone(), peer, link.binding));
+    let hooks = Hooks::new(started, |event| shown.event(&event)).stop_when(interrupted());
+    let driven = drive(link, session, replica, hooks).await;
+    shown.end();
+    let summary = &driven.summary;
+    let name = store.clone().with(|store| {
+        let roster = Store::roster(store).ok().flatten();
+        roster.and_then(|roster| roster.membership(&peer).map(|member| member.name.clone()))
+    });
+    let way = |way: &outlet_core::sync::session::Transferred| json!({"changes": way.changes, "photos": way.photos, "previews": way.previews, "bytes": way.bytes});
+    if ui.json {
+        ui.data(&json!({"peer": peer, "name": name, "outcome": summary.outcome.as_str(), "sent": way(&summary.sent),
+            "received": way(&summary.received),
+            "why": summary.why.as_ref().map(|why| json!({"code": why.code.as_str(), "message": why.text}))}))?;
+    } else {
+        let name = name.unwrap_or_else(|| format!("key {}", peer.short()));
+        ui.line(format!(
+            "{name}: {}; {} changes and {} photos received, {} changes and {} photos given",
+            summary.outcome.as_str(),
+            summary.received.changes,
+            summary.received.photos,
+            summary.sent.changes,
+            summary.sent.photos
+        ))?;
+        if let Some(why) = &summary.why {
+            ui.warn(&Warning::new(why.code.as_str(), why.text.clone()));
+        }
+    }
+    ui.flush()?;
+    Ok(summary.outcome == outlet_core::sync::session::SyncOutcome::Converged)
 }
 
 /// Why no session came about.
@@ -73,6 +265,23 @@ fn keep_server(store: &Mutex<EdgeStore>, certificate: &ServerCert, now: Timestam
     let Some(mut enrolment) = store.enrolment()? else { return Ok(()) };
     enrolment.server_certificate = Some(Sealed(certificate.to_bytes()));
     store.enrol(&enrolment, now)
+}
+
+/// Files that arrived with other bytes twice: is it the copy on this device that has changed?
+fn damaged_here(ctx: &mut Context<'_>, damaged: &BTreeSet<BlobHash>) -> Result<()> {
+    for hash in damaged {
+        let here = ctx.workspace()?.store().blob_intact(hash)?;
+        let text = if here {
+            format!("file {hash} arrived damaged twice and stays pending: the link or the server's disk alters bytes.")
+        } else {
+            format!(
+                "file {hash} on this device is no longer what was recorded, so it cannot be sent: put the original \
+                 picture beside it again with `outlet photo`, or run `outlet doctor`."
+            )
+        };
+        ctx.ui.warn(&Warning::new("damaged_file", text));
+    }
+    Ok(())
 }
 
 async fn interrupted() {
@@ -101,11 +310,20 @@ fn finished(driven: Driven) -> Result<Summary> {
 struct Shown<'u, 'e> {
     ui: &'u mut Ui<'e>,
     phase: Option<(Phase, Progress)>,
+    damaged: BTreeSet<BlobHash>,
 }
 
 impl<'u, 'e> Shown<'u, 'e> {
     fn new(ui: &'u mut Ui<'e>) -> Self {
-        Self { ui, phase: None }
+        Self { ui, phase: None, damaged: BTreeSet::new() }
+    }
+
+    /// Says where, and remembers a way round what is blocked.
+    fn connected(&mut self, home: &Path, servers: &[ServerAddress], address: &ServerAddress, now: Timestamp) {
+        self.ui.status(format!("Connected to {address}."));
+        if Route::note(home, servers, address, now) {
+            self.ui.status("The first address does not answer; this one is tried first for the next hour.");
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -113,6 +331,9 @@ impl<'u, 'e> Shown<'u, 'e> {
             Event::Progress { phase, done, total } => self.progress(*phase, *done, *total),
             Event::Held { doc, code } => self.note(&format!("held by the server ({code}): {doc}")),
             Event::ItemRefused { doc, code, text } => self.note(&format!("refused ({code}): {doc}: {text}")),
+            Event::FileRefused { hash, code } if ["hash_mismatch", "unreadable"].contains(&code.as_str()) => {
+                self.damaged.insert(*hash);
+            }
             Event::FileRefused { hash, code } => self.note(&format!("photo refused ({code}): {hash}")),
             Event::Comparing(collections) => {
                 let all: Vec<String> = collections.iter().map(ToString::to_string).collect();
@@ -123,7 +344,7 @@ impl<'u, 'e> Shown<'u, 'e> {
     }
 
     fn note(&mut self, text: &str) {
-        self.ui.warn(&crate::ui::Warning::new("sync", text.to_owned()));
+        self.ui.warn(&Warning::new("sync", text.to_owned()));
     }
 
     fn progress(&mut self, phase: Phase, done: u64, total: Option<u64>) {

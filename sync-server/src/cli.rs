@@ -81,6 +81,14 @@ pub enum Command {
         after_help = "Example:\n  outlet-server restore --data /srv/outlets2 --passphrase-file pass.txt outlets.tar.age"
     )]
     Restore(ArchiveArgs),
+    /// Bundles on a USB stick: what devices could not send, and what they could not fetch.
+    #[command(subcommand)]
+    Bundle(BundleCommand),
+    /// Each change of an outlet: who wrote it, whose device carried it here, when it was received.
+    #[command(
+        after_help = "Example:\n  outlet-server history 019a0c3e --data /srv/outlets\n\nJSON: [{\"document\", \"change\", \"author\", \"author_key\", \"carrier\", \"carrier_key\", \"device_time\", \"received_at\", \"state\"}]"
+    )]
+    History(HistoryArgs),
     /// Load milestone sets, dictionaries, townships, rivers (TOML) into the reference documents.
     #[command(after_help = "Example:\n  outlet-server load-reference --data /srv/outlets fixtures/reference/*.toml")]
     LoadReference(LoadReferenceArgs),
@@ -290,6 +298,51 @@ pub struct ArchiveArgs {
     /// File whose first line is the passphrase [default: $OUTLET_PASSPHRASE].
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// `bundle`.
+#[derive(Debug, Subcommand)]
+pub enum BundleCommand {
+    /// Take a bundle that `outlet bundle export` made. Works while `serve` runs; repeated, it changes nothing.
+    #[command(
+        after_help = "Example:\n  outlet-server bundle import /media/usb/week-12.outlet --data /srv/outlets\n\nIt is read to its end and checked before anything of it is used. Exit code 3: some parts were not taken."
+    )]
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Write all of some counties for the members who may read them.
+    #[command(
+        after_help = "Example:\n  outlet-server bundle export week-12.outlet --collection 511902 --photos previews --data /srv/outlets"
+    )]
+    Export {
+        /// The file; it must not exist yet.
+        file: PathBuf,
+        /// County code; repeat for more.
+        #[arg(long = "collection", required = true, value_name = "CODE")]
+        collections: Vec<Collection>,
+        /// Photos and attachments.
+        #[arg(long, value_enum, default_value = "none")]
+        photos: BundlePhotos,
+    },
+}
+
+/// Which files go into a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BundlePhotos {
+    /// All.
+    All,
+    /// Previews.
+    Previews,
+    /// None.
+    None,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The outlet: id (or its first digits), temporary number, or official code.
+    pub id: String,
 }
 
 /// `load-reference`.

@@ -13,6 +13,7 @@ use clap::Parser as _;
 
 pub mod accounts;
 pub mod backup;
+pub mod bundle;
 pub mod cli;
 mod commands;
 pub mod config;

@@ -1,8 +1,8 @@
 //! Photos and attachments: bytes named by their SHA-256.
 //!
-//! A file arrives in `incoming/HASH.part`, in pieces, over as many sessions as it takes. Complete,
-//! it is hashed and put into the object store with fsync; only then comes its row, and only then
-//! its receipt. Names are made from hashes, never from what a device says, so that no path leads
+//! A file arrives in `incoming/HASH.part`, in pieces, over as many sessions as it takes, hashed as it
+//! comes. Complete, it is synced once and renamed into its folder; only then comes its row, and only
+//! then its receipt. Names are made from hashes, never from what a device says, so that no path leads
 //! out of the folder.
 
 use std::collections::BTreeSet;
@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use outlet_core::ids::BlobHash;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{CommandError, IoContext};
 
-/// Files up to this size are put at once, larger ones in pieces of it.
-const PIECE: usize = 8 << 20;
+/// Bytes read at once.
+const PIECE: usize = 1 << 20;
 
 /// Why a file could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,13 @@ pub enum PhotoError {
 }
 
 impl PhotoError {
+    /// The disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io(error, _) if matches!(error.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// There are no such bytes.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -55,6 +62,7 @@ impl PhotoError {
 #[derive(Debug)]
 pub struct Photos {
     store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
     incoming: PathBuf,
     /// Being received by some session.
     busy: Mutex<BTreeSet<BlobHash>>,
@@ -67,6 +75,9 @@ pub struct Incoming {
     hash: BlobHash,
     file: File,
     length: u64,
+    /// Over the first `hashed` bytes: all of them, where the file came in one session.
+    hasher: Sha256,
+    hashed: u64,
 }
 
 impl Drop for Incoming {
@@ -91,7 +102,8 @@ impl Photos {
                 CommandError::user(format!("the photo folder {} cannot be used: {error}", folder.display()))
             })?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), incoming: incoming.to_owned(), busy: Mutex::default() })
+        let (folder, incoming) = (folder.to_owned(), incoming.to_owned());
+        Ok(Self { store: Arc::new(store), folder, incoming, busy: Mutex::default() })
     }
 
     /// Begins or continues a file; `None` while another session receives it.
@@ -103,12 +115,19 @@ impl Photos {
             return Ok(None);
         }
         let open = || {
+            if !self.part(&hash).exists() && self.place(&hash).exists() {
+                // Renamed before a crash, and its row never came: nothing is sent twice.
+                std::fs::rename(self.place(&hash), self.part(&hash))?;
+            }
             let file = File::options().create(true).truncate(false).read(true).write(true).open(self.part(&hash))?;
             let length = file.metadata()?.len();
             Ok((file, length))
         };
         match open() {
-            Ok((file, length)) => Ok(Some(Incoming { photos: Arc::clone(self), hash, file, length })),
+            Ok((file, length)) => {
+                let (photos, hasher) = (Arc::clone(self), Sha256::new());
+                Ok(Some(Incoming { photos, hash, file, length, hasher, hashed: 0 }))
+            }
             Err(error) => {
                 self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
                 Err(PhotoError::Io(error, "opening a partial file"))
@@ -118,6 +137,17 @@ impl Photos {
 
     fn part(&self, hash: &BlobHash) -> PathBuf {
         self.incoming.join(format!("{hash}.part"))
+    }
+
+    fn place(&self, hash: &BlobHash) -> PathBuf {
+        let name = hash.to_string();
+        self.folder.join(&name[..2]).join(&name)
+    }
+
+    /// A file to be read from its beginning, piece by piece.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>, hash: &BlobHash) -> PhotoReader {
+        PhotoReader { photos: Arc::clone(self), hash: *hash, at: 0, piece: Bytes::new() }
     }
 
     /// Part of a file.
@@ -174,6 +204,10 @@ impl Incoming {
             .seek(SeekFrom::Start(offset))
             .and_then(|_| self.file.write_all(bytes))
             .map_err(|error| PhotoError::Io(error, "writing a partial file"))?;
+        if self.hashed == offset {
+            self.hasher.update(bytes);
+            self.hashed += bytes.len() as u64;
+        }
         self.length += bytes.len() as u64;
         Ok(())
     }
@@ -183,66 +217,76 @@ impl Incoming {
     /// # Errors
     /// When the partial file cannot be cut.
     pub fn discard(&mut self) -> Result<(), PhotoError> {
-        self.length = 0;
+        (self.length, self.hashed, self.hasher) = (0, 0, Sha256::new());
         self.file.set_len(0).map_err(|error| PhotoError::Io(error, "emptying a partial file"))
     }
 
-    /// Checks the hash and puts the file into the store, durably. False when the bytes are not
-    /// those of the hash; they are discarded then. The partial file stays until
-    /// [`Incoming::remove_partial`]: after a crash before the row, nothing is sent twice.
+    /// Checks the hash and gives the file its place, durably. False when the bytes are not those of
+    /// the hash; they are discarded then.
     ///
     /// # Errors
-    /// When the partial file cannot be read, or the store refuses.
+    /// When the partial file cannot be read, synced or renamed.
     pub fn finish(&mut self) -> Result<bool, PhotoError> {
         if self.sha256()? != self.hash {
             self.discard()?;
             return Ok(false);
         }
-        let location = location(&self.hash);
-        let reading = |error| PhotoError::Io(error, "reading a partial file");
-        self.file.seek(SeekFrom::Start(0)).map_err(reading)?;
-        if self.length <= PIECE as u64 {
-            let piece = read_piece(&mut self.file).map_err(reading)?;
-            wait(self.photos.store.put(&location, piece.into()))?;
-        } else {
-            let mut upload = wait(self.photos.store.put_multipart(&location))?;
-            loop {
-                let piece = read_piece(&mut self.file).map_err(reading)?;
-                if piece.is_empty() {
-                    break;
-                }
-                wait(upload.put_part(piece.into()))?;
-            }
-            wait(upload.complete())?;
+        let place = self.photos.place(&self.hash);
+        let folder = place.parent().unwrap_or(&self.photos.folder).to_owned();
+        let storing = |error| PhotoError::Io(error, "storing a file");
+        let new = !folder.exists();
+        std::fs::create_dir_all(&folder).map_err(storing)?;
+        self.file.sync_data().map_err(storing)?;
+        std::fs::rename(self.photos.part(&self.hash), &place).map_err(storing)?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(storing)?;
+        if new {
+            File::open(&self.photos.folder).and_then(|folder| folder.sync_all()).map_err(storing)?;
         }
         Ok(true)
     }
 
-    /// The file is in the store and its row durable: the partial file has done its work, and a
-    /// leftover is harmless.
-    pub fn remove_partial(self) {
-        let _ = std::fs::remove_file(self.photos.part(&self.hash));
-    }
-
+    /// Reads again only what was not hashed as it came.
     fn sha256(&mut self) -> Result<BlobHash, PhotoError> {
         let reading = |error| PhotoError::Io(error, "reading a partial file");
-        self.file.seek(SeekFrom::Start(0)).map_err(reading)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let got = self.file.read(&mut buffer).map_err(reading)?;
-            if got == 0 {
-                return Ok(BlobHash(hasher.finalize().into()));
+        if self.hashed < self.length {
+            self.file.seek(SeekFrom::Start(self.hashed)).map_err(reading)?;
+            let mut buffer = vec![0; PIECE];
+            loop {
+                let got = self.file.read(&mut buffer).map_err(reading)?;
+                if got == 0 {
+                    break;
+                }
+                self.hasher.update(&buffer[..got]);
             }
-            hasher.update(&buffer[..got]);
         }
+        Ok(BlobHash(std::mem::take(&mut self.hasher).finalize().into()))
     }
 }
 
-fn read_piece(file: &mut File) -> std::io::Result<Vec<u8>> {
-    let mut piece = Vec::new();
-    file.take(PIECE as u64).read_to_end(&mut piece)?;
-    Ok(piece)
+/// A photo being read.
+#[derive(Debug)]
+pub struct PhotoReader {
+    photos: Arc<Photos>,
+    hash: BlobHash,
+    at: u64,
+    piece: Bytes,
+}
+
+impl std::io::Read for PhotoReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.piece.is_empty() {
+            self.piece = match self.photos.read(&self.hash, self.at, PIECE) {
+                Ok(piece) => piece,
+                // Behind its end: the store has no empty range.
+                Err(PhotoError::Store(object_store::Error::Generic { .. })) if self.at > 0 => Bytes::new(),
+                Err(error) => return Err(std::io::Error::other(error)),
+            };
+            self.at += self.piece.len() as u64;
+        }
+        let piece = self.piece.split_to(buffer.len().min(self.piece.len()));
+        buffer[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
 }
 
 /// Two digits of the hash as folder, so that no folder has a million files.
@@ -289,9 +333,15 @@ mod tests {
         assert_eq!(second.length(), 70_000);
         second.write(70_000, &bytes[70_000..]).unwrap();
         assert!(second.finish().unwrap());
-        assert_eq!(std::fs::metadata(photos.part(&hash(&bytes))).unwrap().len(), 200_000, "until the row is there");
-        second.remove_partial();
         assert!(!photos.part(&hash(&bytes)).exists());
+        drop(second);
+        // As after a crash before the row: it is all there, and finishes again.
+        let mut again = photos.receive(hash(&bytes)).unwrap().unwrap();
+        assert_eq!(again.length(), 200_000);
+        assert!(again.finish().unwrap());
+        let mut read = Vec::new();
+        photos.reader(&hash(&bytes)).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
         assert_eq!(photos.read_all(&hash(&bytes)).unwrap(), bytes);
         assert_eq!(photos.read(&hash(&bytes), 199_990, 100).unwrap(), bytes[199_990..]);
         photos.remove(&hash(&bytes)).unwrap();
@@ -311,12 +361,24 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_goes_in_parts() {
+    fn a_large_file_is_read_in_pieces() {
         let (_place, photos) = photos();
         let bytes = vec![7_u8; PIECE * 2 + 5];
         let mut incoming = photos.receive(hash(&bytes)).unwrap().unwrap();
         incoming.write(0, &bytes).unwrap();
         assert!(incoming.finish().unwrap());
         assert_eq!(photos.read_all(&hash(&bytes)).unwrap().len(), bytes.len());
+        let mut read = Vec::new();
+        photos.reader(&hash(&bytes)).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+
+    #[test]
+    fn a_full_disk_is_called_that() {
+        let (_place, photos) = photos();
+        let name = hash(b"large");
+        std::os::unix::fs::symlink("/dev/full", photos.part(&name)).unwrap();
+        let mut incoming = photos.receive(name).unwrap().unwrap();
+        assert!(incoming.write(0, b"large").unwrap_err().is_full());
     }
 }

@@ -7,8 +7,8 @@ use outlet_core::identity::{BlobReceipt, Certificate, Membership, Role, Signed, 
 use outlet_core::ids::{BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey};
 use outlet_core::sync::replica::{
     Admitted, Batch, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor, DocHeads, FeedItem,
-    Introduction, Limits, Local, Missing, Outgoing, PeerPlan, Pending, Refusal, RefusalCode, Replica, ReplicaError,
-    Sealed, SendPlan, SignedStatement, Since, Verdict,
+    Fetch, Introduction, Limits, Local, Missing, Outgoing, PeerPlan, Pending, Refusal, RefusalCode, Replica,
+    ReplicaError, Sealed, SendPlan, SignedStatement, Since, Verdict,
 };
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Transaction};
@@ -18,7 +18,7 @@ use crate::db::files::{self, StoredFile};
 use crate::db::{DbError, devices, meta, records};
 use crate::engine::{Engine, EngineError, load_digest, projector};
 use crate::enrol;
-use crate::photos::Incoming;
+use crate::photos::{Incoming, PhotoError};
 
 /// Feed items read at a time.
 const PAGE: usize = 512;
@@ -36,6 +36,10 @@ pub struct ServerReplica {
     lacking: Option<Vec<BlobOffer>>,
     /// Collections served in this session.
     served: Vec<Collection>,
+    /// Files the device asked for by name.
+    asked: Vec<BlobHash>,
+    /// It wants files of others in general.
+    fetches: bool,
 }
 
 impl std::fmt::Debug for ServerReplica {
@@ -63,7 +67,15 @@ impl ServerReplica {
             named: None,
             lacking: None,
             served: Vec::new(),
+            asked: Vec::new(),
+            fetches: false,
         }
+    }
+
+    /// For a bundle whose maker was judged.
+    #[must_use]
+    pub fn for_bundle(engine: Arc<Engine>, served: Vec<Collection>) -> Self {
+        Self { served, ..Self::new(engine) }
     }
 
     fn read<T>(
@@ -280,6 +292,11 @@ impl ServerReplica {
     }
 }
 
+/// A full disk passes; the device is told so, and keeps the file.
+fn storage(operation: &'static str, error: PhotoError) -> ReplicaError {
+    if error.is_full() { ReplicaError::Full { operation } } else { ReplicaError::storage(operation, error) }
+}
+
 /// Who a peer is.
 enum Recognised {
     Enrolled(Certificate),
@@ -310,7 +327,8 @@ fn since(connection: &Connection, line: &CollectionState, epoch: Epoch) -> Resul
     Ok(if holds { Since::After(cursor) } else { Since::WithoutRuns })
 }
 
-fn item(connection: &Connection, stored: &feed::Stored) -> Result<(FeedItem, usize), EngineError> {
+/// A feed item as it travels, and its size.
+pub(crate) fn item(connection: &Connection, stored: &feed::Stored) -> Result<(FeedItem, usize), EngineError> {
     let gone = || DbError::Damaged(format!("feed item {} points nowhere", stored.seq));
     if stored.kind == ItemKind::Run {
         let bytes = records::run(connection, stored.reference)?.ok_or_else(gone)?.run;
@@ -375,6 +393,8 @@ impl Replica for ServerReplica {
             };
         let skew = now.millis().saturating_sub(introduction.claimed_time.millis());
         self.write(operation, |tx| Ok(devices::seen(tx, peer, now, skew)?))?;
+        self.asked.clone_from(&introduction.files);
+        self.fetches = introduction.fetch != Fetch::Nothing;
         let plan = self.plan(peer, introduction, &membership, certificate, enrolled).map_err(failed(operation))?;
         Ok(Verdict::Welcome(plan))
     }
@@ -493,10 +513,20 @@ impl Replica for ServerReplica {
             let served = self.served.clone();
             let list = self.read("listing files", |tx| {
                 let mut list = Vec::new();
+                for hash in &self.asked {
+                    // Also one that was sent before: the device may have lost it.
+                    let offer = files::offer(tx, hash)?;
+                    list.extend(offer.filter(|offer| served.contains(&offer.doc.collection)));
+                }
+                if !self.fetches {
+                    return Ok(list);
+                }
                 for collection in served.iter().filter(|collection| **collection != Collection::REFERENCE) {
                     list.extend(files::lacking(tx, *collection, peer)?);
                 }
                 list.sort_by_key(|offer| offer.class);
+                let mut seen = std::collections::BTreeSet::new();
+                list.retain(|offer| seen.insert(offer.hash));
                 Ok(list)
             })?;
             self.lacking = Some(list);
@@ -529,7 +559,7 @@ impl Replica for ServerReplica {
         if let Some(code) = self.objection(peer, offer, now).map_err(failed("judging a file"))? {
             return Ok(BlobWant::Refused(code.into()));
         }
-        let failed = |error| ReplicaError::storage("opening a partial file", error);
+        let failed = |error| storage("opening a partial file", error);
         let Some(mut incoming) = self.engine.photos.receive(offer.hash).map_err(failed)? else {
             return Ok(BlobWant::Refused("busy".into()));
         };
@@ -547,7 +577,7 @@ impl Replica for ServerReplica {
         if offset.saturating_add(bytes.len() as u64) > offer.bytes {
             return Err(ReplicaError::Peer("more bytes than the file was said to have".into()));
         }
-        incoming.write(offset, bytes).map_err(|error| ReplicaError::storage("writing a file", error))
+        incoming.write(offset, bytes).map_err(|error| storage("writing a file", error))
     }
 
     fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, _now: Timestamp) -> Result<BlobFinish, ReplicaError> {
@@ -555,7 +585,7 @@ impl Replica for ServerReplica {
         let (offer, mut incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
         let complete = incoming.length() == offer.bytes;
         // Durable before its row, and the row before its receipt.
-        if !complete || !incoming.finish().map_err(|error| ReplicaError::storage("storing a file", error))? {
+        if !complete || !incoming.finish().map_err(|error| storage("storing a file", error))? {
             return Ok(BlobFinish::HashMismatch);
         }
         let kept = self.write("noting a file", |tx| {
@@ -569,10 +599,7 @@ impl Replica for ServerReplica {
             Ok(files::get(tx, hash)?)
         })?;
         match kept {
-            Some(StoredFile::Here(receipt)) => {
-                incoming.remove_partial();
-                Ok(BlobFinish::Stored(Some(Sealed(receipt))))
-            }
+            Some(StoredFile::Here(receipt)) => Ok(BlobFinish::Stored(Some(Sealed(receipt)))),
             // Withdrawn while it was on its way: the bytes must not stay.
             _ => {
                 self.engine.photos.remove(hash).map_err(|error| ReplicaError::storage("removing a file", error))?;

@@ -12,7 +12,15 @@ pub struct Figure {
     value: f64,
     unit: &'static str,
     limit: Option<f64>,
+    /// The limit is the least, not the most.
+    least: bool,
     compared_with: String,
+}
+
+impl Figure {
+    fn holds(&self) -> Option<bool> {
+        self.limit.map(|limit| if self.least { self.value >= limit } else { self.value <= limit })
+    }
 }
 
 /// All figures of one run.
@@ -25,13 +33,22 @@ impl Figures {
         self.push(name, value, unit, Some(limit), compared_with);
     }
 
+    /// A figure that should reach `limit`.
+    pub fn at_least(&mut self, name: &str, value: f64, unit: &'static str, limit: f64, compared_with: &str) {
+        self.push(name, value, unit, Some(limit), compared_with);
+        if let Some(figure) = self.0.last_mut() {
+            figure.least = true;
+        }
+    }
+
     /// A figure without a limit, beside the others.
     pub fn beside(&mut self, name: &str, value: f64, unit: &'static str, compared_with: &str) {
         self.push(name, value, unit, None, compared_with);
     }
 
     fn push(&mut self, name: &str, value: f64, unit: &'static str, limit: Option<f64>, compared_with: &str) {
-        self.0.push(Figure { name: name.to_owned(), value, unit, limit, compared_with: compared_with.to_owned() });
+        let (name, compared_with) = (name.to_owned(), compared_with.to_owned());
+        self.0.push(Figure { name, value, unit, limit, least: false, compared_with });
     }
 
     /// The shape scripts read: `[{"name", "value", "unit", "limit", "holds", "compared_with"}]`;
@@ -46,7 +63,7 @@ impl Figures {
                     "value": figure.value,
                     "unit": figure.unit,
                     "limit": figure.limit,
-                    "holds": figure.limit.map(|limit| figure.value <= limit),
+                    "holds": figure.holds(),
                     "compared_with": figure.compared_with,
                 })
             })
@@ -60,7 +77,7 @@ impl Figures {
             format!("{:<58} {:>14} {:<12} {:>10}  {:<6} compared with\n", "figure", "value", "unit", "limit", "holds");
         for figure in &self.0 {
             let limit = figure.limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.2}"));
-            let holds = figure.limit.map_or("-", |limit| if figure.value <= limit { "true" } else { "false" });
+            let holds = figure.holds().map_or("-", |holds| if holds { "true" } else { "false" });
             table += &format!(
                 "{:<58} {:>14.3} {:<12} {limit:>10}  {holds:<6} {}\n",
                 figure.name, figure.value, figure.unit, figure.compared_with

@@ -135,6 +135,8 @@ pub struct Server {
     child: Option<Child>,
     /// Where devices connect; meaningful after [`Server::serve`].
     pub quic: SocketAddr,
+    /// Where devices connect when UDP is blocked, if it was asked for.
+    pub tls: Option<SocketAddr>,
     /// Base address of the page.
     pub http: String,
 }
@@ -151,7 +153,13 @@ impl Server {
     /// A data folder that exists already.
     #[must_use]
     pub fn at(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), child: None, quic: SocketAddr::from(([127, 0, 0, 1], 0)), http: String::new() }
+        Self {
+            data: data.into(),
+            child: None,
+            quic: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            http: String::new(),
+        }
     }
 
     fn command(&self) -> Command {
@@ -182,6 +190,14 @@ impl Server {
     /// # Panics
     /// When it ends before it listens.
     pub fn serve(&mut self) {
+        self.serve_with(&[]);
+    }
+
+    /// The same, with further arguments of `serve`.
+    ///
+    /// # Panics
+    /// When it ends before it listens.
+    pub fn serve_with(&mut self, more: &[&str]) {
         assert!(self.child.is_none(), "already serving");
         let http = self.http.trim_start_matches("http://").trim_end_matches('/');
         let http = if http.is_empty() { "127.0.0.1:0" } else { http };
@@ -195,6 +211,7 @@ impl Server {
             .args(["serve", "--data"])
             .arg(&self.data)
             .args(["--quic", &self.quic.to_string(), "--http", http])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(log);
         let mut child = command.spawn().expect("the server starts");
@@ -207,6 +224,7 @@ impl Server {
             panic!("the server did not say where it listens: {line:?}; see {:?}", self.data.with_extension("log"));
         };
         self.quic = quic.parse().expect("an address");
+        self.tls = word("tls=").and_then(|tls| tls.parse().ok());
         self.http = http;
         self.child = Some(child);
     }
@@ -225,6 +243,12 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether it is serving.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     /// `kill -9`.

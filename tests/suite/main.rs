@@ -3,6 +3,8 @@
 #![expect(clippy::print_stderr, reason = "tests print their seeds")]
 
 mod crash;
+mod ferry;
+mod links;
 mod main_job;
 mod readme;
 mod surroundings;

@@ -39,6 +39,8 @@ pub enum Purpose {
     Witness,
     /// The manifest of an evidence package or export.
     Evidence,
+    /// A bundle, by whoever made it and carries it.
+    Bundle,
 }
 
 impl Purpose {
@@ -57,6 +59,7 @@ impl Purpose {
             Self::Hello => "outlet/1 hello",
             Self::Witness => "outlet/1 witness",
             Self::Evidence => "outlet/1 evidence",
+            Self::Bundle => "outlet/1 bundle",
         }
     }
 
@@ -119,11 +122,26 @@ impl SecretKey {
         der
     }
 
+    /// The X25519 secret of the same key pair: opens what was sealed for [`to_x25519`] of the public
+    /// key. Wiped when dropped.
+    #[must_use]
+    pub fn to_x25519(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_scalar_bytes())
+    }
+
     /// The 32 secret bytes, for the file or the sealed backup that keeps them. Wiped when dropped.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
     }
+}
+
+/// The X25519 form of a public key (RFC 7748, the birational map of the curve): what bundles are
+/// sealed for. None when the bytes are no key, or one of small order.
+#[must_use]
+pub fn to_x25519(key: &PublicKey) -> Option<[u8; 32]> {
+    let key = VerifyingKey::from_bytes(&key.0).ok().filter(|key| !key.is_weak())?;
+    Some(key.to_montgomery().to_bytes())
 }
 
 impl fmt::Debug for SecretKey {

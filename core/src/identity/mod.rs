@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod key;
 mod member;
+mod peer_address;
 mod receipt;
 mod redeem;
 mod roster;
@@ -20,8 +21,9 @@ mod tests;
 pub use address::{AddressError, ServerAddress, TransportKind};
 pub use error::IdentityError;
 pub use file::{KeyFileError, KeyUse, read_key_file, write_key_file};
-pub use key::{Purpose, SecretKey, fingerprint, from_spki_der, to_spki_der, verify, verify_change};
+pub use key::{Purpose, SecretKey, fingerprint, from_spki_der, to_spki_der, to_x25519, verify, verify_change};
 pub use member::{Certificate, Membership, Revocation, ServerCert, ServerGrant, ServerStanding, SignedRevocation};
+pub use peer_address::{PeerAddress, PeerAddressError};
 pub use receipt::{
     BlobReceipt, Receipt, Ruling, RulingReason, SignedBlobReceipt, SignedReceipt, SignedRuling, Verdict,
 };

@@ -189,6 +189,19 @@ impl EdgeStore {
         open::close(self.vfs.as_ref(), &self.home, index, self.number, self.journal.end())
     }
 
+    /// Whether the bytes of a file here still have the hash they are named after. False when there
+    /// are none.
+    ///
+    /// # Errors
+    /// File errors.
+    pub fn blob_intact(&self, hash: &BlobHash) -> Result<bool, StoreError> {
+        match self.blobs.verify(hash) {
+            Ok(_) => Ok(true),
+            Err(StoreError::NoBlob(_) | StoreError::BlobMismatch { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn index(&self) -> Result<&Index, StoreError> {
         self.index.as_ref().ok_or_else(|| StoreError::Index("it could not be rebuilt".to_owned()))
     }

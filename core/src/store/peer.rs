@@ -54,6 +54,12 @@ impl<L: Lend> PeerReplica<L> {
         Self { store, shared: BTreeSet::new(), statements: None, sent: 0, calls: false, given: BTreeSet::new() }
     }
 
+    /// For a bundle whose maker was judged ([`EdgeStore::judge_bundle`]).
+    #[must_use]
+    pub fn for_bundle(store: L, shared: BTreeSet<Collection>) -> Self {
+        Self { shared, ..Self::new(store) }
+    }
+
     /// Takes what the peer shows of itself and decides whether to speak to it.
     fn judge(
         &mut self,
@@ -228,7 +234,7 @@ impl EdgeStore {
     }
 
     /// Files that no server is known to have, in these collections, that are here.
-    fn files_to_pass(&mut self, shared: &BTreeSet<Collection>) -> Result<Vec<BlobOffer>, StoreError> {
+    pub(super) fn files_to_pass(&mut self, shared: &BTreeSet<Collection>) -> Result<Vec<BlobOffer>, StoreError> {
         let query = BlobQuery { max: usize::MAX, originals: true, exclude: BTreeSet::new() };
         let mut offers = self.next_files(&query)?.offers;
         offers.retain(|offer| shared.contains(&offer.doc.collection));

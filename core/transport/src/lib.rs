@@ -15,6 +15,7 @@ pub mod frame;
 pub mod introduce;
 mod link;
 pub mod quic;
+pub mod seal;
 pub mod tcp;
 pub mod tls;
 

@@ -31,6 +31,21 @@ pub enum Congestion {
     /// Measures bandwidth instead: better on links that lose at random. Called experimental by
     /// the library.
     Bbr,
+    /// Loss means congestion, and recovery is slow: to compare with.
+    NewReno,
+}
+
+impl std::str::FromStr for Congestion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cubic" => Ok(Self::Cubic),
+            "bbr" => Ok(Self::Bbr),
+            "newreno" => Ok(Self::NewReno),
+            other => Err(format!("{other:?} is no congestion controller; known: cubic, bbr, newreno")),
+        }
+    }
 }
 
 /// The parameters both sides use.
@@ -48,8 +63,12 @@ pub fn transport_config(congestion: Congestion) -> TransportConfig {
         .receive_window(VarInt::from_u32(4 << 20))
         .send_window(4 << 20)
         .datagram_receive_buffer_size(None);
-    if congestion == Congestion::Bbr {
-        config.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default()));
+    match congestion {
+        Congestion::Cubic => {}
+        Congestion::Bbr => _ = config.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default())),
+        Congestion::NewReno => {
+            config.congestion_controller_factory(Arc::new(quinn::congestion::NewRenoConfig::default()));
+        }
     }
     config
 }

@@ -3,15 +3,18 @@
 
 pub(crate) mod add;
 pub(crate) mod batch;
+pub(crate) mod bundle;
 pub(crate) mod case;
 pub(crate) mod doctor;
 pub(crate) mod edit;
 pub(crate) mod enroll;
 pub(crate) mod facts;
+pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod list;
 pub(crate) mod meta;
 pub(crate) mod party;
+pub(crate) mod peer;
 pub(crate) mod photo;
 pub(crate) mod propose;
 pub(crate) mod sample;
@@ -65,6 +68,8 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Conflicts(status::ConflictsArgs),
     Sync(sync::SyncArgs),
+    Peer(peer::PeerArgs),
+    Bundle(bundle::BundleArgs),
     Doctor(doctor::DoctorArgs),
     Backup(doctor::BackupArgs),
     Restore(doctor::RestoreArgs),
@@ -102,6 +107,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, command: &Command) -> Result<Outcome> {
         Command::Status(args) => status::status(ctx, args),
         Command::Conflicts(args) => status::conflicts(ctx, args),
         Command::Sync(args) => sync::run(ctx, args),
+        Command::Peer(args) => peer::run(ctx, args),
+        Command::Bundle(args) => bundle::run(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Backup(args) => doctor::backup(ctx, args),
         Command::Restore(args) => doctor::restore(ctx, args),

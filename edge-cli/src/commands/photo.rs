@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use outlet_core::doc::{Entry, facts, latest};
 use outlet_core::domain::field::{FieldEntry, Location, Photo, Preview, fact};
 use outlet_core::geo::GeoPoint;
@@ -14,6 +14,7 @@ use outlet_core::time::Day;
 use serde::Serialize;
 
 use super::Outcome;
+use super::fetch::{self, FetchArgs};
 use super::files::report_files;
 use crate::context::Context;
 use crate::error::{CommandError, Result};
@@ -35,10 +36,13 @@ const HEAD_BYTES: u64 = 4096;
 /// "mime", "slot", "preview", "taken_at", "lon", "lat", "warnings": [..]} or {"file", "error"}],
 /// "warnings": [{"code", "message"}]}
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct PhotoArgs {
+    #[command(subcommand)]
+    action: Option<PhotoAction>,
     /// Outlet: UUID, unique prefix of it, or temporary number.
-    id: String,
+    #[arg(required = true)]
+    id: Option<String>,
     /// Pictures.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -48,6 +52,11 @@ pub(crate) struct PhotoArgs {
     /// Photographer or caption.
     #[arg(long)]
     caption: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum PhotoAction {
+    Fetch(FetchArgs),
 }
 
 #[derive(Debug, Serialize)]
@@ -78,7 +87,10 @@ enum Kept {
 
 /// Runs `outlet photo`.
 pub(crate) fn run(ctx: &mut Context<'_>, args: &PhotoArgs) -> Result<Outcome> {
-    let key = ctx.outlet(&args.id)?;
+    if let Some(PhotoAction::Fetch(args)) = &args.action {
+        return fetch::run(ctx, args);
+    }
+    let key = ctx.outlet(args.id.as_deref().unwrap_or_default())?;
     let slot = ctx.dictionaries()?.code("--slot", "photo_slot", &args.slot)?;
     ctx.may_write_field(&key)?;
     let around = Around::of(ctx, &key)?;

@@ -1,9 +1,11 @@
 //! `outlet show`: everything this device knows of one outlet, and how it came about.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use outlet_core::doc::{ChangeInfo, Document, Entry, RESERVED, facts};
 use outlet_core::domain::field::FieldEntry;
-use outlet_core::ids::{DocKey, DocKind};
+use outlet_core::ids::{ChangeHash, DocKey, DocKind, PublicKey};
 use outlet_core::store::BlobState;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +25,8 @@ use crate::error::Result;
 /// JSON: {"id", "collection", "temporary_number", "state", "facts": {FIELD: {"value", "entry", "by",
 /// "candidates": [..] if in conflict}}, "conflicts": [FIELD..], "remark", "entries": [{"entry",
 /// "type", "by", "device_time", ..}], "case": [..], "photos": [{"sha256", "slot", "state", ..}],
-/// "history": [{"document", "change", "by", "device_time", "entries"}] with --history}
+/// "history": [{"document", "change", "by", "device_time", "via", "entries"}] with --history; "via" names who
+/// brought the change to this device, null for own ones}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ShowArgs {
@@ -73,8 +76,8 @@ fn gather(ctx: &mut Context<'_>, key: &DocKey, history: bool) -> Result<Value> {
     value.insert("case".to_owned(), case_entries.iter().map(|entry| entry_value(ctx, entry)).collect());
     value.insert("photos".to_owned(), photos(ctx, &entries)?);
     if history {
-        let mut acts = acts(ctx, DocKind::Field, field.as_ref());
-        acts.extend(self::acts(ctx, DocKind::Case, case.as_ref()));
+        let mut acts = acts(ctx, key, field.as_ref())?;
+        acts.extend(self::acts(ctx, &case_key, case.as_ref())?);
         value.insert("history".to_owned(), Value::Array(acts));
     }
     Ok(Value::Object(value))
@@ -140,7 +143,10 @@ fn blob_state(blob: Option<&BlobState>) -> &'static str {
     }
 }
 
-fn acts(ctx: &Context<'_>, kind: DocKind, document: Option<&Document>) -> Vec<Value> {
+fn acts(ctx: &mut Context<'_>, key: &DocKey, document: Option<&Document>) -> Result<Vec<Value>> {
+    let brought: BTreeMap<ChangeHash, Option<PublicKey>> =
+        ctx.workspace()?.store().brought_by(key)?.into_iter().collect();
+    let via = |change: &ChangeInfo| Some(ctx.carrier(&brought.get(&change.hash).copied().flatten()?));
     let history = document.map(Document::history).unwrap_or_default();
     let authored = history.iter().filter(|change| change.actor != RESERVED);
     let entries = document.map(Document::entries).unwrap_or_default();
@@ -148,10 +154,11 @@ fn acts(ctx: &Context<'_>, kind: DocKind, document: Option<&Document>) -> Vec<Va
         // All entries of one change are one person's: a server writes one act for one account.
         let first = entries.iter().find(|entry| entry.origin.change == change.hash);
         let by = first.map_or_else(|| ctx.author(&change.actor.key()), |entry| ctx.author_of(entry));
-        json!({"document": kind, "change": change.hash, "by": by,
-            "device_time": change.device_time.to_string(), "entries": change.entries, "registers": change.registers})
+        json!({"document": key.kind, "change": change.hash, "by": by,
+            "device_time": change.device_time.to_string(), "via": via(change), "entries": change.entries,
+            "registers": change.registers})
     };
-    authored.map(act).collect()
+    Ok(authored.map(act).collect())
 }
 
 fn print(ctx: &mut Context<'_>, value: &Value) -> Result<()> {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Outcome;
 use crate::context::Context;
 use crate::error::Result;
+use crate::route::Route;
 
 /// Say what is safe: records and photos on this device, sent, stored by the server, in the ledger.
 ///
@@ -23,7 +24,8 @@ use crate::error::Result;
 /// JSON: {"records": {"on_device": n, "sent": n, "stored": n, "in_ledger": n, "held": n}, "photos":
 /// {.. the same}, "attachments": {.. the same}, "last_proof": {"at", "digest", "collections": [..]} or
 /// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "read_only",
-/// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..], "home"}
+/// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..],
+/// "route": {"address", "until"} (a detour that goes first for now) or null, "home"}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct StatusArgs {}
@@ -43,6 +45,7 @@ pub(crate) struct ConflictsArgs {}
 /// Runs `outlet status`.
 pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
     let home = ctx.home()?.display().to_string();
+    let route = Route::read(&ctx.home()?, ctx.now());
     let workspace = ctx.workspace()?;
     let (status, member, addresses) = (workspace.status()?, workspace.member(), workspace.addresses()?);
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -61,6 +64,7 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
         "member": member.as_ref().map(|member| json!({"name": member.name, "role": member.role, "level": member.level,
             "collections": member.collections, "valid_until": member.not_after.to_string()})),
         "server": addresses,
+        "route": route.as_ref().map(|route| json!({"address": route.address, "until": route.until.to_string()})),
         "home": home,
     });
     if ctx.ui.json {
@@ -87,6 +91,12 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
         None => ctx.ui.line("member: not enrolled; `outlet enroll TICKET`")?,
     }
     ctx.ui.line(format!("server: {}", addresses.join(", ")))?;
+    if let Some(route) = route {
+        ctx.ui.line(format!(
+            "route: {} goes first until {}, the ticket's first did not answer",
+            route.address, route.until
+        ))?;
+    }
     rejected(ctx)?;
     Ok(Outcome::Done)
 }

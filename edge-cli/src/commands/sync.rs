@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use outlet_core::identity::ServerAddress;
+use outlet_core::identity::{PeerAddress, ServerAddress};
 use outlet_core::ids::Collection;
 use outlet_core::sync::replica::{Fetch, Refusal, RefusalCode};
 use outlet_core::sync::session::{Options, Summary, SyncOutcome, Transferred};
@@ -28,17 +28,22 @@ use crate::ui::Warning;
 ///   outlet sync
 ///   outlet sync --max-bytes 5MB --no-originals
 ///   outlet sync --server quic://203.0.113.7:4433 --json
+///   outlet sync --peer peer:192.168.43.1:4433/MFRGG…
 ///
 /// JSON: {"outcome": "converged"|"incomplete"|"refused", "digest", "sent": {"changes", "photos",
 /// "bytes"}, "received": {"changes", "photos", "bytes"}, "round_trips", "pending_photos", "held",
 /// "collections": {CODE: DIGEST}, "waiting", "refused_items", "skew_ms", "why": {"code", "message"}};
-/// with --dry-run also "plan": {"to_push": {..}, "to_pull": {..}}
+/// "damaged_files", "via": ADDRESS; with --dry-run also "plan": {"to_push": {..}, "to_pull": {..}}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SyncArgs {
     /// Address, instead of those of the ticket: quic://HOST:PORT, or HOST:PORT.
     #[arg(long)]
     server: Option<String>,
+    /// Exchange with a device that runs `outlet peer listen`, instead of the server. Nothing becomes
+    /// *stored* by that, and photos are taken along for each other.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["server", "dry_run", "fetch"])]
+    peer: Option<PeerAddress>,
     /// Only say what would be transferred.
     #[arg(long)]
     dry_run: bool,
@@ -95,6 +100,12 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SyncArgs) -> Result<Outcome> {
         fetch,
         ..Options::default()
     };
+    if let Some(address) = &args.peer {
+        let fetch = if args.no_originals { Fetch::Previews } else { Fetch::Everything };
+        let summary = net::meet(ctx, address, Options { peer: true, fetch, ..options })?;
+        ctx.forget_lists();
+        return report(ctx, &summary, false);
+    }
     let mut summary = net::sync(ctx, &servers, options.clone())?;
     ctx.forget_lists();
     let now = ctx.now();
@@ -108,7 +119,9 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SyncArgs) -> Result<Outcome> {
 /// Prints a summary and turns it into the command's end.
 pub(crate) fn report(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<Outcome> {
     if ctx.ui.json {
-        ctx.ui.data(&value(summary, plan))?;
+        let mut value = value(summary, plan);
+        value["via"] = json!(ctx.via);
+        ctx.ui.data(&value)?;
     } else {
         words(ctx, summary, plan)?;
     }
@@ -134,6 +147,7 @@ fn value(summary: &Summary, plan: bool) -> serde_json::Value {
         "pending_photo_bytes": summary.pending_photo_bytes,
         "waiting": summary.waiting,
         "refused_items": summary.refused_items,
+        "damaged_files": summary.damaged_files,
         "compared": summary.compared.iter().map(Collection::to_string).collect::<Vec<_>>(),
         "collections": collections,
         "skew_ms": summary.skew_ms,
@@ -205,7 +219,7 @@ fn span(minutes: i64) -> String {
 /// A refusal with what to do about it.
 pub(crate) fn refused(why: Option<&Refusal>) -> CommandError {
     let Some(why) = why else { return CommandError::user("the sync was refused").hint("try again later") };
-    let error = CommandError::because(format!("the server refused ({})", why.code.as_str()), why.text.clone());
+    let error = CommandError::because(format!("the other side refused ({})", why.code.as_str()), why.text.clone());
     error.hint(match why.code {
         RefusalCode::UnknownMember => {
             "this device is not known there: ask the administrator for a ticket and run `outlet enroll TICKET`"
@@ -257,7 +271,7 @@ pub(crate) fn address(text: &str) -> Result<ServerAddress> {
 }
 
 /// `5MB`, `800kB`, `2MiB`, plain bytes.
-fn bytes(text: &str) -> Result<u64> {
+pub(super) fn bytes(text: &str) -> Result<u64> {
     let plain = half_width(text).to_lowercase();
     let split = plain.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(plain.len());
     let (number, unit) = plain.split_at(split);
@@ -281,7 +295,7 @@ fn bytes(text: &str) -> Result<u64> {
 }
 
 /// `90s`, `10min`, `2h`.
-fn duration(text: &str) -> Result<Duration> {
+pub(super) fn duration(text: &str) -> Result<Duration> {
     let plain = half_width(text).to_lowercase();
     let split = plain.find(|c: char| !c.is_ascii_digit()).unwrap_or(plain.len());
     let (number, unit) = plain.split_at(split);

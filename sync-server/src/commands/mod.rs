@@ -12,6 +12,7 @@ use crate::ui::Ui;
 
 mod account;
 mod archive;
+mod bundle;
 mod device;
 mod export;
 mod init;
@@ -48,6 +49,8 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
         Command::Backup(args) => archive::backup(&args, &data.open(ui)?, ui),
         Command::Restore(args) => archive::restore(&args, &data.path(ui)?, ui),
+        Command::Bundle(command) => bundle::bundle(&command, data.engine(ui)?, ui),
+        Command::History(args) => bundle::history(&args, &data.engine(ui)?, ui),
         Command::Config(ConfigCommand::Default) => {
             ui.data(crate::config::DEFAULT.as_bytes())?;
             Ok(Exit::Ok)

@@ -112,17 +112,32 @@ pub fn lacking(connection: &Connection, collection: Collection, device: &PublicK
     let mut rows = statement.query(params![collection.code(), &device.0[..]])?;
     let mut offers = Vec::new();
     while let Some(row) = rows.next()? {
-        let doc: Vec<u8> = row.get(3)?;
-        let original: Option<Vec<u8>> = row.get(4)?;
-        offers.push(BlobOffer {
-            hash: BlobHash(fixed(&row.get::<_, Vec<u8>>(0)?, "file hash")?),
-            bytes: uint(row.get(1)?),
-            class: class_from(row.get(2)?)?,
-            doc: DocKey::from_bytes(&doc).ok_or_else(|| DbError::Damaged("document key".into()))?,
-            original: original.map(|hash| fixed(&hash, "file hash").map(BlobHash)).transpose()?,
-        });
+        offers.push(offer_of(row)?);
     }
     Ok(offers)
+}
+
+/// A file as an offer, if its bytes are here.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn offer(connection: &Connection, hash: &BlobHash) -> Result<Option<BlobOffer>, DbError> {
+    let sql = "SELECT hash, bytes, class, doc, original FROM blobs WHERE hash = ?1 AND withdrawn_at IS NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&hash.0[..]])?;
+    rows.next()?.map(offer_of).transpose()
+}
+
+fn offer_of(row: &rusqlite::Row<'_>) -> Result<BlobOffer, DbError> {
+    let doc: Vec<u8> = row.get(3)?;
+    let original: Option<Vec<u8>> = row.get(4)?;
+    Ok(BlobOffer {
+        hash: BlobHash(fixed(&row.get::<_, Vec<u8>>(0)?, "file hash")?),
+        bytes: uint(row.get(1)?),
+        class: class_from(row.get(2)?)?,
+        doc: DocKey::from_bytes(&doc).ok_or_else(|| DbError::Damaged("document key".into()))?,
+        original: original.map(|hash| fixed(&hash, "file hash").map(BlobHash)).transpose()?,
+    })
 }
 
 /// Notes that a device holds a file.

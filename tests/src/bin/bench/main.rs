@@ -5,6 +5,7 @@
 
 mod bulk;
 mod devices;
+mod links;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,6 +26,11 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut figures = Figures::default();
     let collection: Collection = "511902".parse().expect("a county code");
+    // One part of the whole, for whoever works on it: `bench links`.
+    if std::env::args().nth(1).as_deref() == Some("links") {
+        links::measure(&mut figures, folder.path());
+        return finish(&figures);
+    }
     let runs = workload(collection);
 
     let bare = outlet_tests::bare::upload(&runs, &folder.path().join("bare.sqlite"), THREADS).as_secs_f64();
@@ -44,7 +50,13 @@ fn main() {
     if wanted("bulk") {
         bulk::measure(&mut figures, folder.path(), collection);
     }
+    if wanted("links") {
+        links::measure(&mut figures, folder.path());
+    }
+    finish(&figures);
+}
 
+fn finish(figures: &Figures) {
     print(&figures.table());
     let path = target_folder().join("bench.json");
     match figures.write(&path) {
