@@ -108,7 +108,7 @@ pub(crate) fn meet(ctx: &mut Context<'_>, address: &PeerAddress, options: Option
     let at = ServerAddress { transport: TransportKind::Quic, host: address.host.clone(), port: address.port };
     let names = workspace.roster();
     let runtime = runtime()?;
-    let mut shown = Shown::new(&mut ctx.ui);
+    let mut shown = Shown { between_devices: true, ..Shown::new(&mut ctx.ui) };
     let driven = runtime.block_on(async {
         let called = tokio::time::timeout(PATIENCE, dial(&[at], &key, &pins, congestion)).await;
         let (_, link) = called.map_err(|_| {
@@ -214,7 +214,7 @@ async fn session(
     started: Timestamp,
 ) -> Result<bool> {
     let peer = link.peer;
-    let mut shown = Shown::new(ui);
+    let mut shown = Shown { between_devices: true, ..Shown::new(ui) };
     let replica = Arc::new(Mutex::new(PeerReplica::new(store.clone())));
     let session = Session::acceptor(Config::new(key.clone(), peer, link.binding));
     let hooks = Hooks::new(started, |event| shown.event(&event)).stop_when(interrupted());
@@ -311,11 +311,13 @@ struct Shown<'u, 'e> {
     ui: &'u mut Ui<'e>,
     phase: Option<(Phase, Progress)>,
     damaged: BTreeSet<BlobHash>,
+    /// With another device: there is no feed, so that comparing is the rule and no reason to worry.
+    between_devices: bool,
 }
 
 impl<'u, 'e> Shown<'u, 'e> {
     fn new(ui: &'u mut Ui<'e>) -> Self {
-        Self { ui, phase: None, damaged: BTreeSet::new() }
+        Self { ui, phase: None, damaged: BTreeSet::new(), between_devices: false }
     }
 
     /// Says where, and remembers a way round what is blocked.
@@ -335,7 +337,7 @@ impl<'u, 'e> Shown<'u, 'e> {
                 self.damaged.insert(*hash);
             }
             Event::FileRefused { hash, code } => self.note(&format!("photo refused ({code}): {hash}")),
-            Event::Comparing(collections) => {
+            Event::Comparing(collections) if !self.between_devices => {
                 let all: Vec<String> = collections.iter().map(ToString::to_string).collect();
                 self.note(&format!("digests differ: comparing {} document by document", all.join(", ")));
             }

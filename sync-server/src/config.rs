@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use outlet_transport::Congestion;
 use serde::Deserialize;
 
 use crate::error::{CommandError, IoContext};
@@ -19,6 +20,8 @@ pub const FILE: &str = "server.toml";
 pub struct Config {
     /// Addresses.
     pub listen: Listen,
+    /// How to send.
+    pub network: Network,
     /// Logs.
     pub log: Log,
     /// Limits per server.
@@ -46,6 +49,18 @@ pub struct Listen {
     pub http: String,
     /// Addresses for tickets.
     pub public: Vec<String>,
+}
+
+/// How to send to devices.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Network {
+    /// `cubic`, `bbr` or `newreno`.
+    #[serde(deserialize_with = "congestion")]
+    pub congestion: Congestion,
+}
+
+fn congestion<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Congestion, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// Log output.

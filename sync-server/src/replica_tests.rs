@@ -18,7 +18,7 @@ fn introduction(subscriptions: Vec<CollectionState>) -> Introduction {
         wants_server_certificate: false,
         plan_only: false,
         files: Vec::new(),
-        fetch: outlet_core::sync::replica::Fetch::Nothing,
+        fetch: Fetch::Nothing,
     }
 }
 

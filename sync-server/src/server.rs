@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use outlet_core::identity::ServerCert;
 use outlet_core::sync::session::{Config as SessionConfig, Session};
-use outlet_transport::quic::Congestion;
 use outlet_transport::{Hooks, Link, TcpServer, TransportError, drive, quic};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -72,7 +71,7 @@ impl Server {
         let lock = lock(&folder)?;
         let quic = resolve(&folder.config.listen.quic)?;
         let http = resolve(&folder.config.listen.http)?;
-        let endpoint = quic::listen(quic, folder.key(), Congestion::default()).map_err(|error| {
+        let endpoint = quic::listen(quic, folder.key(), folder.config.network.congestion).map_err(|error| {
             CommandError::user(format!("cannot listen on {quic} (UDP): {}", chain(&error)))
                 .hint("is another server running? choose another --quic address, or port 0")
         })?;
@@ -323,6 +322,7 @@ async fn serve_device(
 #[cfg(test)]
 mod tests {
     use outlet_core::identity::Role;
+    use outlet_transport::quic::Congestion;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;

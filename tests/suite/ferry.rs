@@ -44,7 +44,8 @@ fn meet(caller: &Edge, listener: &Edge) -> (Value, Value) {
 
 fn recorded(edge: &Edge, folder: &Path, number: &str, seed: u64) -> Vec<u8> {
     let at = format!("31.8{seed}");
-    let _ = edge.ok(&["add", "--number", number, "--lon", "106.75", "--lat", &at, "--classification", "ban"]);
+    let _ = edge.ok(&["add", "--number", number, "--lon", "106.75", "--lat", &at]);
+    let _ = edge.ok(&["classify", number, "ban"]);
     let photo = picture(106.75, 31.8, TAKEN, seed);
     let file = folder.join(format!("{number}.jpg"));
     std::fs::write(&file, &photo).expect("a photo");

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use outlet_core::identity::ServerAddress;
 use outlet_core::ids::BlobHash;
 use outlet_core::sync::session::{Options, SyncOutcome};
 use outlet_tests::device::Device;
@@ -65,7 +66,7 @@ fn photo(number: u8) -> Vec<u8> {
 }
 
 /// Syncs until nothing is left to do; how many sessions that took.
-async fn until_done(device: &Device, addresses: &[outlet_core::identity::ServerAddress]) -> u32 {
+async fn until_done(device: &Device, addresses: &[ServerAddress]) -> u32 {
     let mut sessions = 0;
     loop {
         sessions += 1;
@@ -82,8 +83,8 @@ fn every_cell_of_the_matrix_converges_with_equal_bytes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::init(folder.path().join("server"));
     server.serve_with(&["--tls", "127.0.0.1:0"]);
-    let direct = format!("quic://{}", server.quic).parse().expect("an address");
-    let tls: outlet_core::identity::ServerAddress =
+    let direct: ServerAddress = format!("quic://{}", server.quic).parse().expect("an address");
+    let tls: ServerAddress =
         format!("tls://{}", server.tls.expect("it listens there, too")).parse().expect("an address");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -99,7 +100,8 @@ fn every_cell_of_the_matrix_converges_with_equal_bytes() {
             let through = format!("quic://{}", relay.address).parse().expect("an address");
             relays.push(relay);
             let addresses = if cell.blocked { vec![through, tls.clone()] } else { vec![through] };
-            let (home, direct) = (folder.path().join(&name), std::clone::Clone::clone(&direct));
+            let home = folder.path().join(&name);
+            let direct = ServerAddress::clone(&direct);
             running.spawn_on(
                 async move {
                     let device = Device::enrol(&home, number, &ticket, &direct).await;

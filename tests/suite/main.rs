@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "tests print their seeds")]
 
+mod bad_files;
 mod crash;
 mod ferry;
 mod links;

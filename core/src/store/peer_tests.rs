@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::super::record::Enrolment;
 use super::super::store_tests::{NOW, name, options, outlet, photo, rows_of};
 use super::super::summary::{Filter, RecordState};
+use super::super::testing::{FaultVfs, Faults};
 use super::super::{OpenStore, Store};
 use super::*;
 use crate::identity::{
@@ -29,11 +31,13 @@ impl Lend for Shared {
 struct Authority {
     root: SecretKey,
     server: SecretKey,
+    /// Files that fail on purpose, for the devices made from here on.
+    vfs: Option<FaultVfs>,
 }
 
 impl Authority {
     fn new(seed: u8) -> Self {
-        Self { root: SecretKey::from_bytes([seed; 32]), server: SecretKey::from_bytes([seed + 1; 32]) }
+        Self { root: SecretKey::from_bytes([seed; 32]), server: SecretKey::from_bytes([seed + 1; 32]), vfs: None }
     }
 
     fn server_cert(&self) -> Sealed {
@@ -60,7 +64,12 @@ impl Authority {
     fn device(&self, home: &Path, seed: u8, collections: &[&str], days: i64) -> Shared {
         let base = options(home);
         let entropy = super::super::Entropy { key: [seed; 32], incarnation: [seed; 4] };
-        let mut store = EdgeStore::open(&OpenStore { entropy, ..base }, &mut |_| {}).unwrap();
+        let mut store = match &self.vfs {
+            Some(vfs) => {
+                EdgeStore::open_on(Arc::new(vfs.clone()), &OpenStore { entropy, ..base }, &mut |_| {}).unwrap()
+            }
+            None => EdgeStore::open(&OpenStore { entropy, ..base }, &mut |_| {}).unwrap(),
+        };
         let enrolment = Enrolment {
             root: self.root.public(),
             servers: vec![self.server.public()],
@@ -315,4 +324,33 @@ fn a_device_has_no_tickets() {
     let mut b = city.device(homes[1].path(), 40, &["511902"], 9);
     let [mine, _] = meet(&mut a, &mut b, Options { ticket_secret: Some(vec![1; 16]), ..everything() });
     assert_eq!(mine.why.unwrap().code, RefusalCode::TicketUnknown);
+}
+
+#[test]
+fn a_device_that_runs_out_of_space_takes_the_photo_another_time() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut city = Authority::new(1);
+    let mut a = city.device(homes[0].path(), 30, &["511902"], 9);
+    let vfs = FaultVfs::new();
+    city.vfs = Some(vfs.clone());
+    let mut b = city.device(homes[1].path(), 40, &["511902"], 9);
+    let bytes = vec![3; 300_000];
+    let picture = a.with(|store| store.add_blob_from("near.jpg", None, &mut &bytes[..])).unwrap();
+    a.with(|store| store.write(&outlet(1), &[photo(&picture.hash, picture.bytes)], &[], NOW).unwrap());
+    // Too little space is claimed: the offer is declined, records are there.
+    vfs.set(Faults { free_space: Some((8 << 20) + 100_000), ..Faults::default() });
+    let b_has = |device: &Shared| device.0.borrow().blob(&picture.hash).unwrap().unwrap().path.is_some();
+    let [mine, theirs] = meet(&mut a, &mut b, everything());
+    assert_eq!(mine.outcome, SyncOutcome::Converged, "{mine:?} {theirs:?}");
+    assert_eq!((b_has(&b), mine.pending_photos), (false, 1));
+    // The disk fills in the middle of the file: the session ends, the part stays.
+    vfs.set(Faults { full_after: Some(100_000), ..Faults::default() });
+    let [mine, theirs] = meet(&mut a, &mut b, everything());
+    assert_eq!(theirs.why.map(|why| why.code), Some(RefusalCode::Full));
+    assert_eq!(mine.why.map(|why| why.code), Some(RefusalCode::Full), "both sides know");
+    assert!(!b_has(&b), "nothing half-visible");
+    vfs.set(Faults::default());
+    let [mine, _] = meet(&mut a, &mut b, everything());
+    assert_eq!((mine.outcome, mine.pending_photos), (SyncOutcome::Converged, 0));
+    assert!(b_has(&b) && b.0.borrow().blob_intact(&picture.hash).unwrap());
 }

@@ -43,6 +43,8 @@ pub(super) enum FilesThen {
 pub(super) struct Files {
     max_bytes: Option<u64>,
     until: Option<Timestamp>,
+    /// The peer takes nothing.
+    silent: bool,
     limits: Limits,
     out: Sender,
     incoming: Receiver,
@@ -102,7 +104,7 @@ struct Download {
 impl Files {
     pub(super) fn new(originals: bool, max_bytes: Option<u64>, until: Option<Timestamp>) -> Self {
         let out = Sender { originals, ..Sender::default() };
-        Self { max_bytes, until, limits: Limits::default(), out, incoming: Receiver::default() }
+        Self { max_bytes, until, silent: false, limits: Limits::default(), out, incoming: Receiver::default() }
     }
 
     pub(super) fn ready(&self, core: &Core) -> bool {
@@ -116,7 +118,7 @@ impl Files {
 
     /// The peer takes no files: they stay here, and are counted as pending.
     pub(super) fn send_nothing(&mut self) {
-        self.max_bytes = Some(0);
+        self.silent = true;
     }
 
     /// The peer said that it will (or will not) offer files.
@@ -150,7 +152,10 @@ impl Files {
 
     pub(super) fn frame(&mut self, core: &mut Core, frame: Frame) -> Step {
         match frame {
-            Frame::Offer(offer) => self.incoming.offer(core, offer, self.limits),
+            Frame::Offer(offer) => {
+                let budget = !self.affords(core, &offer);
+                self.incoming.offer(core, offer, self.limits, budget)
+            }
             Frame::Data(data) => self.incoming.data(core, data),
             Frame::FilesEnd => {
                 self.incoming.ended = true;
@@ -183,16 +188,26 @@ impl Files {
         Ok(())
     }
 
+    /// Whether an offered file still fits into the budget, with those that are coming already. Once
+    /// begun a file comes whole, so this is the moment to decline.
+    fn affords(&self, core: &Core, offer: &BlobOffer) -> bool {
+        let coming: u64 = self.incoming.open.values().map(Download::left).sum();
+        let spent = core.total_bytes().saturating_add(coming).saturating_add(offer.bytes).saturating_add(MARGIN);
+        let in_time = self.until.is_none_or(|until| core.now < until);
+        in_time && self.max_bytes.is_none_or(|max| spent <= max)
+    }
+
     /// Sends whatever budget, lane and the receiver allow.
     pub(super) fn pump(&mut self, core: &mut Core) {
         if self.out.stage != SenderStage::Sending {
             return;
         }
-        let spent = self.max_bytes.is_some_and(|max| core.total_bytes().saturating_add(MARGIN) >= max);
+        let max_bytes = if self.silent { Some(0) } else { self.max_bytes };
+        let spent = max_bytes.is_some_and(|max| core.total_bytes().saturating_add(MARGIN) >= max);
         if spent || self.until.is_some_and(|until| core.now >= until) {
             self.out.stop();
         }
-        let room = self.max_bytes.map(|max| max.saturating_sub(core.total_bytes().saturating_add(MARGIN)));
+        let room = max_bytes.map(|max| max.saturating_sub(core.total_bytes().saturating_add(MARGIN)));
         self.out.pump(core, room);
     }
 }
@@ -367,8 +382,15 @@ impl Sender {
     }
 }
 
+impl Download {
+    /// Bytes that have not come.
+    fn left(&self) -> u64 {
+        self.offer.bytes.saturating_sub(self.at.unwrap_or(0))
+    }
+}
+
 impl Receiver {
-    fn offer(&mut self, core: &mut Core, offer: BlobOffer, limits: Limits) -> Step {
+    fn offer(&mut self, core: &mut Core, offer: BlobOffer, limits: Limits, beyond_budget: bool) -> Step {
         if self.ended || self.open.len() >= MAX_OPEN || self.open.contains_key(&offer.hash) {
             return Err(malformed("an offer too many"));
         }
@@ -376,6 +398,7 @@ impl Receiver {
         let refused = match (limits.photos, offer.bytes > limits.max_blob_bytes) {
             (false, _) => Some("disk_full"),
             (true, true) => Some("too_large"),
+            (true, false) if beyond_budget => Some("budget"),
             (true, false) => None,
         };
         if let Some(code) = refused {

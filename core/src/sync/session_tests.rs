@@ -246,6 +246,21 @@ fn a_photo_that_changed_under_its_name_is_not_kept() {
     assert!(world.server.blob(&hash).is_none());
     let refused = |event: &Event| matches!(event, Event::FileRefused { code, .. } if code == "hash_mismatch");
     assert!(report.events.iter().any(refused));
+    // Thrown away, counted, and sent once more from the start before it is left for another day.
+    assert_eq!((report.initiator.damaged_files, report.acceptor.damaged_files), (2, 2));
+    assert!(report.initiator.sent.bytes > 200_000, "{}", report.initiator.sent.bytes);
+}
+
+#[test]
+fn when_the_time_is_up_records_have_gone_and_photos_wait() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 100_000]);
+    let report = world.sync_with(0, Options { until: Some(NOW), ..Options::default() });
+    converged(&report);
+    assert_eq!((report.initiator.sent.changes, report.initiator.pending_photos), (1, 1));
+    let later = Options { until: Some(NOW.plus_millis(86_400_000)), ..Options::default() };
+    assert_eq!(world.sync_with(0, later).initiator.pending_photos, 0);
 }
 
 #[test]

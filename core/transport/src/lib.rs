@@ -32,4 +32,4 @@ pub use drive::{Driven, Hooks, drive};
 pub use error::{FrameError, TransportError};
 pub use link::{LaneEnds, Link, Meter};
 pub use quic::{Congestion, QuicServer};
-pub use tcp::TcpServer;
+pub use tcp::{Https, HttpsStream, TcpServer};

@@ -19,17 +19,19 @@ use crate::{Connection, Link, TransportError};
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Keeps the mapping of a carrier's address translation alive.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+// One lost keep-alive must not end a connection, and the shortest mappings of carriers live 30 s.
+const _: () = assert!(KEEP_ALIVE.as_secs() * 2 <= IDLE_TIMEOUT.as_secs() && KEEP_ALIVE.as_secs() < 30);
 /// A peer that does not finish the handshake holds its place for so long at most.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is called the congestion controller: how fast to send into a bad link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Congestion {
-    /// Loss means congestion. The default.
-    #[default]
+    /// Loss means congestion.
     Cubic,
     /// Measures bandwidth instead: better on links that lose at random. Called experimental by
-    /// the library.
+    /// the library, and the default by measurement (`make bench`).
+    #[default]
     Bbr,
     /// Loss means congestion, and recovery is slow: to compare with.
     NewReno,

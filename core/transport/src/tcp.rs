@@ -12,11 +12,12 @@ use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
 use rustls::CommonState;
 use rustls::pki_types::ServerName;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
 use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
 use crate::frame::{FRAME_HEADER, read_frame, write_tagged};
@@ -26,11 +27,30 @@ use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
 use crate::tls::{self, SeenKey};
 use crate::{FrameError, TransportError};
 
+/// A browser's connection whose handshake is done.
+pub type HttpsStream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// People's HTTPS on the port of the devices: who asks for no protocol of ours gets it.
+#[derive(Clone)]
+pub struct Https {
+    /// With a certificate that browsers believe.
+    pub config: Arc<rustls::ServerConfig>,
+    /// Where the connections go; bounded, and full means that the browser waits.
+    pub streams: mpsc::Sender<(HttpsStream, SocketAddr)>,
+}
+
+impl std::fmt::Debug for Https {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Https").finish_non_exhaustive()
+    }
+}
+
 /// Accepts links over TLS on TCP.
 pub struct TcpServer {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    config: Arc<rustls::ServerConfig>,
     certificate: Arc<[u8]>,
+    https: Option<Https>,
 }
 
 impl TcpServer {
@@ -44,10 +64,17 @@ impl TcpServer {
         key: &SecretKey,
         certificate: &ServerCert,
     ) -> Result<Self, TransportError> {
-        let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(key)?));
-        let listener = TcpListener::bind(address).await;
+        let config = Arc::new(tls::server_config(key)?);
+        let listener = bind(address);
         let listener = listener.map_err(|source| io_error(format!("listening on {address} (TCP)"), source))?;
-        Ok(Self { listener, acceptor, certificate: certificate.to_bytes().into() })
+        Ok(Self { listener, config, certificate: certificate.to_bytes().into(), https: None })
+    }
+
+    /// Shares the port with HTTPS, told apart by ALPN.
+    #[must_use]
+    pub fn share(mut self, https: Https) -> Self {
+        self.https = Some(https);
+        self
     }
 
     /// Where it listens.
@@ -69,11 +96,24 @@ impl TcpServer {
     ) -> Result<impl Future<Output = Result<Option<Link>, TransportError>> + Send + use<>, TransportError> {
         let (stream, remote) =
             self.listener.accept().await.map_err(|source| io_error("accepting a caller (TCP)".to_owned(), source))?;
-        let (acceptor, certificate) = (self.acceptor.clone(), Arc::clone(&self.certificate));
+        let (config, certificate) = (Arc::clone(&self.config), Arc::clone(&self.certificate));
+        let https = self.https.clone();
         Ok(within(remote, HANDSHAKE_TIMEOUT, async move {
             let failed = |source| io_error(format!("the TLS handshake with {remote}"), source);
             let _failure_costs_latency_only = stream.set_nodelay(true);
-            let mut stream = acceptor.accept(stream).await.map_err(failed)?;
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(failed)?;
+            let ours = {
+                let hello = hello.client_hello();
+                let mut wanted = hello.alpn().into_iter().flatten();
+                wanted.any(|name| name == tls::ALPN || name == CERT_ALPN)
+            };
+            if let Some(https) = https.filter(|_| !ours) {
+                let stream = hello.into_stream(https.config).await.map_err(failed)?;
+                // Gone only when the server is shutting down.
+                let _gone = https.streams.send((stream, remote)).await;
+                return Ok(None);
+            }
+            let mut stream = hello.into_stream(config).await.map_err(failed)?;
             if stream.get_ref().1.alpn_protocol() == Some(CERT_ALPN) {
                 send_certificate(&mut stream, &certificate).await?;
                 return Ok(None);
@@ -120,13 +160,31 @@ async fn call(
     let connector = TlsConnector::from(Arc::new(config));
     let connected = within(remote, HANDSHAKE_TIMEOUT, async {
         let failed = |source| io_error(format!("connecting to {remote} (TCP)"), source);
-        let stream = TcpStream::connect(remote).await.map_err(failed)?;
+        let stream = socket(remote).map_err(failed)?.connect(remote).await.map_err(failed)?;
         let _failure_costs_latency_only = stream.set_nodelay(true);
         // Not sent: keys, not names, say who a server is.
         let name = ServerName::IpAddress(remote.ip().into());
         connector.connect(name, stream).await.map_err(failed)
     });
     connected.await.map_err(|error| seen.blame(pins, error))
+}
+
+/// What the system may hold of what was written: pieces of files wait in it, and a record behind
+/// them. 256 KiB fill 10 Mbit/s at 200 ms.
+const SEND_BUFFER: u32 = 256 << 10;
+
+fn socket(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    Ok(socket)
+}
+
+/// Sockets that are accepted inherit the buffer.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
 }
 
 fn peer(state: &CommonState) -> Result<PublicKey, TransportError> {

@@ -384,3 +384,30 @@ async fn a_strange_server_is_not_believed_whatever_certificate_it_shows() {
         }
     }
 }
+
+#[tokio::test]
+async fn browsers_and_devices_share_a_port_by_what_they_ask_for() {
+    let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    // Stands in for a certificate that browsers believe.
+    let mut https = tls::server_config(&key(7)).unwrap();
+    https.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (streams, mut browsers) = tokio::sync::mpsc::channel(1);
+    let server = TcpServer::listen(any, &key(1), &cert(1, ServerStanding::Active)).await.unwrap();
+    let server = server.share(crate::Https { config: Arc::new(https), streams });
+    let at = server.local_address().unwrap();
+    let serving = tokio::spawn(async move {
+        let browser = server.accept().await.unwrap().await.unwrap();
+        let device = server.accept().await.unwrap().await.unwrap();
+        (browser.is_none(), device.map(|link| link.peer))
+    });
+    let mut browser = tls::client_config(&key(9), BTreeSet::from([key(7).public()]), tls::SeenKey::default()).unwrap();
+    browser.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let name = rustls::pki_types::ServerName::IpAddress(at.ip().into());
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(browser)).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(browsers.recv().await.is_some());
+    let link = tcp::connect(at, &key(2), &BTreeSet::from([key(1).public()])).await.unwrap();
+    assert_eq!(link.peer, key(1).public());
+    assert_eq!(serving.await.unwrap(), (true, Some(key(2).public())));
+}

@@ -316,7 +316,7 @@ fn not_taken(error: &ReplicaError) -> CommandError {
 
 fn report(ctx: &mut Context<'_>, contents: &Contents, imported: &Imported) -> Result<Outcome> {
     let maker = contents.header.maker;
-    let name = ctx.author(&maker);
+    let name = ctx.carrier(&maker);
     let made_at = contents.header.made_at.to_string();
     if ctx.ui.json {
         ctx.ui.data(&json!({"maker": maker, "name": name, "made_at": made_at, "new_changes": imported.new_changes,

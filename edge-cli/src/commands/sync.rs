@@ -201,7 +201,8 @@ fn words(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<()> {
             format!("this device's clock is {off} {way} the server's: set it, or dates will look wrong."),
         ));
     }
-    if let (SyncOutcome::Incomplete, Some(why)) = (summary.outcome, &summary.why) {
+    // Also after the proof: the photos may have met a full disk.
+    if let (SyncOutcome::Incomplete | SyncOutcome::Converged, Some(why)) = (summary.outcome, &summary.why) {
         ctx.ui.warn(&Warning::new(why.code.as_str(), why.text.clone()));
     }
     Ok(())

@@ -15,7 +15,6 @@ use outlet_tests::process::{Edge, Server};
 use outlet_tests::relay::{Relay, Weather};
 use outlet_transport::{Congestion, Link, quic};
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWriteExt as _;
 
 const PHOTO: usize = 3_000_000;
 /// Of the pushes on loopback; `OUTLET_BENCH_PHOTOS` makes it shorter.
