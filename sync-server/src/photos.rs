@@ -221,28 +221,27 @@ impl Incoming {
         self.file.set_len(0).map_err(|error| PhotoError::Io(error, "emptying a partial file"))
     }
 
-    /// Checks the hash and gives the file its place, durably. False when the bytes are not those of
-    /// the hash; they are discarded then.
+    /// Checks the hash, syncs the file and gives it its place; answers the folder, which must be
+    /// synced before anybody relies on the name. None when the bytes are not those of the hash; they
+    /// are discarded then.
     ///
     /// # Errors
     /// When the partial file cannot be read, synced or renamed.
-    pub fn finish(&mut self) -> Result<bool, PhotoError> {
+    pub fn finish(&mut self) -> Result<Option<PathBuf>, PhotoError> {
         if self.sha256()? != self.hash {
             self.discard()?;
-            return Ok(false);
+            return Ok(None);
         }
         let place = self.photos.place(&self.hash);
         let folder = place.parent().unwrap_or(&self.photos.folder).to_owned();
         let storing = |error| PhotoError::Io(error, "storing a file");
-        let new = !folder.exists();
-        std::fs::create_dir_all(&folder).map_err(storing)?;
-        self.file.sync_data().map_err(storing)?;
-        std::fs::rename(self.photos.part(&self.hash), &place).map_err(storing)?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(storing)?;
-        if new {
+        if !folder.exists() {
+            std::fs::create_dir_all(&folder).map_err(storing)?;
             File::open(&self.photos.folder).and_then(|folder| folder.sync_all()).map_err(storing)?;
         }
-        Ok(true)
+        self.file.sync_data().map_err(storing)?;
+        std::fs::rename(self.photos.part(&self.hash), &place).map_err(storing)?;
+        Ok(Some(folder))
     }
 
     /// Reads again only what was not hashed as it came.
@@ -332,13 +331,13 @@ mod tests {
         let mut second = photos.receive(hash(&bytes)).unwrap().unwrap();
         assert_eq!(second.length(), 70_000);
         second.write(70_000, &bytes[70_000..]).unwrap();
-        assert!(second.finish().unwrap());
+        assert!(second.finish().unwrap().is_some());
         assert!(!photos.part(&hash(&bytes)).exists());
         drop(second);
         // As after a crash before the row: it is all there, and finishes again.
         let mut again = photos.receive(hash(&bytes)).unwrap().unwrap();
         assert_eq!(again.length(), 200_000);
-        assert!(again.finish().unwrap());
+        assert!(again.finish().unwrap().is_some());
         let mut read = Vec::new();
         photos.reader(&hash(&bytes)).read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
@@ -354,7 +353,7 @@ mod tests {
         let (_place, photos) = photos();
         let mut incoming = photos.receive(hash(b"right")).unwrap().unwrap();
         incoming.write(0, b"wrong").unwrap();
-        assert!(!incoming.finish().unwrap());
+        assert!(incoming.finish().unwrap().is_none());
         drop(incoming);
         assert_eq!(photos.receive(hash(b"right")).unwrap().unwrap().length(), 0);
         assert!(photos.read_all(&hash(b"right")).is_err());
@@ -366,7 +365,7 @@ mod tests {
         let bytes = vec![7_u8; PIECE * 2 + 5];
         let mut incoming = photos.receive(hash(&bytes)).unwrap().unwrap();
         incoming.write(0, &bytes).unwrap();
-        assert!(incoming.finish().unwrap());
+        assert!(incoming.finish().unwrap().is_some());
         assert_eq!(photos.read_all(&hash(&bytes)).unwrap().len(), bytes.len());
         let mut read = Vec::new();
         photos.reader(&hash(&bytes)).read_to_end(&mut read).unwrap();

@@ -297,6 +297,33 @@ fn storage(operation: &'static str, error: PhotoError) -> ReplicaError {
     if error.is_full() { ReplicaError::Full { operation } } else { ReplicaError::storage(operation, error) }
 }
 
+impl ServerReplica {
+    /// Rows and receipts of files whose bytes are durable, in one transaction.
+    fn note_files(
+        &self,
+        peer: &PublicKey,
+        placed: &[BlobOffer],
+    ) -> Result<Vec<(BlobHash, Option<StoredFile>)>, ReplicaError> {
+        if placed.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write("noting files", |tx| {
+            let now = self.engine.receipt_time(tx)?;
+            let mut kept = Vec::new();
+            for offer in placed {
+                let receipt = BlobReceipt { sha256: offer.hash, bytes: offer.bytes, at: now };
+                let receipt: SignedBlobReceipt = Signed::sign(self.engine.folder.key(), receipt);
+                files::insert(tx, offer, peer, now, &receipt.to_bytes())?;
+                let add = meta::Usage { photo_bytes: offer.bytes, ..meta::Usage::default() };
+                meta::add_usage(tx, &peer.0, now.day_in_shanghai().epoch_days(), add)?;
+                kept.push((offer.hash, files::get(tx, &offer.hash)?));
+            }
+            meta::set(tx, meta::LAST_RECEIPT, now.millis())?;
+            Ok(kept)
+        })
+    }
+}
+
 /// Who a peer is.
 enum Recognised {
     Enrolled(Certificate),
@@ -580,32 +607,48 @@ impl Replica for ServerReplica {
         incoming.write(offset, bytes).map_err(|error| storage("writing a file", error))
     }
 
-    fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, _now: Timestamp) -> Result<BlobFinish, ReplicaError> {
-        let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
-        let (offer, mut incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
-        let complete = incoming.length() == offer.bytes;
-        // Durable before its row, and the row before its receipt.
-        if !complete || !incoming.finish().map_err(|error| storage("storing a file", error))? {
-            return Ok(BlobFinish::HashMismatch);
-        }
-        let kept = self.write("noting a file", |tx| {
-            let now = self.engine.receipt_time(tx)?;
-            let receipt = BlobReceipt { sha256: *hash, bytes: offer.bytes, at: now };
-            let receipt: SignedBlobReceipt = Signed::sign(self.engine.folder.key(), receipt);
-            files::insert(tx, &offer, peer, now, &receipt.to_bytes())?;
-            let add = meta::Usage { photo_bytes: offer.bytes, ..meta::Usage::default() };
-            meta::add_usage(tx, &peer.0, now.day_in_shanghai().epoch_days(), add)?;
-            meta::set(tx, meta::LAST_RECEIPT, now.millis())?;
-            Ok(files::get(tx, hash)?)
-        })?;
-        match kept {
-            Some(StoredFile::Here(receipt)) => Ok(BlobFinish::Stored(Some(Sealed(receipt)))),
-            // Withdrawn while it was on its way: the bytes must not stay.
-            _ => {
-                self.engine.photos.remove(hash).map_err(|error| ReplicaError::storage("removing a file", error))?;
-                Ok(BlobFinish::Stored(None))
+    fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, now: Timestamp) -> Result<BlobFinish, ReplicaError> {
+        let mut finished = self.blobs_finish(peer, &[*hash], now)?;
+        finished.pop().ok_or_else(|| ReplicaError::NotFound(format!("file {hash}")))
+    }
+
+    fn blobs_finish(
+        &mut self,
+        peer: &PublicKey,
+        hashes: &[BlobHash],
+        _now: Timestamp,
+    ) -> Result<Vec<BlobFinish>, ReplicaError> {
+        let mut placed: Vec<BlobOffer> = Vec::new();
+        let mut folders = std::collections::BTreeSet::new();
+        for hash in hashes {
+            let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
+            let (offer, mut incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
+            let complete = incoming.length() == offer.bytes;
+            if complete && let Some(folder) = incoming.finish().map_err(|error| storage("storing a file", error))? {
+                folders.insert(folder);
+                placed.push(offer);
             }
         }
+        // Durable before their rows, and the rows before their receipts.
+        for folder in folders {
+            crate::folder::sync_folder(&folder)
+                .map_err(|error| ReplicaError::storage("storing a file", error.message))?;
+        }
+        let kept = self.note_files(peer, &placed)?;
+        let mut finished = Vec::new();
+        for hash in hashes {
+            finished.push(match kept.iter().find(|(known, _)| known == hash) {
+                None => BlobFinish::HashMismatch,
+                Some((_, Some(StoredFile::Here(receipt)))) => BlobFinish::Stored(Some(Sealed(receipt.clone()))),
+                // Withdrawn while it was on its way: the bytes must not stay.
+                Some(_) => {
+                    let removed = self.engine.photos.remove(hash);
+                    removed.map_err(|error| ReplicaError::storage("removing a file", error))?;
+                    BlobFinish::Stored(None)
+                }
+            });
+        }
+        Ok(finished)
     }
 
     fn blob_stored(

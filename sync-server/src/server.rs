@@ -18,7 +18,7 @@ use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
 use crate::web;
-use crate::web::listen::{self, HttpsListener, Remote};
+use crate::web::listen::{self, Browsers, HttpsListener, Remote};
 
 /// How long sessions may take to end after the signal.
 const GRACE: Duration = Duration::from_secs(10);
@@ -36,9 +36,10 @@ pub struct Server {
     certificate: ServerCert,
     endpoint: quinn::Endpoint,
     tcp: Option<TcpServer>,
-    listener: TcpListener,
+    /// None where browsers come through the devices' TLS port only.
+    listener: Option<TcpListener>,
     /// For browsers, when a certificate is configured.
-    https: Option<tokio_rustls::TlsAcceptor>,
+    https: Option<Browsers>,
     addresses: Addresses,
     _lock: std::fs::File,
 }
@@ -78,20 +79,28 @@ impl Server {
         let certificate = own_certificate(&folder)?;
         let tcp = listen_tls(&folder, &certificate).await?;
         listen::check(http, &folder.config.console)?;
-        let https = listen::tls(folder.path(), &folder.config.console)?;
-        let listener = TcpListener::bind(http).await.map_err(|error| {
-            CommandError::user(format!("cannot listen on {http} (TCP): {error}"))
-                .hint("choose another --http address, or port 0")
-        })?;
+        let https = listen::tls(folder.path(), &folder.config.console)?.map(Browsers::new);
+        let tcp = match (tcp, &https) {
+            (Some(tcp), Some(browsers)) => Some(tcp.share(browsers.share())),
+            (tcp, _) => tcp,
+        };
+        // One port for devices and browsers, such as 443.
+        let shared = https.is_some() && tcp.is_some() && folder.config.listen.http == folder.config.listen.tls;
+        let listener = if shared { None } else { Some(listen_http(http).await?) };
         let addresses =
             Addresses {
                 quic: endpoint.local_addr().context("asking for the QUIC address")?,
                 tls: tcp.as_ref().map(TcpServer::local_address).transpose().map_err(|error| {
                     CommandError::internal(format!("asking for the TLS address: {}", chain(&error)))
                 })?,
-                http: listener.local_addr().context("asking for the HTTP address")?,
+                http: SocketAddr::from(([0, 0, 0, 0], 0)),
                 https: https.is_some(),
             };
+        let at = match (&listener, addresses.tls) {
+            (Some(listener), _) => listener.local_addr().context("asking for the HTTP address")?,
+            (None, tls) => tls.unwrap_or(http),
+        };
+        let addresses = Addresses { http: at, ..addresses };
         let engine = Arc::new(Engine::new(folder)?);
         engine
             .database()
@@ -119,7 +128,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let secure = self.https.is_some() || self.engine.folder.config.console.behind_proxy;
         let router = web::router(Arc::clone(&self.engine), secure);
-        let page = tokio::spawn(serve_pages(self.listener, self.https, router, stopped.clone()));
+        let page = tokio::spawn(serve_pages((self.addresses.http, self.listener), self.https, router, stopped.clone()));
         let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
         let certificate: Arc<[u8]> = self.certificate.to_bytes().into();
         let mut sessions = JoinSet::new();
@@ -214,8 +223,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 async fn serve_pages(
-    listener: TcpListener,
-    https: Option<tokio_rustls::TlsAcceptor>,
+    (address, listener): (SocketAddr, Option<TcpListener>),
+    https: Option<Browsers>,
     router: axum::Router,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), CommandError> {
@@ -223,11 +232,12 @@ async fn serve_pages(
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let service = router.into_make_service_with_connect_info::<Remote>();
-    let served = match https {
-        None => axum::serve(listener, service).with_graceful_shutdown(stop).await,
-        Some(acceptor) => {
-            axum::serve(HttpsListener::new(listener, acceptor)?, service).with_graceful_shutdown(stop).await
+    let served = match (https, listener) {
+        (Some(browsers), listener) => {
+            axum::serve(HttpsListener::new(address, listener, browsers), service).with_graceful_shutdown(stop).await
         }
+        (None, Some(listener)) => axum::serve(listener, service).with_graceful_shutdown(stop).await,
+        (None, None) => return Err(CommandError::internal("pages without a port".to_owned())),
     };
     served.context("serving the pages")
 }
@@ -239,6 +249,13 @@ fn own_certificate(folder: &Folder) -> Result<ServerCert, CommandError> {
     roster.server_certs().find(|cert| cert.value().key == key).cloned().ok_or_else(|| {
         CommandError::user(format!("the root key has not vouched for the server key {}", key.short()))
             .hint("run `outlet-server key rotate` with the root key, or restore keys/ and database from one backup")
+    })
+}
+
+async fn listen_http(http: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(http).await.map_err(|error| {
+        CommandError::user(format!("cannot listen on {http} (TCP): {error}"))
+            .hint("choose another --http address, or port 0")
     })
 }
 
@@ -281,7 +298,7 @@ async fn serve_device(
     let link = match link.await {
         Ok(Some(link)) => link,
         Ok(None) => {
-            tracing::info!(?remote, "showed its certificate");
+            tracing::debug!(?remote, "a browser, or a device that wanted to see the certificate");
             return;
         }
         Err(error) => {

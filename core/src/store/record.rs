@@ -49,6 +49,9 @@ pub struct Record {
     /// A file that came from a device and no server is known to have: to be passed on.
     #[n(9)]
     pub carried: Option<BlobHash>,
+    /// A peer holds these files.
+    #[n(10)]
+    pub blobs_stored: Option<Vec<BlobStored>>,
 }
 
 /// An own act.

@@ -227,21 +227,37 @@ impl Replica for EdgeStore {
         receipt: Option<&Sealed>,
         now: Timestamp,
     ) -> Result<(), ReplicaError> {
-        // Only a server's word, and signed, makes a photo safe.
-        let Some(sealed) = receipt else { return Ok(()) };
-        let roster = self.believe()?.cloned().ok_or_else(|| ReplicaError::NotFound("an enrolment".to_owned()))?;
-        let receipt = SignedBlobReceipt::from_bytes(&sealed.0)
-            .and_then(|receipt| roster.check_signer(&receipt).cloned())
-            .map_err(|error| disbelieved("a receipt that does not hold", &error))?;
-        if receipt.sha256 != *hash {
-            return Err(ReplicaError::Peer("a receipt for another file".to_owned()));
+        self.blobs_stored(peer, &[(*hash, receipt.cloned())], now)
+    }
+
+    fn blobs_stored(
+        &mut self,
+        peer: &PublicKey,
+        files: &[(BlobHash, Option<Sealed>)],
+        now: Timestamp,
+    ) -> Result<(), ReplicaError> {
+        let mut stored = Vec::new();
+        let mut pending = self.pending_files()?;
+        for (hash, receipt) in files {
+            // Only a server's word, and signed, makes a photo safe.
+            let Some(sealed) = receipt else { continue };
+            let roster = self.believe()?.ok_or_else(|| ReplicaError::NotFound("an enrolment".to_owned()))?;
+            let receipt = SignedBlobReceipt::from_bytes(&sealed.0)
+                .and_then(|receipt| roster.check_signer(&receipt).cloned())
+                .map_err(|error| disbelieved("a receipt that does not hold", &error))?;
+            if receipt.sha256 != *hash {
+                return Err(ReplicaError::Peer("a receipt for another file".to_owned()));
+            }
+            if let Some(row) = self.blob_row(hash)?.filter(|row| row.own && !row.stored) {
+                pending = pending.without(&row);
+            }
+            stored.push(BlobStored { peer: *peer, hash: *hash, receipt: Some(sealed.clone()) });
         }
-        let pending = self.pending_files()?;
-        let named = self.blob_row(hash)?.filter(|row| row.own && !row.stored);
-        let stored = BlobStored { peer: *peer, hash: *hash, receipt: Some(sealed.clone()) };
-        let record = Record { blob_stored: Some(stored), ..Record::new(now) };
-        self.commit_record(&record, &[])?;
-        self.files = Some(named.map_or(pending, |row| pending.without(&row)));
+        if !stored.is_empty() {
+            let record = Record { blobs_stored: Some(stored), ..Record::new(now) };
+            self.commit_record(&record, &[])?;
+            self.files = Some(pending);
+        }
         Ok(())
     }
 }

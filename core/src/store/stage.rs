@@ -184,6 +184,9 @@ impl<'a> Stage<'a> {
         if let Some(stored) = &record.blob_stored {
             self.blob_stored(stored)?;
         }
+        for stored in record.blobs_stored.as_deref().unwrap_or_default() {
+            self.blob_stored(stored)?;
+        }
         if let Some(hash) = &record.carried {
             self.carried(hash)?;
         }

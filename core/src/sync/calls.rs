@@ -75,15 +75,10 @@ pub enum Call {
         /// What to append.
         bytes: Arc<Vec<u8>>,
     },
-    /// [`Replica::blob_finish`].
-    BlobFinish(BlobHash),
-    /// [`Replica::blob_stored`].
-    BlobStored {
-        /// Which file.
-        hash: BlobHash,
-        /// The server's receipt.
-        receipt: Option<Sealed>,
-    },
+    /// [`Replica::blobs_finish`].
+    BlobsFinish(Vec<BlobHash>),
+    /// [`Replica::blobs_stored`]: files with the server's receipts.
+    BlobsStored(Vec<(BlobHash, Option<Sealed>)>),
 }
 
 /// The answer to a [`Call`], of the variant that belongs to it.
@@ -112,8 +107,8 @@ pub enum Answer {
     Bytes(Vec<u8>),
     /// To [`Call::BlobBegin`].
     Want(BlobWant),
-    /// To [`Call::BlobFinish`].
-    Finish(BlobFinish),
+    /// To [`Call::BlobsFinish`], in its order.
+    Finished(Vec<BlobFinish>),
 }
 
 impl Call {
@@ -147,8 +142,8 @@ impl Call {
             Self::BlobRead { hash, offset, len } => Answer::Bytes(replica.blob_read(hash, *offset, *len)?),
             Self::BlobBegin(offer) => Answer::Want(replica.blob_begin(peer, offer, now)?),
             Self::BlobWrite { hash, offset, bytes } => done(replica.blob_write(hash, *offset, bytes)?),
-            Self::BlobFinish(hash) => Answer::Finish(replica.blob_finish(peer, hash, now)?),
-            Self::BlobStored { hash, receipt } => done(replica.blob_stored(peer, hash, receipt.as_ref(), now)?),
+            Self::BlobsFinish(hashes) => Answer::Finished(replica.blobs_finish(peer, hashes, now)?),
+            Self::BlobsStored(files) => done(replica.blobs_stored(peer, files, now)?),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
-use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Limits};
+use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Limits, Sealed};
 use super::session::{Core, Event, Phase, Step, Then, Transferred, internal, malformed};
 use super::wire::{Data, Frame, Lane, MAX_CHUNK_BYTES, Stored, Want};
 use crate::ids::BlobHash;
@@ -32,10 +32,10 @@ pub(super) enum FilesThen {
     List,
     Left,
     Read { hash: BlobHash, offset: u64 },
-    Confirmed { hash: BlobHash },
+    Confirmed { hashes: Vec<BlobHash> },
     Begin { hash: BlobHash },
     Write,
-    Finish { hash: BlobHash },
+    Finish { hashes: Vec<BlobHash> },
 }
 
 /// Both directions of the files lane.
@@ -61,7 +61,9 @@ struct Sender {
     offered: BTreeMap<BlobHash, BlobOffer>,
     wanted: VecDeque<(BlobOffer, u64)>,
     active: BTreeMap<BlobHash, Upload>,
-    confirming: usize,
+    /// Confirmed by the peer, to be kept together with the next call.
+    confirmed: Vec<(BlobHash, Option<Sealed>)>,
+    confirming: bool,
     /// Offered before the budget was spent, not answered then: may be complete there all the same.
     dropped: BTreeMap<BlobHash, BlobOffer>,
     skip: BTreeSet<BlobHash>,
@@ -92,6 +94,9 @@ struct Receiver {
     ended: bool,
     open: BTreeMap<BlobHash, Download>,
     writing: usize,
+    /// All bytes are here, to be finished together with the next call.
+    complete: Vec<BlobHash>,
+    finishing: bool,
 }
 
 #[derive(Debug)]
@@ -176,13 +181,20 @@ impl Files {
                 core.summary.pending_photo_bytes = list.pending_bytes;
             }
             (FilesThen::Read { hash, offset }, Answer::Bytes(bytes)) => self.out.chunk(core, hash, offset, bytes)?,
-            (FilesThen::Confirmed { hash }, Answer::Done) => {
-                self.out.confirming = self.out.confirming.saturating_sub(1);
-                core.event(Event::FileSent(hash));
+            (FilesThen::Confirmed { hashes }, Answer::Done) => {
+                self.out.confirming = false;
+                hashes.into_iter().for_each(|hash| core.event(Event::FileSent(hash)));
+                self.out.keep_confirmed(core);
             }
             (FilesThen::Begin { hash }, Answer::Want(want)) => self.incoming.begun(core, hash, want),
             (FilesThen::Write, Answer::Done) => self.incoming.written(),
-            (FilesThen::Finish { hash }, Answer::Finish(finish)) => self.incoming.finished(core, hash, finish),
+            (FilesThen::Finish { hashes }, Answer::Finished(all)) if hashes.len() == all.len() => {
+                self.incoming.finishing = false;
+                for (hash, finish) in hashes.into_iter().zip(all) {
+                    self.incoming.finished(core, hash, finish);
+                }
+                self.incoming.finish_complete(core);
+            }
             _ => return Err(internal("an answer of another call")),
         }
         Ok(())
@@ -258,7 +270,7 @@ impl Sender {
 
     fn end_if_done(&mut self, core: &mut Core) {
         let idle = self.offered.is_empty() && self.wanted.is_empty() && self.active.is_empty();
-        if self.exhausted && idle && !self.listing && self.confirming == 0 {
+        if self.exhausted && idle && !self.listing && !self.confirming {
             self.stage = SenderStage::Counting;
             core.send(&Frame::FilesEnd);
             let query = BlobQuery { max: 0, originals: true, exclude: BTreeSet::new() };
@@ -373,12 +385,23 @@ impl Sender {
         Ok(())
     }
 
-    fn confirm(&mut self, core: &mut Core, offer: &BlobOffer, receipt: Option<super::replica::Sealed>) {
+    fn confirm(&mut self, core: &mut Core, offer: &BlobOffer, receipt: Option<Sealed>) {
         let hash = offer.hash;
         self.skip.insert(hash);
         count(&mut core.summary.sent, offer.class);
-        self.confirming += 1;
-        core.call(Call::BlobStored { hash, receipt }, Then::Files(FilesThen::Confirmed { hash }));
+        self.confirmed.push((hash, receipt));
+        self.keep_confirmed(core);
+    }
+
+    /// One call at a time: what is confirmed meanwhile goes with the next, into one commit.
+    fn keep_confirmed(&mut self, core: &mut Core) {
+        if self.confirming || self.confirmed.is_empty() {
+            return;
+        }
+        self.confirming = true;
+        let files = std::mem::take(&mut self.confirmed);
+        let hashes = files.iter().map(|(hash, _)| *hash).collect();
+        core.call(Call::BlobsStored(files), Then::Files(FilesThen::Confirmed { hashes }));
     }
 }
 
@@ -455,7 +478,18 @@ impl Receiver {
     /// Calls are executed in order, so the last bytes are written before this.
     fn finish(&mut self, core: &mut Core, hash: BlobHash) {
         self.writing += 1;
-        core.call(Call::BlobFinish(hash), Then::Files(FilesThen::Finish { hash }));
+        self.complete.push(hash);
+        self.finish_complete(core);
+    }
+
+    /// One call at a time: what is complete meanwhile goes with the next, into one commit.
+    fn finish_complete(&mut self, core: &mut Core) {
+        if self.finishing || self.complete.is_empty() {
+            return;
+        }
+        self.finishing = true;
+        let hashes = std::mem::take(&mut self.complete);
+        core.call(Call::BlobsFinish(hashes.clone()), Then::Files(FilesThen::Finish { hashes }));
     }
 
     fn finished(&mut self, core: &mut Core, hash: BlobHash, finish: BlobFinish) {

@@ -605,6 +605,33 @@ pub trait Replica {
     /// When the store fails.
     fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, now: Timestamp) -> Result<BlobFinish, ReplicaError>;
 
+    /// As [`Replica::blob_finish`] for several that are complete at the same time: one commit instead
+    /// of many. In the order given.
+    ///
+    /// # Errors
+    /// When the store fails; what was finished before stays.
+    fn blobs_finish(
+        &mut self,
+        peer: &PublicKey,
+        hashes: &[BlobHash],
+        now: Timestamp,
+    ) -> Result<Vec<BlobFinish>, ReplicaError> {
+        hashes.iter().map(|hash| self.blob_finish(peer, hash, now)).collect()
+    }
+
+    /// As [`Replica::blob_stored`] for several that were confirmed at about the same time.
+    ///
+    /// # Errors
+    /// When the store fails, or a receipt does not verify.
+    fn blobs_stored(
+        &mut self,
+        peer: &PublicKey,
+        files: &[(BlobHash, Option<Sealed>)],
+        now: Timestamp,
+    ) -> Result<(), ReplicaError> {
+        files.iter().try_for_each(|(hash, receipt)| self.blob_stored(peer, hash, receipt.as_ref(), now))
+    }
+
     /// Sender: the peer holds this file, durably. Keeps the receipt, durably.
     ///
     /// # Errors

@@ -353,7 +353,7 @@ fn a_withdrawn_photo_loses_its_bytes_and_keeps_its_hash() {
     let hash = outlet_core::ids::BlobHash(sha2::Sha256::digest(b"face").into());
     let mut incoming = kit.engine.photos.receive(hash).unwrap().unwrap();
     incoming.write(0, b"face").unwrap();
-    assert!(incoming.finish().unwrap());
+    assert!(incoming.finish().unwrap().is_some());
     let withdrawn =
         device.write(&outlet(1), json!({ "type": "withdrawn", "sha256": hash, "ground": "个人信息保护法 47" }));
     assert_eq!(kit.push(&device, &[withdrawn]).outcomes, [stored()]);

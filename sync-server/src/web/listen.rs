@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
+use outlet_transport::Https;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -88,29 +89,59 @@ pub fn tls(data: &Path, console: &Console) -> Result<Option<TlsAcceptor>, Comman
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
+/// Browsers whose handshake is done. They come from a port of their own, from the port of the
+/// devices (told apart by ALPN), or from both.
+pub struct Browsers {
+    acceptor: TlsAcceptor,
+    done: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+}
+
+impl std::fmt::Debug for Browsers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Browsers").finish_non_exhaustive()
+    }
+}
+
+impl Browsers {
+    /// With the settings of [`tls`].
+    #[must_use]
+    pub fn new(acceptor: TlsAcceptor) -> Self {
+        let (done, ready) = mpsc::channel(HANDSHAKES);
+        Self { acceptor, done, ready }
+    }
+
+    /// What the port of the devices needs to pass browsers on.
+    #[must_use]
+    pub fn share(&self) -> Https {
+        Https { config: Arc::clone(self.acceptor.config()), streams: self.done.clone() }
+    }
+}
+
 /// A listener whose handshakes do not hold up one another.
 #[derive(Debug)]
 pub struct HttpsListener {
     address: SocketAddr,
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-    accepting: JoinHandle<()>,
+    /// None where the devices' port is the only one.
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl HttpsListener {
-    /// Takes over a listener.
-    ///
-    /// # Errors
-    /// When the system does not know its address.
-    pub fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Result<Self, CommandError> {
-        let address = listener.local_addr().context("asking for the HTTPS address")?;
-        let (done, ready) = mpsc::channel(HANDSHAKES);
-        Ok(Self { address, ready, accepting: tokio::spawn(accept(listener, acceptor, done)) })
+    /// Takes over a listener, if there is one beside the devices' port.
+    #[must_use]
+    pub fn new(address: SocketAddr, listener: Option<TcpListener>, browsers: Browsers) -> Self {
+        let Browsers { acceptor, done, ready } = browsers;
+        let accepting = listener.map(|listener| tokio::spawn(accept(listener, acceptor, done)));
+        Self { address, ready, accepting }
     }
 }
 
 impl Drop for HttpsListener {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
     }
 }
 
