@@ -43,7 +43,7 @@ pub struct PeerReplica<L> {
     sent: usize,
     /// Only the side that called pushes its unsent runs by itself.
     calls: bool,
-    /// Files the peer has confirmed in this session.
+    /// Files the peer has confirmed or offered in this session.
     given: BTreeSet<BlobHash>,
 }
 
@@ -402,6 +402,8 @@ impl<L: Lend> Replica for PeerReplica<L> {
     }
 
     fn blob_begin(&mut self, peer: &PublicKey, offer: &BlobOffer, now: Timestamp) -> Result<BlobWant, ReplicaError> {
+        // What the peer offers it has: it is not offered back.
+        self.given.insert(offer.hash);
         self.store.with(|store| {
             let want = store.blob_begin(peer, offer, now)?;
             if matches!(want, BlobWant::Have(_)) {
