@@ -5,9 +5,11 @@
 CARGO ?= cargo
 # Seeds of `make soak`.
 SEEDS ?= 10000
+# Seconds of `make soak` per decoder.
+FUZZ_SECONDS ?= 600
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test bench soak check fmt clippy headless doc deny prerequisites clean-demo web
+.PHONY: help demo test bench bench-compare soak check fmt clippy headless doc deny prerequisites clean-demo web
 
 # Scripts, styles and map of the console; built again when a source is newer.
 WEB_SOURCES := web/package.json web/package-lock.json web/.npmrc web/tsconfig.json web/vite.config.ts $(wildcard web/src/*)
@@ -30,16 +32,21 @@ bench: prerequisites web ## Measure; writes target/bench.json. Figures are ratio
 	$(CARGO) build --locked --release --workspace --bins
 	$(CARGO) run --locked --release --quiet -p outlet-tests --bin bench
 
-soak: prerequisites web ## Long simulations and crash runs (hours are fine; prints its seeds).
+bench-compare: prerequisites web ## Measure samod, plain Automerge sync and PouchDB (needs npm) on the same documents; writes target/bench-compare.json.
+	$(CARGO) build --locked --release --workspace --bins
+	$(CARGO) run --release --quiet --manifest-path tests/compare/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}"
+
+soak: prerequisites web ## Long simulations, then ten minutes of fuzzing per decoder (prints its seeds; SEEDS=, FUZZ_SECONDS=).
 	$(CARGO) build --locked --release --workspace --bins
 	$(CARGO) run --locked --release --quiet -p outlet-tests --bin soak -- $(SEEDS)
+	$(CARGO) run --locked --release --quiet -p outlet-fuzz --bin fuzz -- --seconds $(FUZZ_SECONDS) --seed "$$(date +%s)"
 
 web: prerequisites web/dist/manifest.json ## Build the front-end of the console into web/dist (npm ci, vite).
 
 web/dist/manifest.json: $(WEB_SOURCES)
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-check: fmt clippy headless doc ## What CI checks beside the tests.
+check: fmt clippy headless doc deny ## What CI checks beside the tests.
 
 fmt: ## Formatting.
 	$(CARGO) fmt --all --check
@@ -53,5 +60,5 @@ headless: ## The server without pages compiles: for a build without npm.
 doc: ## Documentation, dead links as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-deny: ## Licences, advisories and bans (needs cargo-deny).
-	$(CARGO) deny check
+deny: ## Licences, bans, sources and advisories, as far as cargo-deny and its database are there.
+	@./.ci/deny

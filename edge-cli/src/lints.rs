@@ -18,6 +18,7 @@ struct Compared {
     township: Option<String>,
     outlet_type: Option<String>,
     scheme: Option<String>,
+    waterbody: Option<String>,
 }
 
 impl Context<'_> {
@@ -42,7 +43,10 @@ impl Context<'_> {
             let scheme = compared.scheme.as_deref().unwrap_or("hj1312_2023");
             dictionaries.terms().label(&type_dictionary(scheme), code, Lang::Zh)
         });
+        let waters = dictionaries.waters();
         let context = NameContext {
+            waterbody: compared.waterbody.as_deref(),
+            waters: &waters,
             city: hints.then_some("巴中市"),
             county: county.as_deref().filter(|_| hints),
             township: township.as_deref(),
@@ -61,6 +65,7 @@ impl Context<'_> {
             township: text(fact::TOWNSHIP),
             outlet_type: text(fact::OUTLET_TYPE),
             scheme: text(fact::TYPE_SCHEME),
+            waterbody: text(fact::WATERBODY),
         })
     }
 

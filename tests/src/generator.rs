@@ -609,6 +609,7 @@ mod tests {
                 county: Some(&county.name),
                 township: Some(&township.name),
                 type_label: Some(all.label("outlet_type_hj1312_2023", outlet.outlet_type, Lang::Zh)),
+                ..NameContext::default()
             };
             assert_eq!(lint_name(&outlet.name, &context), [], "{}", outlet.name);
             assert!(outlet.point.is_near_bazhong());

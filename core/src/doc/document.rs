@@ -454,7 +454,7 @@ impl std::fmt::Debug for Document {
 }
 
 /// Finds the change of an operation: an actor's changes in order, each with its range of counters.
-pub(super) struct Locator(HashMap<Actor, Vec<Arc<ChangeInfo>>>);
+pub(crate) struct Locator(HashMap<Actor, Vec<Arc<ChangeInfo>>>);
 
 impl Locator {
     pub(super) fn new(changes: &[Arc<ChangeInfo>]) -> Self {

@@ -66,7 +66,7 @@ pub use genesis::{Constant, Constants, RESERVED, constant_change};
 pub use resolve::{Decided, Resolution, open_conflicts, resolve};
 pub use write::{MAX_ACT_BYTES, MAX_ACT_ITEMS, NewChange};
 
-pub(crate) use document::shared_constants;
+pub(crate) use document::{Locator, shared_constants};
 pub(crate) use facts::hidden_conflict;
 pub(crate) use write::is_register_name;
 

@@ -58,10 +58,10 @@ impl Document {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(DocError::Panicked))
     }
 
-    /// The changes that wrote the entry.
-    pub(crate) fn changes_of_entry(&self, id: &EntryId) -> Vec<ChangeHash> {
+    /// The changes that wrote the entry. `locate` is this document's: it walks all changes once, so
+    /// whoever asks for many entries makes it once.
+    pub(crate) fn changes_of_entry(&self, id: &EntryId, locate: &Locator) -> Vec<ChangeHash> {
         let key = id.to_string();
-        let locate = self.locator();
         let containers = self.entry_containers();
         let ops =
             containers.iter().flat_map(|container| self.inner.get_all(container, key.as_str()).unwrap_or_default());
@@ -74,7 +74,8 @@ impl Document {
         self.entry_containers().iter().any(|container| matches!(self.inner.get(container, key.as_str()), Ok(Some(_))))
     }
 
-    pub(super) fn locator(&self) -> Locator {
+    /// Finds the change of an operation of this document.
+    pub(crate) fn locator(&self) -> Locator {
         Locator::new(&self.changes)
     }
 }

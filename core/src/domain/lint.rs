@@ -21,6 +21,10 @@ pub struct NameContext<'a> {
     pub township: Option<&'a str>,
     /// Official label of the smallest type, such as 城镇雨洪排口.
     pub type_label: Option<&'a str>,
+    /// The water it flows into, such as 巴河.
+    pub waterbody: Option<&'a str>,
+    /// Names of all known waters: one in the name that is not `waterbody` is odd.
+    pub waters: &'a [&'a str],
 }
 
 /// What is odd about a name.
@@ -53,6 +57,13 @@ pub enum NameFinding {
     TypeMissing(String),
     /// The last word fits, the type is abbreviated.
     TypeAbbreviated(String),
+    /// Names another water than the record does.
+    OtherWater {
+        /// In the name.
+        named: String,
+        /// In the record.
+        waterbody: String,
+    },
     /// Longer than names are.
     TooLong(usize),
 }
@@ -75,6 +86,7 @@ impl NameFinding {
             Self::TownshipMissing(_) => "name_township_missing",
             Self::TypeMissing(_) => "name_type_missing",
             Self::TypeAbbreviated(_) => "name_type_abbreviated",
+            Self::OtherWater { .. } => "name_other_water",
             Self::TooLong(_) => "name_too_long",
         }
     }
@@ -102,6 +114,9 @@ impl fmt::Display for NameFinding {
             Self::TownshipMissing(township) => write!(f, "the township {township} is not in the name"),
             Self::TypeMissing(label) => write!(f, "the type {label} is not in the name"),
             Self::TypeAbbreviated(label) => write!(f, "the type {label} is only abbreviated in the name"),
+            Self::OtherWater { named, waterbody } => {
+                write!(f, "the name says {named}, the record says it flows into {waterbody}")
+            }
             Self::TooLong(length) => write!(f, "the name has {length} characters, at most {LONGEST} fit on a sign"),
         }
     }
@@ -142,11 +157,20 @@ pub fn lint_name(name: &str, context: &NameContext<'_>) -> Vec<NameFinding> {
             NameFinding::TypeMissing(label.to_owned())
         });
     }
+    found.extend(other_water(&plain, context));
     let length = name.chars().count();
     if length > LONGEST {
         found.push(NameFinding::TooLong(length));
     }
     found
+}
+
+/// The longest known water in the name, if neither it nor any other there is the record's own.
+fn other_water(plain: &str, context: &NameContext<'_>) -> Option<NameFinding> {
+    let waterbody = context.waterbody.filter(|own| !plain.contains(own))?;
+    let named = context.waters.iter().filter(|water| plain.contains(*water)).max_by_key(|water| water.len())?;
+    (!waterbody.contains(named))
+        .then(|| NameFinding::OtherWater { named: (*named).to_owned(), waterbody: waterbody.to_owned() })
 }
 
 fn lint_characters(name: &str) -> Vec<NameFinding> {
@@ -221,9 +245,23 @@ mod tests {
             county: Some("点军区"),
             township: Some("土城乡"),
             type_label: Some("城镇雨洪排口"),
+            ..NameContext::default()
         };
         check("宜昌市点军区土城乡土家阁饭店东南180米城镇雨洪排口", context, &[]);
         check("宜昌市点军区土城乡加油站后1#城镇雨洪排口", context, &[]);
+    }
+
+    #[test]
+    fn a_name_that_says_another_river_is_odd() {
+        let waters = ["巴河", "通江河", "大通江河", "南江河"];
+        let context = |waterbody| NameContext { waterbody: Some(waterbody), waters: &waters, ..NameContext::default() };
+        check("南江县南江河左岸排口", context("巴河"), &["name_other_water"]);
+        check("南江县南江河左岸排口", context("南江河"), &[]);
+        check("大通江河口排口", context("通江河"), &[]);
+        check("大通江河口排口", context("巴河"), &["name_other_water"]);
+        check("南江县城东排口", context("巴河"), &[]);
+        let said = lint_name("大通江河口排口", &context("巴河"))[0].to_string();
+        assert_eq!(said, "the name says 大通江河, the record says it flows into 巴河");
     }
 
     #[test]
@@ -257,6 +295,7 @@ mod tests {
             county: Some("恩阳区"),
             township: None,
             type_label: Some("城镇污水处理厂排污口"),
+            ..NameContext::default()
         };
         check("巴中市恩阳区柳林镇柳林镇污水处理厂排污口", context, &["name_type_abbreviated"]);
         check("巴中市柳林镇城镇污水处理厂排污口", context, &["name_county_missing"]);

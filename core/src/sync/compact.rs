@@ -183,10 +183,12 @@ fn take_change(cursor: &mut Cursor<'_>, actor: Actor, before: &Before) -> Result
     }
     deps.sort_unstable();
     let mut ops = Vec::new();
-    // A text that fits no change would be copied before it is refused: the bytes are counted.
-    let mut bytes = 0_usize;
+    // A text that fits no change would be copied before it is refused: the bytes are counted. So are
+    // the overwritten values, of which two bytes here become fifty in memory.
+    let (mut bytes, mut room) = (0_usize, limits.ops);
     for _ in 0..cursor.count(limits.ops, "operations")? {
-        let op = take_op(cursor, &actor)?;
+        let op = take_op(cursor, &actor, room)?;
+        room -= op.pred.len();
         bytes = bytes.saturating_add(op.key.len() + op.value.len());
         if bytes > limits.bytes {
             return Err(Malformed::TooLarge { bytes, limit: limits.bytes });
@@ -197,7 +199,8 @@ fn take_change(cursor: &mut Cursor<'_>, actor: Actor, before: &Before) -> Result
     Ok(ChangeHead { hash: ChangeHash([0; 32]), actor, seq, start_op, max_op, time, deps, ops })
 }
 
-fn take_op(cursor: &mut Cursor<'_>, actor: &Actor) -> Result<Op, Malformed> {
+/// `room` is how many overwritten values the change may still name.
+fn take_op(cursor: &mut Cursor<'_>, actor: &Actor, room: usize) -> Result<Op, Malformed> {
     let tag = cursor.unsigned()?;
     let object = match tag & OBJECT {
         object @ 0..=1 => OpRef { actor: RESERVED, counter: object + 1 },
@@ -207,7 +210,7 @@ fn take_op(cursor: &mut Cursor<'_>, actor: &Actor) -> Result<Op, Malformed> {
     let value = take_text(cursor)?;
     let mut pred = Vec::new();
     if tag & OVERWRITES != 0 {
-        for _ in 0..cursor.count(Limits::ADMISSION.ops, "overwritten values")? {
+        for _ in 0..cursor.count(room, "overwritten values")? {
             pred.push(take_ref(cursor, actor)?);
         }
     }

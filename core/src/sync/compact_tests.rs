@@ -95,3 +95,27 @@ fn a_short_form_that_stands_for_too_much_is_refused() {
     assert!(matches!(restore(DocKind::Field, &short), Err(Malformed::TooLarge { .. })));
     assert!(matches!(restore(DocKind::Field, &short[..60]), Err(Malformed::Truncated)));
 }
+
+/// Two bytes name an overwritten value that takes fifty in memory: their sum is bounded, not only
+/// those of one operation.
+#[test]
+fn overwritten_values_are_counted_over_the_whole_change() {
+    let most = Limits::ADMISSION.ops;
+    let change = |named: &[usize]| {
+        let mut short = actor(1).0.to_vec();
+        put_unsigned(&mut short, 1);
+        put_unsigned(&mut short, AFTER_LAST);
+        put_signed(&mut short, 0);
+        put_unsigned(&mut short, named.len() as u64);
+        for (at, count) in named.iter().enumerate() {
+            put_unsigned(&mut short, 1 | OVERWRITES);
+            put_text(&mut short, &format!("r{at}"));
+            put_text(&mut short, "x");
+            put_unsigned(&mut short, *count as u64);
+            (0..*count).for_each(|_| put_ref(&mut short, &OpRef { counter: 3, actor: actor(1) }, &actor(1)));
+        }
+        restore(DocKind::Field, &short)
+    };
+    assert!(change(&[most / 2, most / 2]).is_ok());
+    assert!(matches!(change(&[most / 2, most / 2 + 1]), Err(Malformed::Limit(_))));
+}

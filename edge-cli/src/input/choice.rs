@@ -63,6 +63,11 @@ impl Dictionaries {
         self.regions.county(code).map(|county| county.name.clone())
     }
 
+    /// Names of all rivers and reservoirs.
+    pub(crate) fn waters(&self) -> Vec<&str> {
+        self.rivers.rivers.iter().chain(&self.rivers.reservoirs).map(|water| water.name.as_str()).collect()
+    }
+
     /// A receiving water. Small brooks are in no list: their names are kept, with a warning.
     pub(crate) fn waterbody(&self, text: &str, warnings: &mut Vec<Warning>) -> String {
         match self.rivers.lookup(text.trim()) {

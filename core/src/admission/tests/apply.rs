@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::world::*;
-use crate::admission::apply::readings;
+use crate::admission::apply::{attempts, readings};
 use crate::admission::{
     ChangeHead, Context, Limits, Refusal, apply, apply_each, check_form, encode_change, read_change,
 };
@@ -363,4 +363,17 @@ fn overwriting_hundreds_of_values_again_and_again_costs_one_reading_each() {
     let applied = apply(Some(&base), FIELD, &[run]).unwrap();
     assert_eq!(applied.heads, author.heads());
     assert_eq!(readings() - before, 1, "the one change of the document whose values are overwritten");
+}
+
+#[test]
+fn a_batch_sent_backwards_costs_no_more_tries_than_one_sent_forwards() {
+    const RUNS: usize = 300;
+    let mut author = Document::new(FIELD);
+    let changes: Vec<_> = (0..RUNS).map(|at| write(&mut author, INSPECTOR, &[note(&format!("{at}"))])).collect();
+    let backwards: Vec<_> = changes.iter().rev().map(|change| checked(INSPECTOR, FIELD, &[change])).collect();
+    let before = attempts();
+    let outcome = apply_each(None, FIELD, &backwards, &Context::default());
+    assert!(outcome.runs.iter().all(Result::is_ok));
+    assert_eq!(outcome.applied.unwrap().heads, author.heads());
+    assert_eq!(attempts() - before, RUNS);
 }

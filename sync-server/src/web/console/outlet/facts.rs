@@ -1,8 +1,9 @@
 //! The facts as asserted: each current value with who said so and when. Several values of one fact are
 //! shown side by side: that is the conflict.
 
-use std::collections::BTreeSet;
-
+use outlet_core::doc::current_positions;
+use outlet_core::domain::field::FieldEntry;
+use outlet_core::ids::EntryId;
 use outlet_core::ledger::LedgerRow;
 use outlet_core::time::Timestamp;
 use serde_json::Value;
@@ -30,29 +31,36 @@ pub(super) struct Assertion {
 /// Facts in the order of their first assertion.
 pub(super) fn lines(words: Words, field: &[Said], row: &LedgerRow) -> Vec<FactLine> {
     let facts: Vec<&Said> = field.iter().filter(|said| said.kind() == "fact").collect();
-    let replaced: BTreeSet<&str> = facts
-        .iter()
-        .filter_map(|said| said.value.get("replaces")?.as_array())
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
     let mut names: Vec<&str> = Vec::new();
     for name in facts.iter().filter_map(|said| said.text("field")) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    let line = |name: &&str| {
-        let current =
-            facts.iter().filter(|said| said.text("field") == Some(name) && !replaced.contains(said.id.as_str()));
-        FactLine {
-            label: words.column(name),
-            values: current.map(|said| assertion(words, name, said)).collect(),
-            conflict: row.conflicts.iter().any(|own| own == name),
-            amended: row.amended.iter().any(|own| own == name),
-        }
+    let line = |name: &&str| FactLine {
+        label: words.column(name),
+        values: current(&facts, name).into_iter().map(|said| assertion(words, name, said)).collect(),
+        conflict: row.conflicts.iter().any(|own| own == name),
+        amended: row.amended.iter().any(|own| own == name),
     };
     names.iter().map(line).filter(|line| !line.values.is_empty()).collect()
+}
+
+/// The assertions of a fact that stand: core's rule, by which an ordinary save ends no conflict. One
+/// that this version cannot read stands, too.
+fn current<'s>(facts: &[&'s Said], name: &str) -> Vec<&'s Said> {
+    let own = facts.iter().copied().filter(|said| said.text("field") == Some(name));
+    let (mut known, mut standing) = (Vec::new(), Vec::new());
+    for (place, said) in own.enumerate() {
+        match (said.id.parse::<EntryId>(), serde_json::from_value(said.value.clone())) {
+            (Ok(id), Ok(FieldEntry::Fact(fact))) => known.push((place, said, id, fact)),
+            _ => standing.push((place, said)),
+        }
+    }
+    let positions = current_positions(known.iter().map(|(_, _, id, fact)| (*id, fact)));
+    standing.extend(positions.into_iter().map(|at| (known[at].0, known[at].1)));
+    standing.sort_by_key(|(place, _)| *place);
+    standing.into_iter().map(|(_, said)| said).collect()
 }
 
 fn assertion(words: Words, name: &str, said: &Said) -> Assertion {
@@ -155,5 +163,33 @@ fn dictionaries(name: &str) -> &[&str] {
         "type_scheme" => &["type_scheme"],
         "approval_status" => &["approval_status"],
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outlet_core::ids::EntryId;
+    use outlet_core::time::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(number: u8, value: &str, replaces: &[u8]) -> Said {
+        let id = |number: u8| EntryId([number; 16]).to_string();
+        let replaces: Vec<String> = replaces.iter().copied().map(id).collect();
+        let value = json!({"type": "fact", "field": "classification", "value": value, "replaces": replaces, "at": 0});
+        let written = Timestamp::from_millis(0);
+        Said { value, id: id(number), who: None, received: None, written }
+    }
+
+    /// What somebody saved over a conflict is one more candidate, and the page shows them all.
+    #[test]
+    fn a_save_that_names_a_whole_conflict_hides_none_of_it() {
+        let all = [said(1, "ban", &[]), said(2, "merge", &[]), said(3, "regulate", &[1, 2])];
+        let shown: Vec<_> = current(&all.iter().collect::<Vec<_>>(), "classification");
+        assert_eq!(shown.len(), 3);
+        let settled = [said(1, "ban", &[]), said(2, "merge", &[1])];
+        let shown: Vec<_> = current(&settled.iter().collect::<Vec<_>>(), "classification");
+        assert_eq!(shown.iter().map(|said| said.text("value")).collect::<Vec<_>>(), [Some("merge")]);
     }
 }
