@@ -65,6 +65,9 @@ pub enum Command {
     /// Accounts of people who decide at this server: add, list, show, password, disable, enable.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Tokens of the interfaces (REST, OGC, tiles): add, list, revoke.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Changes held for a decision: list, show, release, reject.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -544,4 +547,53 @@ mod tests {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
+}
+
+/// `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token for an account; it is shown once.
+    #[command(
+        after_help = "Example:\n  outlet-server token add --as li.si --name QGIS --scope read --expires 365d --data /srv/outlets"
+    )]
+    Add(TokenAddArgs),
+    /// All tokens, without their secrets.
+    #[command(after_help = "Example:\n  outlet-server token list --json --data /srv/outlets")]
+    List,
+    /// End a token at once.
+    #[command(after_help = "Example:\n  outlet-server token revoke 7 --data /srv/outlets")]
+    Revoke {
+        /// Its number, as `token list` shows it.
+        id: i64,
+    },
+}
+
+/// `token add`.
+#[derive(Debug, Args)]
+pub struct TokenAddArgs {
+    /// The account it belongs to: the token can do no more.
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub login: String,
+    /// What it is for.
+    #[arg(long)]
+    pub name: String,
+    /// What it may be used for; several times for several.
+    #[arg(long = "scope", value_enum, default_value = "read")]
+    pub scopes: Vec<ScopeArg>,
+    /// How long it is valid, such as 90d [default: until revoked].
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub expires: Option<Duration>,
+}
+
+/// Scopes as given on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeArg {
+    /// Outlets, lists, milestones, exports, map.
+    Read,
+    /// Bytes of photos.
+    Photos,
+    /// Decisions, as the account.
+    Decide,
+    /// Devices and the state of the server.
+    Admin,
 }

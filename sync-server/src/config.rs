@@ -36,6 +36,30 @@ pub struct Config {
     pub membership: Membership,
     /// The console.
     pub console: Console,
+    /// Interfaces for other programs.
+    pub api: Api,
+    /// The map.
+    pub map: Map,
+}
+
+/// Interfaces for other programs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Api {
+    /// Requests of one account or token in a minute.
+    pub requests_per_minute: u32,
+    /// Failed attempts to sign in of all strangers in a minute.
+    pub failures_per_minute: u32,
+    /// The OGC layer and the map tiles are open to strangers.
+    pub public_layer: bool,
+}
+
+/// The map.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Map {
+    /// PMTiles or MBTiles file of the base map, relative to the data folder; empty = none.
+    pub base: String,
+    /// Who is to be named for it.
+    pub attribution: String,
 }
 
 /// Addresses to listen on.
@@ -47,6 +71,8 @@ pub struct Listen {
     pub tls: String,
     /// HTTP, for the page.
     pub http: String,
+    /// HTTP, for `/metrics`, `/healthz`, `/readyz` alone; empty = beside the pages.
+    pub metrics: String,
     /// Addresses for tickets.
     pub public: Vec<String>,
 }

@@ -246,7 +246,7 @@ pub(crate) fn use_server_key(
 ///
 /// # Errors
 /// When SQLite refuses.
-pub(crate) fn issue(
+pub fn issue(
     connection: &Connection,
     config: &Config,
     signer: &SecretKey,

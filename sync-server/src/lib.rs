@@ -25,6 +25,7 @@ pub mod error;
 pub mod folder;
 pub mod inventory;
 pub mod membership;
+pub mod metrics;
 pub mod photos;
 pub mod replica;
 pub mod report;
@@ -35,6 +36,8 @@ mod space;
 mod tar;
 #[cfg(test)]
 mod testing;
+pub mod tiles;
+pub mod tokens;
 pub mod ui;
 pub mod web;
 

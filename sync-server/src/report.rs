@@ -1,14 +1,17 @@
 //! Questions to the ledger: rows of any day, the milestone table, explanations.
 
+use std::collections::BTreeSet;
+
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    GroupBy, LedgerRow, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb, profile_of,
-    progress,
+    GroupBy, LedgerRow, LifeCycle, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb,
+    profile_of, progress,
 };
 use outlet_core::time::Day;
 
 use crate::db::{DbError, feed, ledger};
 use crate::engine::{Engine, EngineError, projector};
+use crate::inventory::{self, Dimension, Filter, Scope};
 
 /// All rows as they stand, from the maintained table.
 ///
@@ -110,6 +113,77 @@ pub fn table(
         as_of,
     };
     Ok(progress(input, by))
+}
+
+/// The milestone table of the outlets in a scope. A record that duplicates one in another collection
+/// is counted there, as in the table of everything.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn table_of(
+    engine: &Engine,
+    reference: &Reference,
+    set: &MilestoneSet,
+    as_of: Day,
+    by: GroupBy,
+    scope: &Scope,
+) -> Result<Vec<ProgressRow>, EngineError> {
+    let mut readings = readings(engine, set, as_of)?;
+    for profiles in [&mut readings.known_now, &mut readings.as_reported] {
+        profiles.retain(|profile| scope.holds(profile.key.collection));
+    }
+    let input = TableInput {
+        set,
+        known_now: &readings.known_now,
+        as_reported: &readings.as_reported,
+        seals: &reference.seals,
+        as_of,
+    };
+    Ok(progress(input, by))
+}
+
+/// Profiles of one outlet and of every record that is connected to it as duplicate or successor: what
+/// an explanation depends on.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn profiles_around(
+    engine: &Engine,
+    set: &MilestoneSet,
+    as_of: Day,
+    outlet: &DocKey,
+) -> Result<Readings, EngineError> {
+    let both = engine.database().read::<_, EngineError>(|tx| {
+        let states = [LifeCycle::Duplicate, LifeCycle::Moved];
+        let filter = states
+            .into_iter()
+            .fold(Filter::new(Scope::everything()), |filter, state| filter.with(Dimension::State, state.code()));
+        let gone = inventory::rows_after(tx, &inventory::ids(tx, &filter)?, None, usize::MAX)?;
+        let pair = |entry: &inventory::Entry| Some((entry.key, entry.row.duplicate_of.or(entry.row.moved_to)?));
+        let pairs: Vec<(DocKey, DocKey)> = gone.iter().filter_map(pair).collect();
+        let mut keys = BTreeSet::from([*outlet]);
+        loop {
+            let known = keys.len();
+            for (from, to) in &pairs {
+                if keys.contains(from) || keys.contains(to) {
+                    keys.extend([*from, *to]);
+                }
+            }
+            if keys.len() == known {
+                break;
+            }
+        }
+        let roster = engine.folder.roster(tx)?;
+        let reference = engine.reference(tx)?;
+        let keys: Vec<DocKey> = keys.into_iter().collect();
+        projector::each(engine, tx, &keys, |outlet| {
+            outlet.with(&roster, |input| {
+                (profile_of(input, &reference, set, None), profile_of(input, &reference, set, Some(as_of)))
+            })
+        })
+    })?;
+    let (now, then): (Vec<Profile>, Vec<Profile>) = both.into_iter().unzip();
+    Ok(Readings { known_now: absorb(now).0, as_reported: absorb(then).0 })
 }
 
 /// What moves when the ledger moves: the ends of all feeds.

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
+use crate::tiles::base::BaseMap;
 use crate::web;
 use crate::web::listen::{self, Browsers, HttpsListener, Remote};
 
@@ -40,6 +41,9 @@ pub struct Server {
     listener: Option<TcpListener>,
     /// For browsers, when a certificate is configured.
     https: Option<Browsers>,
+    /// For what watches the server, when it has an address of its own.
+    watch: Option<TcpListener>,
+    base: Option<BaseMap>,
     addresses: Addresses,
     _lock: std::fs::File,
 }
@@ -61,6 +65,8 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// Does the console speak HTTPS?
     pub https: bool,
+    /// `/metrics`; None when it has no address of its own.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Server {
@@ -87,6 +93,8 @@ impl Server {
         // One port for devices and browsers, such as 443.
         let shared = https.is_some() && tcp.is_some() && folder.config.listen.http == folder.config.listen.tls;
         let listener = if shared { None } else { Some(listen_http(http).await?) };
+        let watch = listen_watch(&folder).await?;
+        let base = open_base(&folder).await?;
         let addresses =
             Addresses {
                 quic: endpoint.local_addr().context("asking for the QUIC address")?,
@@ -95,6 +103,11 @@ impl Server {
                 })?,
                 http: SocketAddr::from(([0, 0, 0, 0], 0)),
                 https: https.is_some(),
+                metrics: watch
+                    .as_ref()
+                    .map(TcpListener::local_addr)
+                    .transpose()
+                    .context("asking for the address of /metrics")?,
             };
         let at = match (&listener, addresses.tls) {
             (Some(listener), _) => listener.local_addr().context("asking for the HTTP address")?,
@@ -105,7 +118,7 @@ impl Server {
         engine
             .database()
             .write::<_, CommandError>(|tx| Ok(meta::set(tx, meta::LISTENING, addresses.quic.to_string())?))?;
-        Ok(Self { engine, certificate, endpoint, tcp, listener, https, addresses, _lock: lock })
+        Ok(Self { engine, certificate, endpoint, tcp, listener, https, watch, base, addresses, _lock: lock })
     }
 
     /// Where it listens.
@@ -127,8 +140,13 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), CommandError> {
         let (stop, stopped) = watch::channel(false);
         let secure = self.https.is_some() || self.engine.folder.config.console.behind_proxy;
-        let router = web::router(Arc::clone(&self.engine), secure);
+        let router = web::router(Arc::clone(&self.engine), self.base, secure);
         let page = tokio::spawn(serve_pages((self.addresses.http, self.listener), self.https, router, stopped.clone()));
+        let watch = self.watch.map(|listener| {
+            let router = web::health::watched(Arc::clone(&self.engine));
+            let at = self.addresses.metrics.unwrap_or(self.addresses.http);
+            tokio::spawn(serve_pages((at, Some(listener)), None, router, stopped.clone()))
+        });
         let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
         let certificate: Arc<[u8]> = self.certificate.to_bytes().into();
         let mut sessions = JoinSet::new();
@@ -182,7 +200,11 @@ impl Server {
         }
         self.endpoint.close(0_u32.into(), b"shutting down");
         let _ = tokio::time::timeout(GRACE, self.endpoint.wait_idle()).await;
-        page.await.map_err(|error| CommandError::internal(format!("the page's task failed: {error}")))?
+        let failed = |error| CommandError::internal(format!("the page's task failed: {error}"));
+        if let Some(watch) = watch {
+            watch.await.map_err(failed)??;
+        }
+        page.await.map_err(failed)?
     }
 }
 
@@ -240,6 +262,29 @@ async fn serve_pages(
         (None, None) => return Err(CommandError::internal("pages without a port".to_owned())),
     };
     served.context("serving the pages")
+}
+
+/// The listener of `listen.metrics`, when it names an address.
+async fn listen_watch(folder: &Folder) -> Result<Option<TcpListener>, CommandError> {
+    let text = folder.config.listen.metrics.as_str();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = resolve(text)?;
+    let listening = TcpListener::bind(address).await;
+    listening.map(Some).map_err(|error| {
+        CommandError::user(format!("cannot listen on {address} (TCP): {error}"))
+            .hint("choose another listen.metrics address in server.toml, or port 0")
+    })
+}
+
+/// The base map of `map.base`, when it names a file.
+async fn open_base(folder: &Folder) -> Result<Option<BaseMap>, CommandError> {
+    let settings = &folder.config.map;
+    if settings.base.is_empty() {
+        return Ok(None);
+    }
+    BaseMap::open(&folder.path().join(&settings.base), &settings.attribution).await.map(Some)
 }
 
 /// The certificate of the root for the key that this server shows.
@@ -317,8 +362,10 @@ async fn serve_device(
         let _ = tokio::time::timeout(longest, stopped).await;
     };
     let hooks = Hooks::new(engine.folder.now(), |_| {}).stop_when(stop);
+    engine.metrics.session_began();
     let driven = drive(link, session, replica, hooks).await;
     let summary = driven.summary;
+    engine.metrics.session_ended(Some(&summary));
     tracing::info!(
         %remote,
         device = %peer.short(),

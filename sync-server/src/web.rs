@@ -1,43 +1,42 @@
-//! What people and programs open over HTTP: the console (feature `console`), and `/healthz`.
+//! What people and programs open over HTTP: the console (feature `console`), the interfaces, and
+//! what watches the server.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use serde::Serialize;
+use axum::middleware::from_fn_with_state;
 
-use crate::db::ledger;
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::tiles::base::BaseMap;
 
+pub mod api;
 #[cfg(feature = "console")]
 pub mod console;
+pub mod health;
 pub mod listen;
 
 /// All addresses. `secure`: browsers come over HTTPS, to us or to the proxy before us.
-#[cfg_attr(not(feature = "console"), expect(unused_variables, reason = "only pages set cookies"))]
-pub fn router(engine: Arc<Engine>, secure: bool) -> Router {
-    let plain = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&engine));
+pub fn router(engine: Arc<Engine>, base: Option<BaseMap>, secure: bool) -> Router {
+    let plain = Router::new().merge(health::router(Arc::clone(&engine)));
     #[cfg(feature = "console")]
-    let plain = plain.merge(console::router(Arc::new(console::Console::new(engine, secure))));
-    plain
+    let (plain, sessions) = {
+        let console = Arc::new(console::Console::new(Arc::clone(&engine), secure));
+        (plain.merge(console::router(Arc::clone(&console))), Some(sessions(console)))
+    };
+    #[cfg(not(feature = "console"))]
+    let sessions = None;
+    let api = api::Api::new(Arc::clone(&engine), base, secure, sessions);
+    plain.merge(api::router(&api)).layer(from_fn_with_state(engine, health::count))
 }
 
-/// `GET /healthz`.
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    outlets: u64,
-}
-
-async fn health(State(engine): State<Arc<Engine>>) -> Response {
-    let counted =
-        tokio::task::spawn_blocking(move || engine.database().read::<_, EngineError>(|tx| Ok(ledger::count(tx)?)))
-            .await;
-    match counted {
-        Ok(Ok(outlets)) => axum::Json(Health { status: "ok", outlets }).into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(Health { status: "failing", outlets: 0 })).into_response(),
-    }
+/// Sessions of the console open the interfaces, too: its own pages ask them.
+#[cfg(feature = "console")]
+fn sessions(console: Arc<console::Console>) -> Box<api::Sessions> {
+    Box::new(move |headers, changes| match console.visitor(headers, changes) {
+        Ok(visitor) => Ok(visitor.map(|visitor| api::Asker::session(visitor.account, visitor.session))),
+        Err(console::Fault::FORGED) => Err(api::Problem::forbidden(
+            "the request does not come from a page of this server: send its token as X-CSRF-Token",
+        )),
+        Err(_) => Err(api::Problem::internal(&"a session cannot be read")),
+    })
 }

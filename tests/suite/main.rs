@@ -5,6 +5,7 @@
 mod bad_files;
 mod crash;
 mod ferry;
+mod layer;
 mod links;
 mod main_job;
 mod readme;

@@ -27,6 +27,17 @@ pub fn ledger_csv(rows: &[LedgerRow], style: Style<'_>) -> Result<Vec<u8>, Expor
     table(headers, lines, style)
 }
 
+/// More lines of [`ledger_csv`], for a file that is written in parts: neither mark nor header.
+///
+/// # Errors
+/// The CSV writer's.
+pub fn ledger_csv_lines(rows: &[LedgerRow], style: Style<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = Vec::new();
+    let lines = rows.iter().map(|row| COLUMNS.iter().map(|column| (column.cell)(row)).collect());
+    records(&mut bytes, lines, style)?;
+    Ok(bytes)
+}
+
 /// 问题清单.
 ///
 /// # Errors
@@ -133,12 +144,23 @@ fn table<'h>(
     {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut bytes);
         writer.write_record(headers.into_iter().map(|code| style.header(code)))?;
-        for line in lines {
-            writer.write_record(line.iter().map(|cell| written(cell, style)))?;
-        }
         writer.flush().map_err(csv::Error::from)?;
     }
+    records(&mut bytes, lines, style)?;
     Ok(bytes)
+}
+
+fn records(
+    bytes: &mut Vec<u8>,
+    lines: impl IntoIterator<Item = Vec<Cell>>,
+    style: Style<'_>,
+) -> Result<(), ExportError> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bytes);
+    for line in lines {
+        writer.write_record(line.iter().map(|cell| written(cell, style)))?;
+    }
+    writer.flush().map_err(csv::Error::from)?;
+    Ok(())
 }
 
 /// A column of a row as people read it on a page, persons' numbers masked; nothing where nothing is
@@ -157,7 +179,8 @@ pub(crate) fn written(cell: &Cell, style: Style<'_>) -> String {
     }
 }
 
-fn text(cell: &Cell, style: Style<'_>) -> String {
+/// A cell as people read it.
+pub(crate) fn text(cell: &Cell, style: Style<'_>) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => mask(text),

@@ -10,11 +10,13 @@ use crate::ledger::LedgerRow;
 /// The ledger as a feature collection. Values keep their types; what is absent is null.
 #[must_use]
 pub fn ledger_geojson(rows: &[LedgerRow], style: Style<'_>) -> String {
-    let features: Vec<Value> = rows.iter().map(|row| feature(row, style)).collect();
+    let features: Vec<Value> = rows.iter().map(|row| ledger_feature(row, style)).collect();
     json!({"type": "FeatureCollection", "features": features}).to_string()
 }
 
-fn feature(row: &LedgerRow, style: Style<'_>) -> Value {
+/// One outlet as a feature.
+#[must_use]
+pub fn ledger_feature(row: &LedgerRow, style: Style<'_>) -> Value {
     let geometry = match (row.lon, row.lat) {
         (Some(lon), Some(lat)) if lon.is_finite() && lat.is_finite() => {
             json!({"type": "Point", "coordinates": [lon, lat]})

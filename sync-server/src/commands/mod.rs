@@ -23,6 +23,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod token;
 
 type Outcome = Result<Exit, CommandError>;
 
@@ -46,6 +47,7 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Ledger(LedgerCommand::Rebuild) => ledger::rebuild(&data.engine(ui)?, ui),
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
+        Command::Token(command) => token::token(&command, &data.open(ui)?, ui),
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
         Command::Backup(args) => archive::backup(&args, &data.open(ui)?, ui),
         Command::Restore(args) => archive::restore(&args, &data.path(ui)?, ui),

@@ -16,10 +16,12 @@ pub mod accounts;
 pub mod devices;
 pub mod feed;
 pub mod files;
+pub mod idempotency;
 pub mod ledger;
 pub mod meta;
 pub mod records;
 pub mod sessions;
+pub mod tokens;
 
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";
@@ -29,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_inventory.sql"),
     include_str!("../../migrations/sqlite/0003_accounts.sql"),
     include_str!("../../migrations/sqlite/0004_console.sql"),
+    include_str!("../../migrations/sqlite/0005_tokens.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -19,6 +19,7 @@ use rusqlite::Transaction;
 use crate::db::{self, Database, DbError, feed, meta};
 use crate::error::CommandError;
 use crate::folder::Folder;
+use crate::metrics::Metrics;
 use crate::photos::Photos;
 
 mod authored;
@@ -53,6 +54,8 @@ pub struct Engine {
     pub folder: Folder,
     /// Photos and attachments.
     pub photos: Arc<Photos>,
+    /// What a monitoring system reads.
+    pub metrics: Metrics,
     pool: rayon::ThreadPool,
     projector: projector::Projector,
 }
@@ -124,7 +127,8 @@ impl Engine {
             .thread_name(|index| format!("admission-{index}"))
             .build()
             .map_err(|error| CommandError::internal(format!("no threads: {error}")))?;
-        let engine = Self { folder, photos, pool, projector: projector::Projector::default() };
+        let engine =
+            Self { folder, photos, metrics: Metrics::default(), pool, projector: projector::Projector::default() };
         engine.renew_ledger()?;
         engine.remove_withdrawn()?;
         Ok(engine)
@@ -148,6 +152,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; then nothing of the batch is kept.
     pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem]) -> Result<Admitted, EngineError> {
+        let began = std::time::Instant::now();
         let space = self.free_percent();
         if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
             return Err(EngineError::Full);
@@ -179,6 +184,7 @@ impl Engine {
         })?;
         // The rows say so durably; should this fail, the next start removes the bytes.
         self.remove_files(&withdrawn);
+        self.metrics.admitted(&admitted, began.elapsed());
         Ok(admitted)
     }
 

@@ -32,7 +32,8 @@ pub enum SortColumn {
 }
 
 /// Dimensions with an order that means something to people.
-const SORTABLE: [Dimension; 14] = [
+const SORTABLE: [Dimension; 15] = [
+    Dimension::Collection,
     Dimension::County,
     Dimension::Unit,
     Dimension::Township,
@@ -88,6 +89,12 @@ impl Default for Sort {
 }
 
 impl Sort {
+    /// For whoever reads everything, page by page: rows that change meanwhile keep their place.
+    #[must_use]
+    pub fn default_for_reading() -> Self {
+        Self { column: SortColumn::Value(Dimension::Collection), direction: Direction::Up }
+    }
+
     /// `name`, or `-name` for downwards.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -57,7 +57,7 @@ pub struct BoundingBox {
     pub west: f64,
     /// Degrees north.
     pub south: f64,
-    /// Degrees east, not below `west`.
+    /// Degrees east.
     pub east: f64,
     /// Degrees north, not below `south`.
     pub north: f64,
@@ -81,10 +81,23 @@ impl BoundingBox {
         (fits && west <= east && south <= north).then_some(Self { west, south, east, north })
     }
 
+    /// As [`BoundingBox::new`], and `west` above `east` for a box across the meridian of 180 degrees.
+    #[must_use]
+    pub fn around(west: f64, south: f64, east: f64, north: f64) -> Option<Self> {
+        // Not by min and max, which pass over what is no number.
+        let ordered =
+            if west > east { Self::new(east, south, west, north) } else { Self::new(west, south, east, north) };
+        ordered.map(|ordered| Self { west, east, ..ordered })
+    }
+
     /// Is the position inside, edges included?
     #[must_use]
     pub fn holds(&self, lon: f64, lat: f64) -> bool {
-        (self.west..=self.east).contains(&lon) && (self.south..=self.north).contains(&lat)
+        let within = match self.west <= self.east {
+            true => (self.west..=self.east).contains(&lon),
+            false => lon >= self.west || lon <= self.east,
+        };
+        within && (self.south..=self.north).contains(&lat)
     }
 }
 

@@ -19,6 +19,8 @@ mod postings;
 pub mod query;
 mod scope;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod writer;
 
@@ -26,9 +28,10 @@ pub use columns::{Columns, DateColumn, Dimension, Flag};
 pub use counts::{Counts, Overview, facets, overview};
 pub use cursor::{Cursor, CursorError, Direction, Sort, SortColumn};
 pub use filter::{BoundingBox, DEFAULT_LIMIT, Filter, FilterError, MAX_LIMIT, Query, Span};
-pub use query::{Entry, Page, Total, count, ids, one, page, rows_after};
+pub use query::{Entry, Page, Total, by_id, count, extent, ids, one, page, places, rows_after, within};
 pub use scope::Scope;
-pub(crate) use writer::{FORM, Writer};
+pub use writer::Writer;
+pub(crate) use writer::{FORM, LEVELS};
 
 use rusqlite::Connection;
 

@@ -126,6 +126,24 @@ impl Changes {
     }
 }
 
+/// Hands the bitmaps of values from `first` up to `end` (excluded) to `work`.
+pub(super) fn each_in(
+    connection: &Connection,
+    dimension: Dimension,
+    first: &str,
+    end: &str,
+    mut work: impl FnMut(&str, &RoaringBitmap),
+) -> Result<(), DbError> {
+    let sql = "SELECT value, bits FROM posting WHERE dimension = ?1 AND value >= ?2 AND value < ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![dimension.code(), first, end])?;
+    while let Some(row) = rows.next()? {
+        let bits = read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        work(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?, &bits);
+    }
+    Ok(())
+}
+
 /// Hands every bitmap of a dimension to `work`, in the order of values.
 pub(super) fn each(
     connection: &Connection,

@@ -9,8 +9,8 @@
 //! left that this would pass over much, by fetching and sorting those. Rows without a value come
 //! last, out of a bitmap.
 
-use outlet_core::ids::DocKey;
-use outlet_core::ledger::LedgerRow;
+use outlet_core::ids::{Collection, DocKey, DocKind, OutletId};
+use outlet_core::ledger::{LedgerRow, LifeCycle};
 use outlet_core::time::Day;
 use roaring::RoaringBitmap;
 use rusqlite::types::{Value, ValueRef};
@@ -174,15 +174,20 @@ fn days(
 
 /// Rows whose position lies in a box.
 fn inside(connection: &Connection, bbox: &super::BoundingBox) -> Result<RoaringBitmap, DbError> {
+    if bbox.west > bbox.east {
+        // Across the meridian of 180 degrees.
+        let western = super::BoundingBox { east: 180.0, ..*bbox };
+        let eastern = super::BoundingBox { west: -180.0, ..*bbox };
+        return Ok(inside(connection, &western)? | inside(connection, &eastern)?);
+    }
     let cover = place::cover(bbox.west, bbox.south, bbox.east, bbox.north);
     let mut bits = RoaringBitmap::new();
     let sql = "SELECT id FROM inventory WHERE cell >= ?1 AND cell < ?2";
     for tile in cover.inside {
         let (from, to) = tile.cells(place::LEVEL);
         bits |= if tile.z <= place::COARSE {
-            // The end as a number may have one digit more: compare with what is after the last.
-            let last = format!("{}\u{1}", place::coarse(to - 1));
-            postings::load_range(connection, Dimension::Place, &place::coarse(from), &last)?
+            let (first, end) = place_range(tile);
+            postings::load_range(connection, Dimension::Place, &first, &end)?
         } else {
             rows(connection, sql, params![int(from), int(to)])?
         };
@@ -199,6 +204,65 @@ fn inside(connection: &Connection, bbox: &super::BoundingBox) -> Result<RoaringB
         }
     }
     Ok(bits)
+}
+
+/// Those of `bits` that lie in a tile.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn within(connection: &Connection, tile: place::Tile, bits: &RoaringBitmap) -> Result<RoaringBitmap, DbError> {
+    let mut found = RoaringBitmap::new();
+    if tile.z <= place::COARSE {
+        places(connection, tile, |_, own| found |= own & bits)?;
+        return Ok(found);
+    }
+    let (from, to) = tile.cells(place::LEVEL);
+    let sql = "SELECT id FROM inventory WHERE cell >= ?1 AND cell < ?2";
+    Ok(rows(connection, sql, params![int(from), int(to)])? & bits)
+}
+
+/// The box around the outlets of a scope, to the edges of the tiles of level [`place::COARSE`]: west,
+/// south, east, north in degrees.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn extent(connection: &Connection, scope: &Scope) -> Result<Option<[f64; 4]>, DbError> {
+    let all = base(connection, scope)?;
+    let mut extent: Option<[f64; 4]> = None;
+    let world = place::Tile { z: 0, x: 0, y: 0 };
+    places(connection, world, |number, own| {
+        let (x, y) = place::unmorton(number);
+        let Some(tile) = place::Tile::new(place::COARSE, x, y).filter(|_| !own.is_disjoint(&all)) else { return };
+        let [west, south, east, north] = tile.bounds();
+        let known = extent.get_or_insert([west, south, east, north]);
+        *known = [known[0].min(west), known[1].min(south), known[2].max(east), known[3].max(north)];
+    })?;
+    Ok(extent)
+}
+
+/// Hands every place of a tile (of level [`place::COARSE`] at most) to `work` with its rows; a place
+/// comes in several parts.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn places(
+    connection: &Connection,
+    tile: place::Tile,
+    mut work: impl FnMut(u64, &RoaringBitmap),
+) -> Result<(), DbError> {
+    let (first, end) = place_range(tile);
+    postings::each_in(connection, Dimension::Place, &first, &end, |value, bits| {
+        if let Ok(place) = u64::from_str_radix(value, 16) {
+            work(place, bits);
+        }
+    })
+}
+
+/// Values of the places of a tile: from, up to (excluded).
+fn place_range(tile: place::Tile) -> (String, String) {
+    let (from, to) = tile.cells(place::LEVEL);
+    // The end as a number may have one digit more: what follows the last value is the end.
+    (place::coarse(from), format!("{}\u{1}", place::coarse(to - 1)))
 }
 
 fn text(connection: &Connection, filter: &Filter, bits: RoaringBitmap) -> Result<Set, DbError> {
@@ -325,6 +389,24 @@ pub fn one(connection: &Connection, scope: &Scope, outlet: &DocKey) -> Result<Op
     let sql = "SELECT id, outlet, version, row FROM ledger WHERE outlet = ?1";
     let found = connection.prepare_cached(sql)?.query_row([&outlet.to_bytes()[..]], |row| Ok(entry(row)));
     optional(found)?.transpose()
+}
+
+/// The outlet with a UUID, if the scope allows to see it. A record that moved to another collection
+/// has its successor's UUID at times: the successor is meant.
+///
+/// # Errors
+/// When SQLite refuses, or the stored row cannot be read.
+pub fn by_id(connection: &Connection, scope: &Scope, id: &OutletId) -> Result<Option<Entry>, DbError> {
+    let mut found: Option<Entry> = None;
+    for code in postings::values(connection, Dimension::Collection)? {
+        let Some(collection) = code.parse().ok().and_then(Collection::from_code) else { continue };
+        let key = DocKey { kind: DocKind::Field, collection, id: *id };
+        let entry = one(connection, scope, &key)?;
+        if found.as_ref().is_none_or(|known| known.row.state == LifeCycle::Moved) {
+            found = entry.or(found);
+        }
+    }
+    Ok(found)
 }
 
 fn fetch(connection: &Connection, ids: &[u32]) -> Result<Vec<Entry>, DbError> {

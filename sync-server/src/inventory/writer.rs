@@ -14,19 +14,19 @@ use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
 /// whenever a row, a column or a word would come out differently from equal documents.
-pub(crate) const FORM: i64 = 1;
+pub(crate) const FORM: i64 = 2;
 
-/// Grid levels that are kept; others are sums of the next finer one.
-pub(super) const LEVELS: [u32; 7] = [4, 6, 8, 10, 12, 14, 16];
+/// Grid levels that are kept.
+pub(crate) const LEVELS: [u32; 8] = [4, 6, 8, 10, 12, 14, 16, 18];
 
 /// Bitmap changes kept in memory before they are written.
 const WAITING: usize = 4_000_000;
 
 /// Writes rows. [`Writer::finish`] must follow: bitmaps and counts are written there.
-pub(crate) struct Writer<'c> {
+pub struct Writer<'c> {
     connection: &'c Connection,
     changes: Changes,
-    grid: HashMap<(u32, u64, u32), i64>,
+    grid: HashMap<(u32, u64, u32), [i64; 3]>,
     version: Option<i64>,
     /// Of a rebuild: what each outlet had.
     before: HashMap<Vec<u8>, Before>,
@@ -46,7 +46,8 @@ fn hash(row: &str, findings: &str) -> blake3::Hash {
 
 impl<'c> Writer<'c> {
     /// Of a transaction.
-    pub(crate) fn new(connection: &'c Connection) -> Self {
+    #[must_use]
+    pub fn new(connection: &'c Connection) -> Self {
         Self {
             connection,
             changes: Changes::default(),
@@ -87,7 +88,10 @@ impl<'c> Writer<'c> {
     }
 
     /// Writes a row, unless it stands there already.
-    pub(crate) fn put(&mut self, outlet: &DocKey, row: &str, findings: &str, columns: &Columns) -> Result<(), DbError> {
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn put(&mut self, outlet: &DocKey, row: &str, findings: &str, columns: &Columns) -> Result<(), DbError> {
         let key = outlet.to_bytes();
         if !self.rebuilding {
             let sql = "SELECT id, row = ?2 AND findings = ?3 FROM ledger WHERE outlet = ?1";
@@ -183,9 +187,13 @@ impl<'c> Writer<'c> {
 
     fn count(&mut self, cell: Option<u64>, outlet: &DocKey, by: i64) {
         let Some(cell) = cell else { return };
+        let (x, y) = place::unmorton(cell);
         for level in LEVELS {
             let at = (level, cell >> (2 * (place::LEVEL - level)), outlet.collection.code());
-            *self.grid.entry(at).or_default() += by;
+            let sums = self.grid.entry(at).or_default();
+            for (sum, one) in sums.iter_mut().zip([1, i64::from(x), i64::from(y)]) {
+                *sum += by * one;
+            }
         }
     }
 
@@ -195,12 +203,14 @@ impl<'c> Writer<'c> {
 
     fn flush(&mut self) -> Result<(), DbError> {
         self.changes.flush(self.connection)?;
-        let add = "INSERT INTO grid (level, cell, collection, count) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT DO UPDATE SET count = count + excluded.count";
+        let add = "INSERT INTO grid (level, cell, collection, count, sum_x, sum_y) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                   ON CONFLICT DO UPDATE SET count = count + excluded.count, \
+                   sum_x = sum_x + excluded.sum_x, sum_y = sum_y + excluded.sum_y";
         let empty = "DELETE FROM grid WHERE level = ?1 AND cell = ?2 AND collection = ?3 AND count = 0";
-        for ((level, cell, collection), by) in self.grid.drain().filter(|(_, by)| *by != 0) {
-            self.connection.prepare_cached(add)?.execute(params![level, int(cell), collection, by])?;
-            if by < 0 {
+        for ((level, cell, collection), by) in self.grid.drain().filter(|(_, by)| *by != [0; 3]) {
+            let [count, x, y] = by;
+            self.connection.prepare_cached(add)?.execute(params![level, int(cell), collection, count, x, y])?;
+            if count < 0 {
                 self.connection.prepare_cached(empty)?.execute(params![level, int(cell), collection])?;
             }
         }
@@ -208,7 +218,10 @@ impl<'c> Writer<'c> {
     }
 
     /// Writes what waits. After a rebuild the tables are of this program's form.
-    pub(crate) fn finish(mut self) -> Result<(), DbError> {
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn finish(mut self) -> Result<(), DbError> {
         self.flush()?;
         if self.rebuilding {
             meta::set(self.connection, meta::LEDGER_FORM, FORM)?;

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod devices;
+mod inventory;
 mod links;
 
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ const THREADS: usize = 2;
 fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut figures = Figures::default();
+    if std::env::args().nth(1).as_deref() == Some("inventory") {
+        inventory::measure(&mut figures, folder.path());
+        return finish(&figures);
+    }
     let collection: Collection = "511902".parse().expect("a county code");
     // One part of the whole, for whoever works on it: `bench links`.
     if std::env::args().nth(1).as_deref() == Some("links") {
@@ -52,6 +57,9 @@ fn main() {
     }
     if wanted("links") {
         links::measure(&mut figures, folder.path());
+    }
+    if wanted("inventory") {
+        inventory::measure(&mut figures, folder.path());
     }
     finish(&figures);
 }
