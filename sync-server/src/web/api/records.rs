@@ -158,7 +158,7 @@ fn entries(api: &Api, connection: &Connection, key: &DocKey) -> Result<Vec<Entry
     for (kind, name) in [(DocKind::Field, "field"), (DocKind::Case, "case")] {
         let key = key.with_kind(kind);
         let Some(document): Option<Document> = projector::load(connection, &key)? else { continue };
-        let times = records::receipt_times(connection, &key)?;
+        let times = projector::Past::read(&key, &records::admitted_runs(connection, &key)?)?.times;
         for entry in document.entries() {
             let signer = entry.origin.actor.key();
             let author = projector::author(&roster, &signer);

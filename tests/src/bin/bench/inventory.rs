@@ -181,13 +181,14 @@ fn made_up(template: &LedgerRow, number: u64, dice: &mut ChaCha8Rng) -> LedgerRo
     if dice.random_range(0..12) == 0 {
         row.scale = outlet_core::ledger::ScaleClass::Above;
     }
+    let all_at_once = dice.random_range(0..3) == 0;
     let mut days = |share: u32| {
         let some = dice.random_range(0..100) < share;
         some.then(|| day("2021-01-01").plus_days(dice.random_range(0..1_000)))
     };
     (row.surveyed_on, row.sampled_on, row.traced_on) = (days(90), days(70), days(60));
     (row.decided_on, row.completed_on, row.accepted_on) = (days(50), days(30), days(20));
-    row.plan_due = if dice.random_range(0..3) == 0 { Some(day("2022-12-31")) } else { days(40) };
+    row.plan_due = if all_at_once { Some(day("2022-12-31")) } else { days(40) };
     for problem in 0..dice.random_range(0..3) {
         row.problems.push(outlet_core::ledger::Problem {
             code: format!("P{:02}", (number + problem) % 12),
