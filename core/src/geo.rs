@@ -89,10 +89,25 @@ impl GeoError {
 }
 
 /// A point in WGS-84 inside China's box. The fields cannot hold anything else.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "(f64, f64)", into = "(f64, f64)")]
 pub struct GeoPoint {
     lon: f64,
     lat: f64,
+}
+
+impl TryFrom<(f64, f64)> for GeoPoint {
+    type Error = GeoError;
+
+    fn try_from((lon, lat): (f64, f64)) -> Result<Self, GeoError> {
+        Self::new(lon, lat)
+    }
+}
+
+impl From<GeoPoint> for (f64, f64) {
+    fn from(point: GeoPoint) -> Self {
+        (point.lon, point.lat)
+    }
 }
 
 impl GeoPoint {

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod bundle;
 pub mod doc;
 pub mod domain;
+pub mod duplicate;
 pub mod export;
 pub mod geo;
 pub mod identity;

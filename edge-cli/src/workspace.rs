@@ -11,8 +11,8 @@ use outlet_core::geo::GeoPoint;
 use outlet_core::identity::{Membership, Roster, SecretKey, ServerAddress, Ticket};
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use outlet_core::store::{
-    BlobState, EdgeStore, Enrolment, Entropy, Filter, IndexUse, OpenReport, OpenStore, OutletSummary, Renewed, Saved,
-    Store, StoreStatus, StoredBlob, boot_id,
+    BlobState, EdgeStore, Enrolment, Entropy, Filter, IndexUse, OpenReport, OpenStore, OutletSummary, Renewed,
+    Returned, Saved, Store, StoreStatus, StoredBlob, boot_id,
 };
 use outlet_core::time::{Day, Timestamp};
 use serde::Serialize;
@@ -37,6 +37,9 @@ pub(crate) struct Row {
     pub(crate) outlet_state: Option<String>,
     pub(crate) state: &'static str,
     pub(crate) photos: u64,
+    /// Returned by a supervisor, and why; until it is handed in again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) returned: Option<Returned>,
     #[serde(skip)]
     pub(crate) conflicts: bool,
 }
@@ -56,6 +59,7 @@ impl From<OutletSummary> for Row {
             outlet_state: summary.subject,
             state: summary.state.as_str(),
             photos: u64::from(summary.photos),
+            returned: summary.returned,
             conflicts: !summary.conflicts.is_empty(),
         }
     }

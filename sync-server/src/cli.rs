@@ -10,8 +10,18 @@ use outlet_core::ids::{Collection, PersonId, PublicKey};
 use outlet_core::time::Day;
 
 mod account;
+mod desk;
+mod milestones;
 
 pub use account::{AccountAdd, AccountCommand, AccountRole, PasswordArgs};
+pub use desk::{
+    AsArgs, ConflictsCommand, DecideArgs, DuplicatesCommand, LinkArgs, ReviewCommand, SeenArgs, VerdictOnArgs,
+};
+
+pub use milestones::{
+    AssessArgs, DiffArgs, NoticeCommand, NoticeKind, ProgressArgs, ProgressBy, ProgressCommand, ReadingArg, RowsArgs,
+    SealArgs, SealCommand, SealWhat,
+};
 
 /// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
 #[derive(Debug, Parser)]
@@ -68,6 +78,20 @@ pub enum Command {
     /// Tokens of the interfaces (REST, OGC, tiles): add, list, revoke.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Review of records: queue, claims, sheets, approval, return, undo, audit.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// Conflicting values of one fact: list, settle.
+    #[command(subcommand)]
+    Conflicts(ConflictsCommand),
+    /// Records that may be of one outlet (重复记录): scan, list, link, lift, dismiss.
+    #[command(subcommand)]
+    Duplicates(DuplicatesCommand),
+    /// Write any decision of the life cycle, as JSON (class, plan, acceptance, extension, …).
+    #[command(
+        after_help = "Example:\n  echo '{\"type\": \"extend\", \"until\": \"2024-06-30\", \"authority\": \"巴中市人民政府\", \"document\": {\"number\": \"巴府函〔2023〕88号\"}}' | outlet-server decide BZ0012 --as wang.wu"
+    )]
+    Decide(DecideArgs),
     /// Changes held for a decision: list, show, release, reject.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -98,11 +122,21 @@ pub enum Command {
     /// The ledger (台账).
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// How far each milestone is (时限节点).
+    /// How far each milestone is (时限节点); `progress rows` shows the outlets behind a figure, `progress
+    /// diff` what changed between two days.
     #[command(
-        after_help = "Example:\n  outlet-server progress --data /srv/outlets --as-of 2022-12-31 --by unit --json"
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  outlet-server progress --data /srv/outlets --as-of 2022-12-31 --by unit --json\n  outlet-server progress rows --milestone M1 --group 511902 --figure open\n  outlet-server progress diff --milestone M3 --from 2022-06-30 --to 2022-12-31"
     )]
     Progress(ProgressArgs),
+    /// Assessment of a milestone (考核): per unit what it reached, what is missing and whose, how late.
+    #[command(
+        after_help = "Example:\n  outlet-server assess --milestone M4 --as-of 2024-01-15 --xlsx m4.xlsx\n\nAddressed to 县（区）人民政府 or 经开区管委会."
+    )]
+    Assess(AssessArgs),
+    /// Register of 通报, 约谈, 表扬.
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// Why an outlet is done or not: each condition, its date, its evidence, who decided.
     #[command(
         after_help = "Example:\n  outlet-server explain 019a0c3e-7b1d-7c3a-9f00-0123456789ab --milestone M4 --data /srv/outlets"
@@ -114,9 +148,10 @@ pub enum Command {
     /// List of responsible parties (责任主体清单).
     #[command(subcommand)]
     Parties(ExportCommand),
-    /// Record that a ledger or problem list was sealed (M1 needs both).
+    /// Seal a ledger or problem list (M1 needs both): the exact export is kept, its SHA-256 signed.
     #[command(
-        after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号"
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号\n  outlet-server seal verify ledger-511902.csv\n  outlet-server seal list --json"
     )]
     Seal(SealArgs),
     /// Settings.
@@ -436,41 +471,6 @@ pub enum SummaryBy {
     Pattern,
 }
 
-/// Groupings of `progress`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProgressBy {
-    /// 管理单元 (with the city as their union).
-    Unit,
-    /// 县（区）.
-    County,
-    /// 乡镇.
-    Township,
-    /// 流域.
-    Basin,
-    /// 水体.
-    Waterbody,
-    /// 水功能区.
-    WaterFunctionZone,
-    /// 控制单元.
-    ControlUnit,
-    /// 断面.
-    Section,
-}
-
-/// `progress`.
-#[derive(Debug, Args)]
-pub struct ProgressArgs {
-    /// What was true at the end of this day [default: today].
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<Day>,
-    /// Grouping.
-    #[arg(long, value_enum, default_value = "unit")]
-    pub by: ProgressBy,
-    /// Milestone set [default: the enabled one].
-    #[arg(long, value_name = "NAME")]
-    pub set: Option<String>,
-}
-
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -500,34 +500,6 @@ pub enum ExportCommand {
         #[arg(long, value_enum, default_value = "codes")]
         labels: Labels,
     },
-}
-
-/// What is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SealWhat {
-    /// 台账.
-    #[value(name = "ledger")]
-    Ledger,
-    /// 问题清单.
-    #[value(name = "problem_list", alias = "problem-list")]
-    ProblemList,
-}
-
-/// `seal`.
-#[derive(Debug, Args)]
-pub struct SealArgs {
-    /// ledger | problem_list.
-    #[arg(long, value_enum)]
-    pub what: SealWhat,
-    /// Management unit: county code, 511971 for 巴中经开区, 5119 for the city.
-    #[arg(long)]
-    pub unit: String,
-    /// Day of the seal.
-    #[arg(long, value_name = "DATE")]
-    pub on: Day,
-    /// 文号.
-    #[arg(long, value_name = "NUMBER")]
-    pub document: Option<String>,
 }
 
 /// `config`.

@@ -18,6 +18,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod db;
+pub mod desk;
 pub mod engine;
 mod enrol;
 pub mod env;
@@ -26,12 +27,15 @@ pub mod folder;
 pub mod inventory;
 pub mod membership;
 pub mod metrics;
+pub mod milestones;
 pub mod photos;
 pub mod replica;
 pub mod report;
 #[cfg(test)]
 mod restore_tests;
+pub mod seals;
 pub mod server;
+mod sheets;
 mod space;
 mod tar;
 #[cfg(test)]

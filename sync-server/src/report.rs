@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::export;
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    GroupBy, LedgerRow, LifeCycle, MilestoneSet, Profile, ProgressRow, Projection, Reference, TableInput, absorb,
-    profile_of, progress,
+    Assessment, GroupBy, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, ProgressRow, Projection, Reference,
+    absorb, assess, profile_of, progress,
 };
 use outlet_core::time::Day;
 
 use crate::db::{DbError, feed, ledger};
 use crate::engine::{Engine, EngineError, projector};
 use crate::inventory::{self, Dimension, Filter, Scope};
+
+pub use crate::milestones::{Readings, readings, table};
 
 /// All rows as they stand, from the maintained table.
 ///
@@ -65,54 +69,20 @@ pub fn set<'r>(reference: &'r Reference, name: Option<&str>) -> Result<&'r Miles
     }
 }
 
-/// Profiles in both readings, duplicates absorbed.
-#[derive(Debug)]
-pub struct Readings {
-    /// As known now.
-    pub known_now: Vec<Profile>,
-    /// As known at the end of the day.
-    pub as_reported: Vec<Profile>,
-}
-
-/// Reads every outlet in both readings.
+/// The assessment of a milestone, each unit by itself.
 ///
 /// # Errors
 /// When a document cannot be loaded or the database refuses.
-pub fn readings(engine: &Engine, set: &MilestoneSet, as_of: Day) -> Result<Readings, EngineError> {
-    let both = engine.database().read::<_, EngineError>(|tx| {
-        let roster = engine.folder.roster(tx)?;
-        let reference = engine.reference(tx)?;
-        let keys = projector::outlets(tx)?;
-        projector::each(engine, tx, &keys, |outlet| {
-            outlet.with(&roster, |input| {
-                (profile_of(input, &reference, set, None), profile_of(input, &reference, set, Some(as_of)))
-            })
-        })
-    })?;
-    let (now, then): (Vec<Profile>, Vec<Profile>) = both.into_iter().unzip();
-    Ok(Readings { known_now: absorb(now).0, as_reported: absorb(then).0 })
-}
-
-/// The milestone table.
-///
-/// # Errors
-/// When a document cannot be loaded or the database refuses.
-pub fn table(
+pub fn assessment(
     engine: &Engine,
     reference: &Reference,
     set: &MilestoneSet,
+    milestone: &Milestone,
     as_of: Day,
-    by: GroupBy,
-) -> Result<Vec<ProgressRow>, EngineError> {
+) -> Result<Assessment, EngineError> {
     let readings = readings(engine, set, as_of)?;
-    let input = TableInput {
-        set,
-        known_now: &readings.known_now,
-        as_reported: &readings.as_reported,
-        seals: &reference.seals,
-        as_of,
-    };
-    Ok(progress(input, by))
+    let name = |code: &str| export::label(code, Lang::Zh).to_owned();
+    Ok(assess(readings.input(reference, set, as_of), milestone, &name))
 }
 
 /// The milestone table of the outlets in a scope. A record that duplicates one in another collection
@@ -132,14 +102,7 @@ pub fn table_of(
     for profiles in [&mut readings.known_now, &mut readings.as_reported] {
         profiles.retain(|profile| scope.holds(profile.key.collection));
     }
-    let input = TableInput {
-        set,
-        known_now: &readings.known_now,
-        as_reported: &readings.as_reported,
-        seals: &reference.seals,
-        as_of,
-    };
-    Ok(progress(input, by))
+    Ok(progress(readings.input(reference, set, as_of), by))
 }
 
 /// Profiles of one outlet and of every record that is connected to it as duplicate or successor: what

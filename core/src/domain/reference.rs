@@ -15,6 +15,8 @@ pub enum ReferenceEntry {
     DataSet(DataSet),
     /// A sealed ledger or problem list of a group (M1 needs both).
     Seal(Seal),
+    /// 通报, 约谈 or 表扬 of an assessed unit.
+    Notice(Notice),
 }
 
 /// A data set as loaded.
@@ -47,6 +49,29 @@ pub struct Seal {
     /// Hash of the sealed export (SHA-256, hexadecimal).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<crate::ids::BlobHash>,
+    /// Clock when written.
+    pub at: Timestamp,
+}
+
+/// A line of the register of 通报, 约谈 and 表扬.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// `circular | talk | commend` (通报/约谈/表扬).
+    pub kind: String,
+    /// Unit that it is addressed to.
+    pub unit: String,
+    /// Milestone, such as `M3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<String>,
+    /// The day.
+    pub on: Day,
+    /// 文号.
+    pub document: DocumentRef,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Account that recorded it.
+    pub by: String,
     /// Clock when written.
     pub at: Timestamp,
 }

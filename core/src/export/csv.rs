@@ -194,8 +194,28 @@ pub(crate) fn text(cell: &Cell, style: Style<'_>) -> String {
     }
 }
 
+/// Tables of finished cells, one below the other with an empty line between.
+pub(super) fn plain_csv(tables: &[(&[&str], &[Vec<String>])]) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = BYTE_ORDER_MARK.to_vec();
+    {
+        let mut writer =
+            csv::WriterBuilder::new().flexible(true).terminator(csv::Terminator::CRLF).from_writer(&mut bytes);
+        for (at, (head, rows)) in tables.iter().enumerate() {
+            if at > 0 {
+                writer.write_record([""])?;
+            }
+            writer.write_record(*head)?;
+            for row in *rows {
+                writer.write_record(row)?;
+            }
+        }
+        writer.flush().map_err(csv::Error::from)?;
+    }
+    Ok(bytes)
+}
+
 /// A text that no spreadsheet runs as a formula: an apostrophe goes before what would start one.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let starts =
         |letter: char| matches!(letter, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     if text.starts_with(starts) || text.trim_start().starts_with(starts) { format!("'{text}") } else { text.to_owned() }

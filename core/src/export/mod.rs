@@ -2,6 +2,7 @@
 //! here, so personal data of natural persons cannot slip into a file: there is no column for it,
 //! and numbers of persons typed into the wrong field are masked.
 
+mod assess;
 mod cells;
 mod columns;
 mod csv;
@@ -11,6 +12,7 @@ mod mask;
 #[cfg(test)]
 mod tests;
 
+pub use assess::{AssessmentTable, assessment_csv};
 pub use cells::{CellValue, ledger_headers, ledger_values};
 pub use columns::{COLUMNS, Column};
 pub use csv::{ExportError, ledger_csv, ledger_csv_lines, parties_csv, problems_csv, shown, summary_csv};

@@ -6,15 +6,18 @@
 //! follow; from these come the [`LedgerRow`] that people read and the [`Profile`] that milestones
 //! count.
 
+mod assess;
 mod chain;
 mod checks;
 mod conditions;
 mod decisions;
 mod denominator;
+mod difference;
 mod explain;
 mod findings;
 mod grade;
 mod history;
+mod lines;
 mod notices;
 mod objection;
 mod outcome;
@@ -38,12 +41,15 @@ mod values;
 mod view;
 
 pub use crate::domain::scale::Scale as ScaleClass;
+pub use assess::{Assessment, UnitAssessment, assess};
 pub use chain::{Chain, witness_chains};
 pub use denominator::{Place, absorb, place};
+pub use difference::{Difference, difference};
 pub use explain::{ConditionRow, Explanation, explain, explain_profile};
 pub use findings::{Finding, Severity, code};
 pub use grade::{Beside, Check, Grade, Reading};
 pub use history::History;
+pub use lines::{Missing, OutletLine, lines};
 pub use objection::{Decider, Matter, Objection, objection, person_of};
 pub use outcome::{Fulfilment, OutletState, Span, fulfilment, outlet_state, spans};
 pub use problems::Problem;
@@ -208,4 +214,19 @@ pub fn profile_of(
     let decisions = decisions::Decisions::read(&record, &known.case, set, &mut findings);
     let view = view::View::new(&known, (set, &reference.dictionaries), &decisions, None, &mut findings);
     profile::build(&view, &mut findings)
+}
+
+/// Days on which something of the outlet became known, sorted. As known on any day, an outlet's
+/// profile is the one of the last of these days up to it: what keeps profiles by these days can
+/// answer for every day. `true` when every entry has such a day, so that the profile of the last day
+/// is the one of today.
+#[must_use]
+pub fn known_days(input: &OutletInput<'_>, set: &MilestoneSet) -> (Vec<Day>, bool) {
+    let record = record::Record::read(input, set.utc_offset_minutes);
+    let known: Vec<Option<Day>> =
+        record.field.iter().map(|item| item.known).chain(record.case.iter().map(|item| item.known)).collect();
+    let mut days: Vec<Day> = known.iter().copied().flatten().collect();
+    days.sort();
+    days.dedup();
+    (days, known.iter().all(Option::is_some))
 }

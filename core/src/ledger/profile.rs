@@ -61,6 +61,18 @@ pub struct Groups {
     pub control_unit: Option<String>,
     /// 断面.
     pub section: Option<String>,
+    /// 河段.
+    #[serde(default)]
+    pub reach: Option<String>,
+    /// 河长 of the reach.
+    #[serde(default)]
+    pub chief: Option<String>,
+    /// Main responsible party.
+    #[serde(default)]
+    pub party: Option<String>,
+    /// 主管部门; no group, but whom to ask.
+    #[serde(default)]
+    pub department: Option<String>,
 }
 
 /// Class and works from a day on.
@@ -224,6 +236,8 @@ fn steps(view: &View<'_, '_>) -> Vec<Step> {
 fn groups(view: &View<'_, '_>) -> Groups {
     let text = |name: &str| view.values.text(name).map(str::to_owned);
     let county = text(fact::COUNTY).unwrap_or_else(|| view.known.record.key.collection.to_string());
+    let reach = view.values.text(fact::REACH).and_then(reach_of);
+    let (parties, department) = super::row::parties(view, &Works::read(&view.live));
     Groups {
         unit: Some(text(fact::MANAGEMENT_UNIT).unwrap_or_else(|| county.clone())),
         county: Some(county),
@@ -233,7 +247,18 @@ fn groups(view: &View<'_, '_>) -> Groups {
         water_function_zone: text(fact::WATER_FUNCTION_ZONE),
         control_unit: text(fact::CONTROL_UNIT),
         section: text(fact::SECTION),
+        reach: reach.map(|(reach, _)| reach.to_owned()),
+        chief: reach.and_then(|(_, chief)| chief).map(str::to_owned),
+        party: parties.first().map(|party| party.name.clone()),
+        department,
     }
+}
+
+/// Reach and chief, written as 河段/河长.
+fn reach_of(text: &str) -> Option<(&str, Option<&str>)> {
+    let (reach, chief) = text.split_once(['/', '／']).map_or((text, None), |(reach, chief)| (reach, Some(chief)));
+    let given = |part: &&str| !part.is_empty();
+    Some((Some(reach.trim()).filter(given)?, chief.map(str::trim).filter(given)))
 }
 
 /// First use: the fact, else the earliest that a consent says.

@@ -34,18 +34,24 @@ pub enum GroupBy {
     ControlUnit,
     /// 断面.
     Section,
+    /// 河段.
+    Reach,
+    /// 河长.
+    Chief,
+    /// 主要责任主体.
+    Party,
 }
 
 /// Not a way to group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "outlets are grouped by unit, county, township, basin, waterbody, water-function-zone, control-unit or section, not by {0:?}"
+    "outlets are grouped by unit, county, township, basin, waterbody, water-function-zone, control-unit, section, reach, chief or party, not by {0:?}"
 )]
 pub struct GroupByError(pub String);
 
 impl GroupBy {
     /// All ways, with their names.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Unit, "unit"),
         (Self::County, "county"),
         (Self::Township, "township"),
@@ -54,6 +60,9 @@ impl GroupBy {
         (Self::WaterFunctionZone, "water-function-zone"),
         (Self::ControlUnit, "control-unit"),
         (Self::Section, "section"),
+        (Self::Reach, "reach"),
+        (Self::Chief, "chief"),
+        (Self::Party, "party"),
     ];
 
     /// The group of an outlet; outlets without one are a group of their own.
@@ -68,6 +77,9 @@ impl GroupBy {
             Self::WaterFunctionZone => &groups.water_function_zone,
             Self::ControlUnit => &groups.control_unit,
             Self::Section => &groups.section,
+            Self::Reach => &groups.reach,
+            Self::Chief => &groups.chief,
+            Self::Party => &groups.party,
         };
         group.as_deref().unwrap_or(UNKNOWN_GROUP)
     }

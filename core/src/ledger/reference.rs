@@ -92,7 +92,7 @@ impl Reference {
                     Ok(regions) => reference.townships = regions.township_counties(),
                     Err(source) => errors.push(ReferenceError::Townships { name: data.name.clone(), source }),
                 },
-                ReferenceEntry::DataSet(_) => {}
+                ReferenceEntry::DataSet(_) | ReferenceEntry::Notice(_) => {}
             }
         }
         (reference, errors)

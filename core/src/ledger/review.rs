@@ -73,6 +73,12 @@ pub(crate) struct Reviews<'r> {
     pub return_reasons: Vec<String>,
     /// Somebody has opened the submission: the author can no longer take it back.
     pub opened: bool,
+    /// The submission that stands.
+    pub submitted: Option<&'r FieldItem>,
+    /// It came after a return.
+    pub again: bool,
+    /// The last approval or return.
+    pub reviewed: Option<&'r CaseItem>,
 }
 
 /// The section that an entry belongs to.
@@ -102,6 +108,9 @@ impl<'r> Reviews<'r> {
             state: ReviewState::Draft,
             return_reasons: Vec::new(),
             opened: false,
+            submitted: submission(field),
+            again: false,
+            reviewed: None,
         };
         let decided: Vec<(&CaseItem, &Review)> = live.items().filter_map(review_of).collect();
         let mut gated = false;
@@ -117,7 +126,11 @@ impl<'r> Reviews<'r> {
                 _ => {}
             }
         }
+        let verdict = |(_, review): &&(&CaseItem, &Review)| matches!(review.action.as_str(), "approve" | "return");
+        reviews.reviewed = decided.iter().rev().find(verdict).map(|(item, _)| *item);
         reviews.state = reviews.overall(field, &decided, gated);
+        let returned = decided.iter().any(|(_, review)| review.action == "return");
+        reviews.again = returned && reviews.return_reasons.is_empty() && reviews.submitted.is_some();
         reviews
     }
 
@@ -194,7 +207,7 @@ impl<'r> Reviews<'r> {
             (true, true) => ReviewState::ApprovedAmended,
             (true, false) => ReviewState::PartlyApproved,
             (false, _) if returned => ReviewState::Returned,
-            (false, _) if submitted(field) => ReviewState::Submitted,
+            (false, _) if self.submitted.is_some() => ReviewState::Submitted,
             (false, _) => ReviewState::Draft,
         }
     }
@@ -259,15 +272,8 @@ fn is_content(entry: &FieldEntry) -> bool {
     )
 }
 
-/// The last of handing in and taking back is a handing in.
-fn submitted(field: &[&FieldItem]) -> bool {
-    field
-        .iter()
-        .rev()
-        .find_map(|item| match item.value {
-            FieldEntry::Submit(_) => Some(true),
-            FieldEntry::Recall(_) => Some(false),
-            _ => None,
-        })
-        .unwrap_or(false)
+/// The handing in, if it is the last of handing in and taking back.
+fn submission<'r>(field: &[&'r FieldItem]) -> Option<&'r FieldItem> {
+    let last = field.iter().rev().find(|item| matches!(item.value, FieldEntry::Submit(_) | FieldEntry::Recall(_)));
+    last.copied().filter(|item| matches!(item.value, FieldEntry::Submit(_)))
 }

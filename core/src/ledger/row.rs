@@ -18,8 +18,8 @@ use super::view::View;
 use crate::domain::Answer;
 use crate::domain::case::{Decision, MergedInto};
 use crate::domain::field::{FieldEntry, Party, fact};
-use crate::ids::{Collection, DocKey, OutletId};
-use crate::time::Day;
+use crate::ids::{BlobHash, Collection, DocKey, OutletId};
+use crate::time::{Day, Timestamp};
 
 /// Where an outlet is in its life (lifecycle.md section 2): a projection of signed decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -260,6 +260,24 @@ pub struct LedgerRow {
     pub unreviewed: Vec<String>,
     /// Reasons of the last return.
     pub return_reasons: Vec<String>,
+    /// Receipt of the submission that waits or was reviewed.
+    #[serde(default)]
+    pub submitted_at: Option<Timestamp>,
+    /// Name of whoever handed it in.
+    #[serde(default)]
+    pub submitted_by: Option<String>,
+    /// Handed in again after a return.
+    #[serde(default)]
+    pub resubmitted: bool,
+    /// Receipt of the last approval or return.
+    #[serde(default)]
+    pub reviewed_at: Option<Timestamp>,
+    /// Whoever approved or returned last, with level.
+    #[serde(default)]
+    pub reviewed_by: Option<String>,
+    /// Photographs, by the hash of the original.
+    #[serde(default)]
+    pub photo_files: Vec<BlobHash>,
     /// Findings.
     pub finding_count: usize,
 }
@@ -367,6 +385,12 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         amended: view.values.amended.clone(),
         unreviewed: unreviewed(view),
         return_reasons: view.reviews.return_reasons.clone(),
+        submitted_at: view.reviews.submitted.and_then(|item| item.origin.received_at),
+        submitted_by: view.reviews.submitted.and_then(|item| item.author.as_ref()).map(|author| author.name.clone()),
+        resubmitted: view.reviews.again,
+        reviewed_at: view.reviews.reviewed.and_then(|item| item.origin.received_at),
+        reviewed_by: view.reviews.reviewed.map(super::decisions::who),
+        photo_files: view.known.photos().map(|(_, photo)| photo.sha256).collect(),
         finding_count: 0,
     }
 }
@@ -479,7 +503,7 @@ fn official_code(view: &View<'_, '_>, system: &str, fact: &str, findings: &mut V
 }
 
 /// Primary party first: by decision, else the last approved conclusion, else the last one.
-fn parties(view: &View<'_, '_>, works: &Works<'_>) -> (Vec<PartyColumn>, Option<String>) {
+pub(crate) fn parties(view: &View<'_, '_>, works: &Works<'_>) -> (Vec<PartyColumn>, Option<String>) {
     let mut parties: Vec<PartyColumn> = Vec::new();
     let mut department = None;
     let mut traces = traces(view);

@@ -105,6 +105,25 @@ impl Condition {
             Self::Sign => "sign",
         }
     }
+
+    /// Whose turn it is while the condition is open (lifecycle.md section 2, column "who"):
+    /// `inspector | county | city | party`.
+    #[must_use]
+    pub fn whose(self) -> &'static str {
+        match self {
+            Self::Survey | Self::Sample | Self::Trace | Self::DryRecheck => "inspector",
+            Self::Class | Self::Accepted | Self::Code => "city",
+            Self::MergedInto | Self::Name | Self::Archive => "county",
+            Self::MouthClosed
+            | Self::SourceEnded
+            | Self::AfterPhotos
+            | Self::Connected
+            | Self::MouthSealed
+            | Self::Measures
+            | Self::Construction
+            | Self::Sign => "party",
+        }
+    }
 }
 
 /// A versioned set of milestones with everything that their figures depend on.

@@ -63,4 +63,4 @@ pub use lock::StoreLock;
 pub use open::{FULL_CHECK_EVERY, IndexUse, OnProgress, OpenReport, Progress};
 pub use peer::{Lend, PeerReplica};
 pub use record::Enrolment;
-pub use summary::{Filter, OutletSummary, RecordState, summarise};
+pub use summary::{Filter, OutletSummary, RecordState, Returned, summarise};

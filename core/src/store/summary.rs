@@ -99,12 +99,28 @@ pub struct OutletSummary {
     pub traces: u32,
     /// Handed in for review and not taken back.
     pub submitted: bool,
+    /// Returned by a supervisor and not handed in again: sections (none: all), reasons, note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Returned>,
     /// Gated facts with several current values that no decision has settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
     /// Latest day that any entry speaks of. Evidence, not a clock of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_on: Option<Day>,
+}
+
+/// A return that waits for its inspector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// Sections; none: the whole record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<String>,
+    /// Reason codes (dictionary `return_reason`).
+    pub reasons: Vec<String>,
+    /// What the supervisor adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Summary of an outlet from the entries of its field record and its case file, both in document
@@ -137,12 +153,39 @@ pub fn summarise(key: DocKey, field: &[Entry], case: &[Entry]) -> OutletSummary 
         samples: 0,
         traces: 0,
         submitted: false,
+        returned: returned(field, case),
         conflicts: open_conflicts(&current, &decisions),
         last_on: None,
     };
     count(&mut summary, field);
     apply(&mut summary, &decisions);
     summary
+}
+
+/// The last return that nothing revoked, unless the record was handed in after what the reviewer saw
+/// of it: document order is causal, no clock is asked.
+fn returned(field: &[Entry], case: &[Entry]) -> Option<Returned> {
+    let parsed: Vec<(crate::ids::EntryId, CaseEntry)> =
+        case.iter().filter_map(|entry| Some((entry.id, entry.parse().ok()?))).collect();
+    let revoked: Vec<crate::ids::EntryId> = parsed.iter().flat_map(|(_, own)| own.overrules.iter().copied()).collect();
+    let standing = parsed.iter().filter(|(id, _)| !revoked.contains(id));
+    let (entry, review) = standing.rev().find_map(|(_, entry)| match &entry.decision {
+        Decision::Review(review) if review.action != "open" => Some((entry, review)),
+        _ => None,
+    })?;
+    if review.action != "return" {
+        return None;
+    }
+    let seen = field.iter().rposition(|own| entry.field_heads.contains(&own.origin.change))?;
+    let later = field[seen + 1..].iter().rev().find_map(|own| match own.parse() {
+        Ok(FieldEntry::Submit(_)) => Some(true),
+        Ok(FieldEntry::Recall(_)) => Some(false),
+        _ => None,
+    });
+    if later == Some(true) {
+        return None;
+    }
+    Some(Returned { sections: review.sections.clone(), reasons: review.reasons.clone(), note: entry.note.clone() })
 }
 
 fn location(value: &Value) -> Option<Location> {

@@ -3,6 +3,7 @@
 use clap::Args;
 use outlet_core::geo::GeoPoint;
 use outlet_core::ids::Collection;
+use outlet_core::store::Returned;
 use serde::Serialize;
 
 use super::Outcome;
@@ -10,6 +11,7 @@ use super::add::TWIN_M;
 use crate::context::Context;
 use crate::error::{CommandError, Result};
 use crate::input::answer::quantity;
+use crate::input::choice::Dictionaries;
 use crate::input::half_width;
 use crate::input::place::PositionArgs;
 use crate::workspace::Row;
@@ -22,7 +24,8 @@ use crate::workspace::Row;
 ///   outlet list --state on_device
 ///
 /// JSON: [{"id", "temporary_number", "name", "lon", "lat", "collection", "classification",
-/// "township", "waterbody", "outlet_state", "state", "photos", "distance_m" with --near}]
+/// "township", "waterbody", "outlet_state", "state", "photos", "returned": {"sections", "reasons",
+/// "note"} while it waits to be corrected, "distance_m" with --near}]
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ListArgs {
@@ -47,6 +50,9 @@ pub(crate) struct ListArgs {
     /// Distance with its unit: 30m, 1.5km.
     #[arg(long, default_value = "500m", requires = "near")]
     within: String,
+    /// Only records that a supervisor returned and that wait to be corrected.
+    #[arg(long)]
+    returned: bool,
     /// Words that occur in name, number or id.
     text: Option<String>,
 }
@@ -83,7 +89,7 @@ pub(crate) fn list(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Outcome> {
     let rows = ctx.rows()?;
     let mut found: Vec<Listed<'_>> = rows
         .iter()
-        .filter(|row| filter.keeps(row))
+        .filter(|row| filter.keeps(row) && (!args.returned || row.returned.is_some()))
         .filter_map(|row| match filter.near {
             None => Some(Listed { row, distance_m: None }),
             Some((point, within)) => {
@@ -105,9 +111,23 @@ pub(crate) fn list(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Outcome> {
     for Listed { row, distance_m } in &found {
         let distance = distance_m.map_or_else(String::new, |metres| format!("  {metres} m"));
         ctx.ui.line(format!("{}{distance}", row.line()))?;
+        if let Some(returned) = &row.returned {
+            let text = returned_text(&*ctx.dictionaries()?, returned);
+            ctx.ui.line(format!("    {text}"))?;
+        }
     }
     ctx.ui.status(format!("{} outlets.", found.len()));
     Ok(Outcome::Done)
+}
+
+/// Why a record came back, for its inspector.
+pub(crate) fn returned_text(dictionaries: &Dictionaries, returned: &Returned) -> String {
+    let label = |dictionary: &str, code: &String| dictionaries.label(dictionary, code);
+    let sections: Vec<String> = returned.sections.iter().map(|code| label("review_section", code)).collect();
+    let reasons: Vec<String> = returned.reasons.iter().map(|code| label("return_reason", code)).collect();
+    let what = if sections.is_empty() { String::new() } else { format!(" ({})", sections.join(", ")) };
+    let note = returned.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+    format!("returned{what}: {}{note}", reasons.join(", "))
 }
 
 struct Filter {

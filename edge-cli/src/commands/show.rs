@@ -6,10 +6,11 @@ use clap::Args;
 use outlet_core::doc::{ChangeInfo, Document, Entry, RESERVED, facts};
 use outlet_core::domain::field::FieldEntry;
 use outlet_core::ids::{ChangeHash, DocKey, DocKind, PublicKey};
-use outlet_core::store::BlobState;
+use outlet_core::store::{BlobState, Returned};
 use serde_json::{Map, Value, json};
 
 use super::Outcome;
+use super::list::returned_text;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -58,6 +59,10 @@ fn gather(ctx: &mut Context<'_>, key: &DocKey, history: bool) -> Result<Value> {
     value.insert("collection".to_owned(), json!(key.collection));
     value.insert("temporary_number".to_owned(), json!(ctx.temporary_number(key)?));
     value.insert("state".to_owned(), json!(ctx.record_state(key)?));
+    let returned = ctx.rows()?.into_iter().find(|row| row.id == key.id).and_then(|row| row.returned);
+    if let Some(returned) = returned {
+        value.insert("returned".to_owned(), json!(returned));
+    }
     let entries = field.as_ref().map(Document::entries).unwrap_or_default();
     let case_entries = case.as_ref().map(Document::entries).unwrap_or_default();
     let open = ctx.open_conflicts(&entries, &case_entries);
@@ -165,6 +170,10 @@ fn print(ctx: &mut Context<'_>, value: &Value) -> Result<()> {
     let text = |value: &Value| plain(value);
     ctx.ui.line(format!("{}  {}", text(&value["temporary_number"]), text(&value["id"])))?;
     ctx.ui.line(format!("collection {}  state {}", text(&value["collection"]), text(&value["state"])))?;
+    if let Ok(returned) = serde_json::from_value::<Returned>(value["returned"].clone()) {
+        let text = returned_text(&*ctx.dictionaries()?, &returned);
+        ctx.ui.line(text)?;
+    }
     for (field, fact) in value["facts"].as_object().into_iter().flatten() {
         match fact["candidates"].as_array() {
             None => ctx.ui.line(format!("  {field}: {}", text(&fact["value"])))?,

@@ -23,7 +23,7 @@ use crate::route::Route;
 ///
 /// JSON: {"records": {"on_device": n, "sent": n, "stored": n, "in_ledger": n, "held": n}, "photos":
 /// {.. the same}, "attachments": {.. the same}, "last_proof": {"at", "digest", "collections": [..]} or
-/// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "read_only",
+/// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "returned", "read_only",
 /// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..],
 /// "route": {"address", "until"} (a detour that goes first for now) or null, "home"}
 #[derive(Debug, Args)]
@@ -46,6 +46,7 @@ pub(crate) struct ConflictsArgs {}
 pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
     let home = ctx.home()?.display().to_string();
     let route = Route::read(&ctx.home()?, ctx.now());
+    let returned = ctx.rows()?.iter().filter(|row| row.returned.is_some()).count();
     let workspace = ctx.workspace()?;
     let (status, member, addresses) = (workspace.status()?, workspace.member(), workspace.addresses()?);
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -60,6 +61,7 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
         "pending_bytes": status.unsent_bytes.saturating_add(status.unsent_file_bytes),
         "held": status.held_changes,
         "conflicts": status.in_conflict,
+        "returned": returned,
         "read_only": status.read_only,
         "member": member.as_ref().map(|member| json!({"name": member.name, "role": member.role, "level": member.level,
             "collections": member.collections, "valid_until": member.not_after.to_string()})),
@@ -85,6 +87,9 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
     }
     if status.in_conflict > 0 {
         ctx.ui.line(format!("conflicts: {} records, see `outlet conflicts`", status.in_conflict))?;
+    }
+    if returned > 0 {
+        ctx.ui.line(format!("returned: {returned} records to correct, see `outlet list --returned`"))?;
     }
     match member {
         Some(member) => ctx.ui.line(format!("member: {} until {}", member.name, member.not_after))?,

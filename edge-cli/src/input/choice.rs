@@ -1,7 +1,7 @@
 //! What people type for a closed list: codes or Chinese labels of the dictionaries, townships,
 //! rivers, and a few lists that belong to the command line itself.
 
-use outlet_core::domain::dictionary::{Dictionaries as Terms, UnknownTerm};
+use outlet_core::domain::dictionary::{Dictionaries as Terms, Lang, UnknownTerm};
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::domain::region::{Regions, Rivers, UnknownPlace};
 use outlet_core::ids::Collection;
@@ -46,6 +46,11 @@ impl Dictionaries {
         })?;
         let unique = self.regions.township(&found.name, None).is_ok();
         Ok(if unique { found.name.clone() } else { found.code.clone() })
+    }
+
+    /// The Chinese label of a code; a code that nobody knows is shown as it is.
+    pub(crate) fn label(&self, dictionary: &str, code: &str) -> String {
+        self.terms.label(dictionary, code, Lang::Zh).to_owned()
     }
 
     /// The name of a township, by code or name.

@@ -13,12 +13,17 @@ use crate::ui::Ui;
 mod account;
 mod archive;
 mod bundle;
+mod desk;
 mod device;
 mod export;
 mod init;
 mod ledger;
+mod milestones;
+mod pairs;
 mod quarantine;
 mod reference;
+mod review;
+mod seal;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -35,10 +40,16 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Init => init::init(&data.path(ui)?, ui),
         Command::Serve(args) => serve::serve(args, log, data.open(ui)?, ui),
         Command::Account(command) => account::account(&command, &data.open(ui)?, ui),
+        Command::Review(command) => review::review(&command, &data.engine(ui)?, ui),
+        Command::Conflicts(command) => pairs::conflicts(&command, &data.engine(ui)?, ui),
+        Command::Duplicates(command) => pairs::duplicates(&command, &data.engine(ui)?, ui),
+        Command::Decide(args) => desk::decide(&args, &data.engine(ui)?, ui),
         Command::Quarantine(command) => quarantine::quarantine(&command, &data.engine(ui)?, ui),
         Command::LoadReference(args) => reference::load(&args, &data.engine(ui)?, ui),
-        Command::Seal(args) => reference::seal(&args, &data.engine(ui)?, ui),
-        Command::Progress(args) => ledger::progress(&args, &data.engine(ui)?, ui),
+        Command::Seal(args) => seal::seal(&args, &data.engine(ui)?, ui),
+        Command::Progress(args) => milestones::progress(&args, &data.engine(ui)?, ui),
+        Command::Assess(args) => milestones::assess(&args, &data.engine(ui)?, ui),
+        Command::Notice(command) => seal::notice(&command, &data.engine(ui)?, ui),
         Command::Ledger(LedgerCommand::Export(args)) => export::ledger(&args, &data.engine(ui)?, ui),
         Command::Ledger(LedgerCommand::Summary { by, as_of }) => export::counts(by, as_of, &data.engine(ui)?, ui),
         Command::Problems(command) => export::problems(&command, &data.engine(ui)?, ui),

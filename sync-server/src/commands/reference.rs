@@ -1,15 +1,14 @@
-//! `load-reference` and `seal`.
+//! `load-reference`.
 
 use std::path::Path;
 
 use outlet_core::domain::dictionary::Dictionaries;
-use outlet_core::domain::field::DocumentRef;
-use outlet_core::domain::reference::{DataSet, ReferenceEntry, Seal};
+use outlet_core::domain::reference::{DataSet, ReferenceEntry};
 use outlet_core::ledger::MilestoneSet;
 use serde::Serialize;
 
 use super::Outcome;
-use crate::cli::{LoadReferenceArgs, SealArgs, SealWhat};
+use crate::cli::LoadReferenceArgs;
 use crate::engine::{Engine, reference_key};
 use crate::error::{CommandError, Exit, IoContext};
 use crate::ui::Ui;
@@ -83,31 +82,4 @@ fn read(file: &Path, engine: &Engine) -> Result<DataSet, CommandError> {
     let name = string("id").or_else(|| string("name")).or_else(stem).unwrap_or_default();
     let version = string("version").unwrap_or_else(|| "1".to_owned());
     Ok(DataSet { kind: kind.to_owned(), name, version, text, at: engine.folder.now() })
-}
-
-pub(super) fn seal(args: &SealArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
-    let digits = args.unit.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits || !matches!(args.unit.len(), 4 | 6) {
-        return Err(CommandError::usage(format!("{:?} is no management unit", args.unit))
-            .hint("give a county code such as 511902, 511971 for 巴中经开区, or 5119 for the city"));
-    }
-    let now = engine.folder.now();
-    if args.on > now.day_in_shanghai() {
-        return Err(CommandError::user(format!("{} is in the future: a seal is recorded when it is there", args.on)));
-    }
-    let what = match args.what {
-        SealWhat::Ledger => "ledger",
-        SealWhat::ProblemList => "problem_list",
-    };
-    let seal = Seal {
-        what: what.to_owned(),
-        unit: args.unit.clone(),
-        on: args.on,
-        document: args.document.clone().map(|number| DocumentRef { number, dated: Some(args.on), file: None }),
-        sha256: None,
-        at: now,
-    };
-    engine.write_reference(reference_key("seals", "seals"), &[ReferenceEntry::Seal(seal.clone())])?;
-    ui.show(&seal, |seal| format!("recorded: {} of {} sealed on {}", seal.what, seal.unit, seal.on))?;
-    Ok(Exit::Ok)
 }

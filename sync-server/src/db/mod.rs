@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_accounts.sql"),
     include_str!("../../migrations/sqlite/0004_console.sql"),
     include_str!("../../migrations/sqlite/0005_tokens.sql"),
+    include_str!("../../migrations/sqlite/0006_desk.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -72,6 +72,29 @@ pub struct Seen {
     pub case: Vec<ChangeHash>,
 }
 
+/// `FIELD/CASE`, heads joined by dots: what people and forms hand back.
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let join = |heads: &[ChangeHash]| heads.iter().map(ChangeHash::to_string).collect::<Vec<_>>().join(".");
+        write!(f, "{}/{}", join(&self.field), join(&self.case))
+    }
+}
+
+impl std::str::FromStr for Seen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "what was seen is written as `review show` prints it: HEADS/HEADS";
+        let (field, case) = text.split_once('/').ok_or(wrong)?;
+        let heads = |text: &str| -> Result<Vec<ChangeHash>, Self::Err> {
+            let all = text.split('.').filter(|head| !head.is_empty());
+            // A document has a handful of heads; more is not something we wrote.
+            all.take(256).map(|head| head.parse().map_err(|_| wrong)).collect()
+        };
+        Ok(Self { field: heads(field)?, case: heads(case)? })
+    }
+}
+
 /// Decisions on one outlet, all or none of them.
 #[derive(Debug, Clone)]
 pub struct Proposal {

@@ -37,6 +37,7 @@ mod write;
 
 pub(crate) use write::load_digest;
 
+pub(crate) use decide::name_of;
 pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witnessed};
 pub use reference::reference_key;
 
@@ -58,6 +59,10 @@ pub struct Engine {
     pub metrics: Metrics,
     pool: rayon::ThreadPool,
     projector: projector::Projector,
+    /// What the desk remembers between questions.
+    pub(crate) desk: crate::desk::Memory,
+    /// What milestone tables remember between questions.
+    pub(crate) milestones: crate::milestones::Memory,
 }
 
 impl std::fmt::Debug for Engine {
@@ -127,8 +132,15 @@ impl Engine {
             .thread_name(|index| format!("admission-{index}"))
             .build()
             .map_err(|error| CommandError::internal(format!("no threads: {error}")))?;
-        let engine =
-            Self { folder, photos, metrics: Metrics::default(), pool, projector: projector::Projector::default() };
+        let engine = Self {
+            folder,
+            photos,
+            metrics: Metrics::default(),
+            pool,
+            projector: projector::Projector::default(),
+            desk: crate::desk::Memory::default(),
+            milestones: crate::milestones::Memory::default(),
+        };
         engine.renew_ledger()?;
         engine.remove_withdrawn()?;
         Ok(engine)

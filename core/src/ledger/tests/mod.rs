@@ -1,6 +1,7 @@
 //! lifecycle.md as tests: one test per cell of 1.2, 1.3, 1.4 and 1.5, named after the cell, and
 //! the permissions of section 2.
 
+mod assess;
 mod dates;
 mod denominator;
 mod documents;

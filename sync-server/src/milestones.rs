@@ -1,0 +1,268 @@
+//! Milestone tables for any day, quick enough for a page: the profile of each outlet is kept while
+//! its ledger row stays the same, tables while the ledger does.
+//!
+//! As known on a day, an outlet looks as it did on the last day on which anything of it became
+//! known ([`outlet_core::ledger::known_days`]); so a handful of profiles answers for all days.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outlet_core::ids::{Collection, DocKey};
+use outlet_core::ledger::{
+    GroupBy, MilestoneSet, Profile, ProgressRow, Reference, TableInput, absorb, known_days, profile_of, progress,
+};
+use outlet_core::time::Day;
+use rusqlite::Connection;
+
+use crate::db::{DbError, feed, meta};
+use crate::engine::{Engine, EngineError, projector};
+
+/// Tables kept at a time.
+const TABLES: usize = 24;
+/// Profiles of past days kept per outlet.
+const DAYS: usize = 6;
+
+/// What is remembered while the process runs.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    profiles: Mutex<Profiles>,
+    tables: Mutex<Vec<(TableKey, Arc<Vec<ProgressRow>>)>>,
+}
+
+/// Of which ledger, reference data and set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Basis {
+    reference: u64,
+    set: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TableKey {
+    ledger: i64,
+    basis: Basis,
+    as_of: Day,
+    by: GroupBy,
+}
+
+#[derive(Debug, Default)]
+struct Profiles {
+    basis: Basis,
+    of: HashMap<DocKey, Kept>,
+}
+
+/// Profiles of one outlet, as long as its row keeps its version.
+#[derive(Debug)]
+struct Kept {
+    version: i64,
+    now: Arc<Profile>,
+    days: Vec<Day>,
+    /// The profile of the last day is the one of today.
+    whole: bool,
+    /// By the day of [`Kept::effective`].
+    then: Vec<(Option<Day>, Arc<Profile>)>,
+}
+
+impl Kept {
+    /// The last day up to `as_of` on which something became known.
+    fn effective(&self, as_of: Day) -> Option<Day> {
+        self.days.iter().rev().find(|day| **day <= as_of).copied()
+    }
+
+    fn as_reported(&self, as_of: Day) -> Option<&Arc<Profile>> {
+        let day = self.effective(as_of);
+        if self.whole && day.is_some() && day == self.days.last().copied() {
+            return Some(&self.now);
+        }
+        self.then.iter().find(|(own, _)| *own == day).map(|(_, profile)| profile)
+    }
+}
+
+/// Profiles in both readings, duplicates absorbed.
+#[derive(Debug)]
+pub struct Readings {
+    /// As known now.
+    pub known_now: Vec<Profile>,
+    /// As known at the end of the day.
+    pub as_reported: Vec<Profile>,
+}
+
+/// Every outlet in both readings.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn readings(engine: &Engine, set: &MilestoneSet, as_of: Day) -> Result<Readings, EngineError> {
+    let (now, then) = engine.database().read(|tx| collect(engine, tx, set, as_of))?;
+    Ok(Readings { known_now: absorb(now).0, as_reported: absorb(then).0 })
+}
+
+fn collect(
+    engine: &Engine,
+    connection: &Connection,
+    set: &MilestoneSet,
+    as_of: Day,
+) -> Result<(Vec<Profile>, Vec<Profile>), EngineError> {
+    let basis = basis(connection, set)?;
+    let rows = versions(connection)?;
+    let mut kept = engine.milestones.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.basis != basis {
+        *kept = Profiles { basis, of: HashMap::new() };
+    }
+    let stale: Vec<(DocKey, i64)> = rows
+        .iter()
+        .filter(|(key, version)| {
+            kept.of.get(key).is_none_or(|own| own.version != *version || own.as_reported(as_of).is_none())
+        })
+        .copied()
+        .collect();
+    load(engine, connection, set, as_of, &stale, &mut kept)?;
+    let mut both = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for own in rows.iter().filter_map(|(key, _)| kept.of.get(key)) {
+        both.0.push(Profile::clone(&own.now));
+        both.1.extend(own.as_reported(as_of).map(|profile| Profile::clone(profile)));
+    }
+    Ok(both)
+}
+
+/// Reads the documents of outlets whose profiles are missing or outdated.
+fn load(
+    engine: &Engine,
+    connection: &Connection,
+    set: &MilestoneSet,
+    as_of: Day,
+    stale: &[(DocKey, i64)],
+    kept: &mut Profiles,
+) -> Result<(), EngineError> {
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let roster = engine.folder.roster(connection)?;
+    let reference = engine.reference(connection)?;
+    let version: HashMap<DocKey, i64> = stale.iter().copied().collect();
+    let keys: Vec<DocKey> = stale.iter().map(|(key, _)| *key).collect();
+    let read = projector::each(engine, connection, &keys, |outlet| {
+        outlet.with(&roster, |input| {
+            let (days, whole) = known_days(input, set);
+            let now = Arc::new(profile_of(input, &reference, set, None));
+            let then = Arc::new(profile_of(input, &reference, set, Some(as_of)));
+            (outlet.key, Kept { version: 0, now, days, whole, then: vec![(None, then)] })
+        })
+    })?;
+    for (key, mut fresh) in read {
+        fresh.version = version.get(&key).copied().unwrap_or_default();
+        let day = fresh.effective(as_of);
+        fresh.then[0].0 = day;
+        if let Some(old) = kept.of.remove(&key).filter(|old| old.version == fresh.version) {
+            fresh.then.extend(old.then.into_iter().filter(|(own, _)| *own != day).take(DAYS - 1));
+        }
+        kept.of.insert(key, fresh);
+    }
+    Ok(())
+}
+
+fn basis(connection: &Connection, set: &MilestoneSet) -> Result<Basis, DbError> {
+    let reference = feed::head(connection, Collection::REFERENCE)?.seq;
+    Ok(Basis { reference, set: format!("{}@{}", set.id, set.version) })
+}
+
+fn versions(connection: &Connection) -> Result<Vec<(DocKey, i64)>, DbError> {
+    let mut statement = connection.prepare_cached("SELECT outlet, version FROM ledger ORDER BY outlet")?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let key = DocKey::from_bytes(bytes).ok_or_else(|| DbError::Damaged("ledger key".into()))?;
+        all.push((key, row.get(1)?));
+    }
+    Ok(all)
+}
+
+/// The milestone table.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn table(
+    engine: &Engine,
+    reference: &Reference,
+    set: &MilestoneSet,
+    as_of: Day,
+    by: GroupBy,
+) -> Result<Arc<Vec<ProgressRow>>, EngineError> {
+    let key = engine.database().read::<_, DbError>(|tx| {
+        let ledger = meta::get(tx, meta::LEDGER_VERSION)?.unwrap_or(0);
+        Ok(TableKey { ledger, basis: basis(tx, set)?, as_of, by })
+    })?;
+    let known = |tables: &[(TableKey, Arc<Vec<ProgressRow>>)]| {
+        tables.iter().find(|(own, _)| *own == key).map(|(_, table)| Arc::clone(table))
+    };
+    if let Some(table) = known(&engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner)) {
+        return Ok(table);
+    }
+    let readings = readings(engine, set, as_of)?;
+    let table = Arc::new(progress(readings.input(reference, set, as_of), by));
+    let mut tables = engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner);
+    // Tables of an older ledger are of no use to anybody.
+    tables.retain(|(own, _)| own.ledger == key.ledger && own.basis == key.basis);
+    if tables.len() >= TABLES {
+        tables.remove(0);
+    }
+    tables.push((key, Arc::clone(&table)));
+    Ok(table)
+}
+
+impl Readings {
+    /// What tables, rows and assessments are made from.
+    #[must_use]
+    pub fn input<'t>(&'t self, reference: &'t Reference, set: &'t MilestoneSet, as_of: Day) -> TableInput<'t> {
+        TableInput { set, known_now: &self.known_now, as_reported: &self.as_reported, seals: &reference.seals, as_of }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outlet_core::identity::Role;
+    use outlet_core::ledger::Reading;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Kit, outlet};
+
+    fn count(kit: &Kit, as_of: &str, reading: Reading) -> usize {
+        let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
+        let as_of: Day = as_of.parse().unwrap();
+        let rows = table(&kit.engine, &reference, reference.active_set(), as_of, GroupBy::Unit).unwrap();
+        rows.iter().find(|row| row.milestone == "M2" && row.reading == reading && row.group == "5119").unwrap().of
+    }
+
+    /// The same from nothing but the documents.
+    fn cold(kit: &Kit, as_of: &str, reading: Reading) -> usize {
+        let again = Kit { engine: Arc::new(crate::testing::open(kit.place.path(), &kit.clock)), ..Kit::new() };
+        count(&again, as_of, reading)
+    }
+
+    #[test]
+    fn a_kept_table_equals_one_made_from_the_documents_for_every_day_and_after_every_change() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        // The tests' clock starts on 2022-03-01.
+        for number in 1..=3 {
+            let run = device.fact(&outlet(number), "state", "outlet");
+            kit.push(&device, &[run]);
+            kit.wait(40 * 86_400_000);
+        }
+        for as_of in ["2022-02-01", "2022-03-01", "2022-04-30", "2022-12-31"] {
+            for reading in Reading::ALL {
+                assert_eq!(count(&kit, as_of, reading), cold(&kit, as_of, reading), "{as_of} {reading:?}");
+            }
+        }
+        let known_then = |as_of: &str| count(&kit, as_of, Reading::AsReported);
+        assert_eq!(["2022-02-01", "2022-03-01", "2022-04-30", "2022-12-31"].map(known_then), [0, 1, 2, 3]);
+        assert_eq!(count(&kit, "2022-03-01", Reading::AsKnownNow), 3);
+        let out = device.write(&outlet(2), json!({"type": "fact", "field": "exists_from", "value": "2024-01-01"}));
+        kit.push(&device, &[out]);
+        let set_up = device.fact(&outlet(2), "set_up", "new");
+        kit.push(&device, &[set_up]);
+        assert_eq!(count(&kit, "2022-12-31", Reading::AsKnownNow), 2, "the change is in the next table");
+        assert_eq!(count(&kit, "2022-04-30", Reading::AsReported), 2, "and was not known then");
+        assert_eq!(cold(&kit, "2022-04-30", Reading::AsReported), 2);
+    }
+}

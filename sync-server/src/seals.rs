@@ -1,0 +1,197 @@
+//! Seals: the exact export of a ledger or problem list is kept with its SHA-256, and the seal, a
+//! reference entry that the server signs, names that hash. Whoever holds the file and the reference
+//! documents can check it without this server.
+
+use outlet_core::admission::check_run;
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::domain::field::DocumentRef;
+use outlet_core::domain::reference::{Notice, ReferenceEntry, Seal};
+use outlet_core::export::{self, ExportError, Style};
+use outlet_core::identity::SignedRun;
+use outlet_core::ids::{BlobHash, DocKey, PublicKey};
+use outlet_core::ledger::{LedgerRow, Reference, problem_list};
+use outlet_core::time::{Day, Timestamp};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::db::{DbError, optional};
+use crate::engine::{Engine, EngineError, reference_key};
+use crate::report;
+
+/// What is sealed: `ledger | problem_list`.
+pub const WHAT: [&str; 2] = ["ledger", "problem_list"];
+
+/// Where the seals are.
+#[must_use]
+pub fn key() -> DocKey {
+    reference_key("seals", "seals")
+}
+
+/// Where the register of notices is.
+#[must_use]
+pub fn notices_key() -> DocKey {
+    reference_key("notices", "notices")
+}
+
+/// Why an export could not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The database, or a document.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The table writer.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+/// The export that is sealed: rows of the unit as of the day, as CSV with Chinese labels.
+///
+/// # Errors
+/// [`SealError`].
+pub fn snapshot(engine: &Engine, reference: &Reference, what: &str, unit: &str, on: Day) -> Result<Vec<u8>, SealError> {
+    let mut rows = report::rows(engine, Some(on), None)?;
+    let area = &reference.active_set().area;
+    rows.retain(|row: &LedgerRow| unit == area || row.management_unit.as_deref() == Some(unit));
+    let style = Style { labels: Some((&reference.dictionaries, Lang::Zh)) };
+    Ok(match what {
+        "problem_list" => export::problems_csv(&problem_list(&rows), style)?,
+        _ => export::ledger_csv(&rows, style)?,
+    })
+}
+
+/// SHA-256 of bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> BlobHash {
+    BlobHash(Sha256::digest(bytes).into())
+}
+
+/// Keeps the bytes, if there are any, and writes the signed seal.
+///
+/// # Errors
+/// When the database refuses.
+pub fn seal(
+    engine: &Engine,
+    (what, unit, on): (&str, &str, Day),
+    document: Option<String>,
+    bytes: Option<&[u8]>,
+) -> Result<Seal, EngineError> {
+    let now = engine.folder.now();
+    let hash = bytes.map(sha256);
+    if let (Some(bytes), Some(hash)) = (bytes, hash) {
+        engine.database().write(|tx| keep(tx, &hash, &format!("{what}-{unit}-{on}"), bytes, now))?;
+    }
+    let seal = Seal {
+        what: what.to_owned(),
+        unit: unit.to_owned(),
+        on,
+        document: document.map(|number| DocumentRef { number, dated: Some(on), file: None }),
+        sha256: hash,
+        at: now,
+    };
+    engine.write_reference(key(), &[ReferenceEntry::Seal(seal.clone())])?;
+    Ok(seal)
+}
+
+fn keep(connection: &Connection, hash: &BlobHash, name: &str, bytes: &[u8], now: Timestamp) -> Result<(), DbError> {
+    let sql = "INSERT INTO sealed_file (sha256, name, bytes, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute(params![&hash.0[..], name, bytes, now.millis()])?;
+    Ok(())
+}
+
+/// A sealed file as it was sealed.
+///
+/// # Errors
+/// When the database refuses.
+pub fn file(engine: &Engine, hash: &BlobHash) -> Result<Option<Vec<u8>>, DbError> {
+    engine.database().read(|tx| {
+        let sql = "SELECT bytes FROM sealed_file WHERE sha256 = ?1";
+        optional(tx.prepare_cached(sql)?.query_row([&hash.0[..]], |row| row.get(0)))
+    })
+}
+
+/// All seals, in the order in which they were written.
+///
+/// # Errors
+/// When the seals cannot be loaded.
+pub fn all(engine: &Engine) -> Result<Vec<Seal>, EngineError> {
+    let seal = |entry| if let ReferenceEntry::Seal(seal) = entry { Some(seal) } else { None };
+    Ok(engine.reference_entries(&key())?.into_iter().filter_map(seal).collect())
+}
+
+/// The register of notices, newest first.
+///
+/// # Errors
+/// When it cannot be loaded.
+pub fn notices(engine: &Engine) -> Result<Vec<Notice>, EngineError> {
+    let notice = |entry| if let ReferenceEntry::Notice(notice) = entry { Some(notice) } else { None };
+    let mut all: Vec<Notice> = engine.reference_entries(&notices_key())?.into_iter().filter_map(notice).collect();
+    all.sort_by_key(|notice| std::cmp::Reverse((notice.on, notice.at)));
+    Ok(all)
+}
+
+/// What became of a sealed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// `ledger | problem_list`.
+    pub what: String,
+    /// Unit.
+    pub unit: String,
+    /// Day of the seal.
+    pub on: Day,
+    /// SHA-256 that the seal names.
+    pub sha256: BlobHash,
+    /// Key that signed the seal; its signature was checked.
+    pub signed_by: Option<PublicKey>,
+    /// `as_sealed | changed | missing | not_signed`.
+    pub state: &'static str,
+}
+
+/// Checks the sealed files that are kept, or those seals that name the hash of `bytes`.
+///
+/// # Errors
+/// When the database refuses.
+pub fn verify(engine: &Engine, bytes: Option<&[u8]>) -> Result<Vec<Verified>, EngineError> {
+    let wanted = bytes.map(sha256);
+    let mut verified = Vec::new();
+    for seal in all(engine)? {
+        let Some(hash) = seal.sha256.filter(|hash| wanted.is_none_or(|wanted| wanted == *hash)) else { continue };
+        let kept = match bytes {
+            Some(given) => Some(given.to_vec()),
+            None => file(engine, &hash)?,
+        };
+        let signed_by = signer(engine, &seal)?;
+        let state = match kept {
+            None => "missing",
+            Some(bytes) if sha256(&bytes) != hash => "changed",
+            Some(_) if signed_by.is_none() => "not_signed",
+            Some(_) => "as_sealed",
+        };
+        verified.push(Verified { what: seal.what, unit: seal.unit, on: seal.on, sha256: hash, signed_by, state });
+    }
+    Ok(verified)
+}
+
+/// The key whose signature over the seal's change is good and has the right.
+fn signer(engine: &Engine, seal: &Seal) -> Result<Option<PublicKey>, EngineError> {
+    engine.database().read(|tx| {
+        let roster = engine.folder.roster(tx)?;
+        for run in runs(tx, &key())? {
+            let Ok(run) = SignedRun::from_bytes(&run) else { continue };
+            let Ok(checked) = check_run(&run, &roster) else { continue };
+            let texts = checked.heads().iter().flat_map(|head| &head.ops);
+            let is = |text: &str| matches!(serde_json::from_str(text), Ok(ReferenceEntry::Seal(own)) if own == *seal);
+            if texts.into_iter().any(|op| is(&op.value)) {
+                return Ok(Some(checked.signer()));
+            }
+        }
+        Ok(None)
+    })
+}
+
+fn runs(connection: &Connection, doc: &DocKey) -> Result<Vec<Vec<u8>>, DbError> {
+    let mut statement = connection.prepare_cached("SELECT run FROM runs WHERE doc = ?1 AND state = 1 ORDER BY id")?;
+    let rows = statement.query_map([&doc.to_bytes()[..]], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
