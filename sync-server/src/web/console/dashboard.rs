@@ -194,7 +194,7 @@ pub(super) fn milestones(console: &Console, today: Day) -> Result<Arc<Vec<Progre
         return Ok(Arc::clone(&known.table));
     }
     let reference = engine.database().read(|tx| engine.reference(tx))?;
-    let table = Arc::new(report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit)?);
+    let table = report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit)?;
     *cached = Some(Cached { position, table: Arc::clone(&table) });
     Ok(table)
 }
