@@ -10,6 +10,9 @@ use crate::process::{Edge, Ran, Server};
 use crate::relay::{Relay, Weather};
 use crate::scenario::{Scenario, Shot, Step, Who};
 
+/// Password of the story's accounts, which live as long as its folder.
+pub const PASSWORD: &str = "bazhong-2021-demo";
+
 /// County codes of Bazhong.
 pub const COUNTIES: [&str; 5] = ["511902", "511903", "511921", "511922", "511923"];
 
@@ -173,6 +176,56 @@ impl Story {
         }
     }
 
+    /// Accounts at the server for the county's reviewer and the city, each the same person as on their
+    /// device.
+    ///
+    /// # Panics
+    /// When an account is refused.
+    pub fn accounts(&self) {
+        let file = self.folder.join("password.txt");
+        std::fs::write(&file, format!("{PASSWORD}\n")).expect("a file for the password");
+        let file = file.display().to_string();
+        let devices = self.server.admin_json(&["device", "list"]);
+        let person = |name: &str| {
+            let device = devices.as_array().into_iter().flatten().find(|device| device["name"] == name);
+            device.and_then(|device| device["person"].as_str()).expect("the person has a device").to_owned()
+        };
+        for (login, name, level) in [("county", "县级审核员", "county"), ("city", "市级审核员", "city")] {
+            let person = person(name);
+            let mut args = vec!["account", "add", login, "--name", name, "--role", "supervisor", "--level", level];
+            args.extend(["--person", &person, "--password-file", &file]);
+            args.extend(COUNTIES.iter().flat_map(|county| ["--collection", county]));
+            let _ = self.server.admin(&args).expect_code(0);
+        }
+    }
+
+    /// What the county's reviewer does at the server: records that were edited after their approval
+    /// are looked at and approved again, a return is taken back, possible duplicates are compared.
+    /// Returns the number approved.
+    ///
+    /// # Panics
+    /// When a decision is refused.
+    pub fn review(&self, tell: Tell<'_>) -> usize {
+        let amended = ["review", "queue", "--as", "county", "--state", "approved_amended", "--limit", "1000"];
+        let queue = self.server.admin_json(&amended);
+        let waiting: Vec<String> =
+            queue.as_array().into_iter().flatten().filter_map(|line| line["id"].as_str().map(str::to_owned)).collect();
+        for id in &waiting {
+            let brief = self.server.admin_json(&["review", "show", id]);
+            assert!(brief["facts"].as_array().is_some_and(|facts| !facts.is_empty()), "only what changed: {brief}");
+            let seen = seen(&brief["seen"]);
+            let _ = self.server.admin(&["review", "approve", id, "--as", "county", "--seen", &seen]).expect_code(0);
+        }
+        let left = self.server.admin_json(&amended);
+        assert_eq!(left.as_array().map(Vec::len), Some(0), "what was approved does not wait any more");
+        let pairs = self.server.admin_json(&["duplicates", "list", "--as", "county"]);
+        let pace = self.server.admin(&["review", "pace", "--as", "county"]).expect_code(0).stdout;
+        tell(&format!("review at the server: {} amended records approved again; {}", waiting.len(), pace.trim()));
+        tell(&format!("possible duplicates: {} pairs", pairs.as_array().map_or(0, Vec::len)));
+        let _ = self.server.admin(&["review", "audit", "--verify"]).expect_code(0);
+        waiting.len()
+    }
+
     /// Everybody syncs once more; the digest of each collection, equal on all who share it.
     ///
     /// # Panics
@@ -195,6 +248,15 @@ impl Story {
             tell(&format!("  {collection}: {} replicas share digest {}", digests.len(), &first[..16.min(first.len())]));
         }
     }
+}
+
+/// Heads as the command line takes them.
+fn seen(value: &Value) -> String {
+    let join = |name: &str| {
+        let heads = value[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+        heads.collect::<Vec<_>>().join(".")
+    };
+    format!("{}/{}", join("field"), join("case"))
 }
 
 /// `outlet sync --json`, whatever its exit code.

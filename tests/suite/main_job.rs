@@ -77,6 +77,8 @@ fn the_story_of_three_years_reaches_the_ledger_cell_by_cell() {
     let scenario = Scenario::new(0);
     story.play(&scenario, &|shot| picture(shot.lon, shot.lat, shot.taken_at, shot.seed), &mut quiet);
     story.seal();
+    story.accounts();
+    story.review(&mut quiet);
     story.second_round(&mut quiet);
 
     let expected: BTreeMap<_, _> = CELLS.into_iter().collect();
@@ -93,7 +95,69 @@ fn the_story_of_three_years_reaches_the_ledger_cell_by_cell() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    desk(&story, &scenario);
+    assessments(&story);
     exports(&story, scenario.cases.len());
+}
+
+/// A record that was returned says so on its inspector's device; one that waits is returned and that
+/// taken back; what a county may not decide is refused in words.
+fn desk(story: &Story, scenario: &Scenario) {
+    let number = |cell: &str| {
+        let case = scenario.cases.iter().find(|case| case.cell == cell).expect("the scenario has every cell");
+        case.number.clone()
+    };
+    let returned = number("1.2 returned");
+    let lists: Vec<Value> = story.inspectors.iter().map(|device| device.json(&["list", "--returned"])).collect();
+    let mine = lists.iter().flat_map(|list| list.as_array().into_iter().flatten());
+    let row = mine.into_iter().find(|row| row["temporary_number"] == *returned).expect("on its inspector's device");
+    assert!(row["returned"]["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty()), "{row}");
+    let pending = number("1.2 pending review");
+    let queue = story.server.admin_json(&["review", "queue", "--as", "county", "--state", "submitted"]);
+    let waits = queue.as_array().into_iter().flatten().any(|line| line["number"] == *pending);
+    assert!(waits, "{queue}");
+    let act = |args: &[&str]| story.server.admin(&[args, &["--as", "county"]].concat());
+    let _ = act(&["review", "return", &pending, "--reason", "location_offset", "--note", "定位偏移"]).expect_code(0);
+    let _ = act(&["review", "undo", &pending]).expect_code(0);
+    let row = story.server.admin_json(&["review", "show", &pending]);
+    assert_eq!(row["row"]["review_state"], "submitted");
+    let above = act(&["conflicts", "settle", &returned, "state", "--value", "not_an_outlt"]).expect_code(1);
+    assert!(above.stderr.contains("not_an_outlet"), "{}", above.stderr);
+    let entry = story.server.data.join("class.json");
+    std::fs::write(&entry, r#"{"type": "classify", "step": "decide", "classification": "regulate"}"#).expect("written");
+    let entry = entry.display().to_string();
+    let level = act(&["decide", &pending, "--entry", &entry]).expect_code(1);
+    assert!(level.stderr.contains("for the city to decide"), "{}", level.stderr);
+    let verified = story.server.admin_json(&["seal", "verify"]);
+    let states: Vec<&Value> = verified.as_array().into_iter().flatten().map(|seal| &seal["state"]).collect();
+    assert!(states.len() == 13 && states.iter().all(|state| *state == "as_sealed"), "{verified}");
+}
+
+/// `assess` names the late units of each milestone, and whatever it calls open is open for `explain`.
+fn assessments(story: &Story) {
+    for (milestone, as_of) in [("M1", "2022-01-15"), ("M2", "2023-01-15"), ("M3", "2023-01-15"), ("M4", "2024-01-15")] {
+        let answer = story.server.admin_json(&["assess", "--milestone", milestone, "--as-of", as_of]);
+        let units = answer["units"].as_array().expect("units");
+        assert!(units.len() >= 5, "{answer}");
+        assert!(units.iter().any(|unit| unit["late"] == true), "{milestone}: somebody is late in this story");
+        for unit in units {
+            let addressee = unit["addressee"].as_str().unwrap_or_default();
+            assert!(addressee.ends_with("人民政府") || addressee.ends_with("管委会"), "{addressee}");
+            let open = unit["missing"].as_array().expect("a list");
+            assert_eq!(Some(open.len() as u64), unit["headline"]["open"].as_u64());
+            for outlet in open.iter().take(2) {
+                assert!(outlet["missing"].as_array().is_some_and(|all| !all.is_empty()), "{outlet}");
+                let id = outlet["id"].as_str().unwrap_or_default();
+                let explained = story.server.admin_json(&["explain", id, "--milestone", milestone, "--as-of", as_of]);
+                assert_eq!(done(&explained[0]), Some(false), "{explained}");
+            }
+        }
+    }
+    let sheet = story.server.data.join("m4.xlsx");
+    let file = sheet.display().to_string();
+    let _ =
+        story.server.admin(&["assess", "--milestone", "M4", "--as-of", "2024-01-15", "--xlsx", &file]).expect_code(0);
+    assert!(std::fs::read(&sheet).is_ok_and(|bytes| bytes.starts_with(b"PK")), "a spreadsheet");
 }
 
 fn exports(story: &Story, outlets: usize) {

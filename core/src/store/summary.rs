@@ -176,8 +176,9 @@ fn returned(field: &[Entry], case: &[Entry]) -> Option<Returned> {
     if review.action != "return" {
         return None;
     }
-    let seen = field.iter().rposition(|own| entry.field_heads.contains(&own.origin.change))?;
-    let later = field[seen + 1..].iter().rev().find_map(|own| match own.parse() {
+    // Heads that no entry tells of (a register alone was written) leave the return standing.
+    let last_seen = field.iter().rposition(|own| entry.field_heads.contains(&own.origin.change));
+    let later = field[last_seen.map_or(field.len(), |at| at + 1)..].iter().rev().find_map(|own| match own.parse() {
         Ok(FieldEntry::Submit(_)) => Some(true),
         Ok(FieldEntry::Recall(_)) => Some(false),
         _ => None,

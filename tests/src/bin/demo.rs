@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use outlet_tests::generator::picture;
 use outlet_tests::scenario::{OUTLETS, Scenario, Shot};
-use outlet_tests::story::Story;
+use outlet_tests::story::{PASSWORD, Story};
 use serde_json::Value;
 
 fn main() {
@@ -29,12 +29,17 @@ fn main() {
     story.play(&scenario, &|shot| real.picture(shot), &mut |line| say(line));
     story.seal();
     say("ledgers and problem lists of 2021 are sealed, but for one county's problem list");
+    story.accounts();
+    story.review(&mut |line| say(line));
     say("\n== Second round: everybody syncs again");
     story.second_round(&mut |line| say(line));
     say("\n== The ledger (台账)");
     summary(&story);
     for day in ["2021-12-31", "2022-12-31", "2023-12-31", ""] {
         milestones(&story, day);
+    }
+    for (milestone, day) in [("M1", "2022-01-15"), ("M2", "2023-01-15"), ("M3", "2023-01-15"), ("M4", "2024-01-15")] {
+        assessment(&story, milestone, day);
     }
     say(&format!("\nDone in {:.0} s. Everything is below {}", started.elapsed().as_secs_f64(), folder.display()));
     account(&folder, &story);
@@ -55,21 +60,10 @@ fn account(folder: &Path, story: &Story) {
     let file = folder.join("password.txt");
     std::fs::write(&file, PASSWORD).expect("the password file can be written");
     let file = file.display().to_string();
-    let all: Vec<&str> = ["511902", "511903", "511921", "511922", "511923"].to_vec();
-    let add = |login: &str, rights: &[&str]| {
-        let mut args = vec!["account", "add", login, "--name", login, "--password-file", &file];
-        args.extend(rights);
-        drop(story.server.admin(&args).expect_code(0));
-    };
-    add("admin", &["--role", "admin"]);
-    let mut city = vec!["--role", "supervisor", "--level", "city"];
-    city.extend(all.iter().flat_map(|code| ["--collection", code]));
-    add("city", &city);
-    say(&format!("\nThe console: {}   sign in as admin or city, password {PASSWORD}", story.server.http));
+    let args = ["account", "add", "admin", "--name", "管理员", "--role", "admin", "--password-file", &file];
+    drop(story.server.admin(&args).expect_code(0));
+    say(&format!("\nThe console: {}   sign in as admin, county or city, password {PASSWORD}", story.server.http));
 }
-
-/// Of the demo's accounts, which live as long as its folder.
-const PASSWORD: &str = "bazhong-2021-demo";
 
 /// The real photographs beside the checkout, where they are; generated ones otherwise.
 struct RealPhotos {
@@ -131,6 +125,17 @@ fn milestones(story: &Story, day: &str) {
             text(&row["target"]),
             text(&row["state"])
         ));
+    }
+}
+
+/// Who is late, and with how much; `outlet-server assess` lists the outlets.
+fn assessment(story: &Story, milestone: &str, day: &str) {
+    let answer = story.server.admin_json(&["assess", "--milestone", milestone, "--as-of", day]);
+    say(&format!("\nAssessment of {milestone} as of {day}"));
+    for unit in answer["units"].as_array().into_iter().flatten() {
+        let late = if unit["late"] == true { "late" } else { "" };
+        let open = unit["missing"].as_array().map_or(0, Vec::len);
+        say(&format!("  {:<5} {}: {} ({open} open)", late, text(&unit["addressee"]), text(&unit["verdict"])));
     }
 }
 

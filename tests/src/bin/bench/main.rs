@@ -4,6 +4,7 @@
 //! `bench NAME…` measures only the parts of these names.
 
 mod bulk;
+mod decisions;
 mod devices;
 mod inventory;
 mod links;
@@ -54,6 +55,9 @@ fn main() {
     }
     if wanted("bulk") {
         bulk::measure(&mut figures, folder.path(), collection);
+    }
+    if wanted("decisions") {
+        decisions::measure(&mut figures, folder.path(), collection);
     }
     if wanted("links") {
         links::measure(&mut figures, folder.path());
