@@ -152,8 +152,8 @@ fn load(connection: &Connection, id: i64) -> Result<Option<Sheet>, DbError> {
         account: text(0)?,
         made_at: Timestamp::from_millis(row.get(1)?),
         seed: uint(row.get(2)?),
-        lines: serde_json::from_str(&text(3)?).map_err(super::rows::damaged)?,
-        opened: serde_json::from_str(&text(4)?).map_err(super::rows::damaged)?,
+        lines: serde_json::from_str(&text(3)?).map_err(rows::damaged)?,
+        opened: serde_json::from_str(&text(4)?).map_err(rows::damaged)?,
         done_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
     }))
 }

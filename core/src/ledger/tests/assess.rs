@@ -17,7 +17,8 @@ fn inventory() -> Vec<Outlet> {
     let extension = json!({"type": "extend", "until": "2024-06-30", "authority": "市人民政府",
         "document": {"number": "巴府函〔2023〕88号", "dated": "2023-11-30"}});
     let duplicate = json!({"type": "duplicate", "of": Outlet::numbered(1).key()});
-    let moved = |outlet: Outlet| outlet.fact("management_unit", json!("511971"));
+    // Before the approval: what is approved is what is shown.
+    let in_zone = || above().fact("management_unit", json!("511971")).investigated("2021-06-01");
     vec![
         investigated().regulated("2022-06-01").keyed(1),
         investigated().regulated("2023-02-14").keyed(2),
@@ -27,8 +28,8 @@ fn inventory() -> Vec<Outlet> {
         Outlet::suspected().keyed(6),
         investigated().case(day("2021-09-01"), Who::County, duplicate).keyed(7),
         investigated().banned("2022-08-01").keyed(8),
-        moved(investigated()).regulated("2022-06-01").keyed(9),
-        moved(investigated()).class("2022-05-01", "none_needed").keyed(10),
+        in_zone().regulated("2022-06-01").keyed(9),
+        in_zone().class("2022-05-01", "none_needed").keyed(10),
         Outlet::new().keyed(11),
     ]
 }

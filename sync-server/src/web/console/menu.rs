@@ -13,6 +13,16 @@ const MENU: &[(&str, &[Item])] = &[
             ("/", "nav-dashboard", Need::Viewer),
             ("/map", "nav-map", Need::Viewer),
             ("/outlets", "nav-outlets", Need::Viewer),
+            ("/milestones", "milestones", Need::Viewer),
+            ("/assess", "nav-assess", Need::Viewer),
+        ],
+    ),
+    (
+        "menu-decide",
+        &[
+            ("/review", "nav-review", Need::Supervisor),
+            ("/conflicts", "nav-conflicts", Need::Supervisor),
+            ("/duplicates", "nav-duplicates", Need::Supervisor),
         ],
     ),
     ("menu-exchange", &[("/exports", "nav-exports", Need::Viewer)]),

@@ -20,6 +20,7 @@ mod assets;
 mod audit;
 mod dashboard;
 pub mod deciding;
+mod desk;
 mod exports;
 mod fault;
 mod form;
@@ -32,6 +33,7 @@ mod outlet;
 mod outlets;
 mod page;
 mod people;
+mod progress;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -114,8 +116,16 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
         .route("/exports", get(exports::page))
         .route("/exports/{file}", get(exports::file))
+        .route("/milestones", get(progress::table))
+        .route("/milestones/rows", get(progress::rows))
+        .route("/assess", get(progress::assess))
         .route("/signout", post(sign_in::sign_out));
     let supervisor = Router::new()
+        .route("/review", get(desk::queue))
+        .route("/review/{collection}/{id}", get(desk::record).post(desk::decide))
+        .route("/conflicts", get(desk::conflicts))
+        .route("/conflicts/{collection}/{id}", post(desk::settle))
+        .route("/duplicates", get(desk::duplicates).post(desk::tell_apart))
         .route("/outlets/{collection}/{id}/decide/{what}", get(outlet::acts::form).post(outlet::acts::decide));
     let admin = Router::new()
         .route("/devices", get(members::page))

@@ -1,0 +1,81 @@
+//! Pages of supervisors: the review queue and one record in review, conflicts, possible duplicates.
+//! They show what [`crate::desk`] answers, and hand decisions to the engine with the heads that were
+//! on the page; a record that moved on comes back with what came in between, nothing overwritten.
+
+mod pairs;
+mod record;
+mod review;
+#[cfg(test)]
+mod tests;
+
+use axum::http::StatusCode;
+
+use super::{Fault, Page};
+use crate::engine::{DecideError, Since};
+
+pub(super) use pairs::{conflicts, duplicates, settle, tell_apart};
+pub(super) use record::{decide, page as record};
+pub(super) use review::queue;
+
+/// A decision that was not written: the sentence for it, and what came in between.
+struct Refused {
+    status: StatusCode,
+    text: String,
+    /// Who wrote what since the page was made.
+    since: Vec<(String, String)>,
+}
+
+impl Refused {
+    /// In the words of the page. What is no decision of the visitor's is a fault.
+    fn new(page: &Page, error: DecideError) -> Result<Self, Fault> {
+        let key = match &error {
+            DecideError::Engine(_) => return Err(engine_fault(error)),
+            DecideError::Missing(_) | DecideError::Collection { .. } => return Err(Fault::NOT_FOUND),
+            DecideError::Stale(_) => "refused-stale",
+            DecideError::Claimed { .. } => "refused-claimed",
+            DecideError::Objection { .. } => "refused-objection",
+            _ => "refused-proposal",
+        };
+        let text = page.t1(key, "why", &error);
+        let since = match error {
+            DecideError::Stale(stale) => stale.since.iter().map(|since| shown(page, since)).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { status: StatusCode::CONFLICT, text, since })
+    }
+}
+
+fn engine_fault(error: DecideError) -> Fault {
+    match error {
+        DecideError::Engine(error) => error.into(),
+        _ => Fault::INTERNAL,
+    }
+}
+
+fn shown(page: &Page, since: &Since) -> (String, String) {
+    let text = |name: &str| since.content[name].as_str().map(str::to_owned);
+    let kind = text("type").unwrap_or_default();
+    let field = text("field").map(|field| page.column(&field)).unwrap_or_default();
+    let value = match &since.content["value"] {
+        serde_json::Value::Null => text("action").or_else(|| text("classification")).unwrap_or_default(),
+        serde_json::Value::String(value) => value.clone(),
+        value => value.to_string(),
+    };
+    (since.by.clone(), format!("{kind} {field} {value}"))
+}
+
+/// A value for people.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Object(object) if object.contains_key("lon") => {
+            format!(
+                "{}, {} ({})",
+                object["lon"],
+                plain(object.get("lat").unwrap_or(&serde_json::Value::Null)),
+                object.get("datum").and_then(|datum| datum.as_str()).unwrap_or_default()
+            )
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Conflicts side by side, and possible duplicates.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use outlet_core::ids::DocKey;
+
+use super::super::outlet::key_of;
+use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
+use super::{Refused, plain};
+use crate::desk::conflicts::{self, Conflict, Settled, Side};
+use crate::desk::duplicates::{self, Pair};
+use crate::engine::{DecideError, EngineError, Seen};
+
+/// Shown at a time.
+const MOST: usize = 60;
+
+#[derive(Template)]
+#[template(path = "console/conflicts.html")]
+struct ConflictsPage {
+    page: Page,
+    conflicts: Vec<Conflict>,
+    refused: Option<Refused>,
+}
+
+/// `GET /conflicts`.
+pub(in super::super) async fn conflicts(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+    let conflicts = console.ask(move |console| Ok(open(console, &visitor)?)).await?;
+    show_with(StatusCode::OK, &ConflictsPage { page, conflicts, refused: None })
+}
+
+fn open(console: &Console, visitor: &Visitor) -> Result<Vec<Conflict>, EngineError> {
+    conflicts::conflicts(&console.engine, &visitor.account, None, MOST as u64)
+}
+
+/// `POST /conflicts/{collection}/{id}`: `field`, `seen`, and the entry picked.
+pub(in super::super) async fn settle(
+    State(console): Shared,
+    page: Page,
+    visitor: Visitor,
+    Path((collection, id)): Path<(String, String)>,
+    form: Form,
+) -> Answer {
+    let key = key_of(&visitor, &collection, &id)?;
+    let seen: Seen = form.value("seen").parse().map_err(|_| Fault::BAD_REQUEST)?;
+    let entry = form.value("pick").parse().map_err(|_| Fault::BAD_REQUEST)?;
+    let done = console
+        .ask(move |console| {
+            let note = form.given("note").map(str::to_owned);
+            let what = (key, form.value("field"));
+            let picked = Settled::Pick(entry);
+            let result = conflicts::settle(&console.engine, &visitor.acting(), what, seen, picked, (None, note));
+            Ok(match result {
+                Ok(_) => Ok(()),
+                Err(error) => Err((error, open(console, &visitor)?)),
+            })
+        })
+        .await?;
+    match done {
+        Ok(()) => Ok(go_on("/conflicts", "settled")),
+        Err((error, conflicts)) => {
+            let refused = Refused::new(&page, error)?;
+            show_with(refused.status, &ConflictsPage { page, conflicts, refused: Some(refused) })
+        }
+    }
+}
+
+impl ConflictsPage {
+    fn action(&self, conflict: &Conflict) -> String {
+        format!("/conflicts/{}/{}", conflict.outlet.collection.code(), conflict.id)
+    }
+
+    fn outlet(&self, conflict: &Conflict) -> String {
+        super::super::outlets::address(&conflict.outlet)
+    }
+
+    fn value(&self, side: &Side) -> String {
+        plain(&side.value)
+    }
+
+    fn distance(&self, side: &Side) -> String {
+        side.distance_m.map_or_else(String::new, |metres| format!("{metres} m"))
+    }
+
+    fn received(&self, side: &Side) -> String {
+        side.received_at.as_ref().map(|at| self.page.moment(at)).unwrap_or_default()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/duplicates.html")]
+struct DuplicatesPage {
+    page: Page,
+    pairs: Vec<Pair>,
+    refused: Option<Refused>,
+}
+
+/// `GET /duplicates`.
+pub(in super::super) async fn duplicates(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+    let pairs = console.ask(move |console| Ok(proposed(console, &visitor)?)).await?;
+    show_with(StatusCode::OK, &DuplicatesPage { page, pairs, refused: None })
+}
+
+fn proposed(console: &Console, visitor: &Visitor) -> Result<Vec<Pair>, EngineError> {
+    duplicates::pairs(&console.engine, &visitor.account, None, false, MOST)
+}
+
+/// `POST /duplicates` with `act`: link (`goes` is a duplicate of `stays`) or dismiss.
+pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
+    let key = |name: &str| form.value(name).parse::<DocKey>().map_err(|_| Fault::BAD_REQUEST);
+    let (goes, stays) = (key("goes")?, key("stays")?);
+    if !visitor.sees(goes.collection) || !visitor.sees(stays.collection) {
+        return Err(Fault::NOT_FOUND);
+    }
+    let done = console
+        .ask(move |console| {
+            let (engine, acting) = (&console.engine, visitor.acting());
+            let note = form.given("note").map(str::to_owned);
+            let result = match form.value("act") {
+                "link" => {
+                    let seen = form.value("seen").parse::<Seen>().ok();
+                    let seen =
+                        seen.map_or_else(|| Ok(engine.seen(&goes)?.unwrap_or_default()), Ok::<_, EngineError>)?;
+                    duplicates::link(engine, &acting, (goes, stays), seen, false, note).map(|_| "linked")
+                }
+                "dismiss" => match &note {
+                    Some(reason) => duplicates::dismiss(engine, &acting, goes, stays, reason).map(|()| "told-apart"),
+                    None => Err(DecideError::Proposal("say why these are two outlets")),
+                },
+                _ => return Err(Fault::BAD_REQUEST),
+            };
+            Ok(match result {
+                Ok(done) => Ok(done),
+                Err(error) => Err((error, proposed(console, &visitor)?)),
+            })
+        })
+        .await?;
+    match done {
+        Ok(done) => Ok(go_on("/duplicates", done)),
+        Err((error, pairs)) => {
+            let refused = Refused::new(&page, error)?;
+            show_with(refused.status, &DuplicatesPage { page, pairs, refused: Some(refused) })
+        }
+    }
+}
+
+impl DuplicatesPage {
+    fn outlet(&self, key: &DocKey) -> String {
+        super::super::outlets::address(key)
+    }
+
+    fn link(&self, pair: &Pair) -> String {
+        self.page.t2("link", ("goes", &pair.b_label), ("stays", &pair.a_label))
+    }
+
+    fn distance(&self, pair: &Pair) -> String {
+        pair.candidate.distance_m.map_or_else(|| "-".to_owned(), |metres| format!("{metres} m"))
+    }
+
+    fn reasons(&self, pair: &Pair) -> String {
+        let reason = |reason: &outlet_core::duplicate::Reason| {
+            let value = serde_json::to_value(reason).unwrap_or_default();
+            let code = value["reason"].as_str().unwrap_or_default().replace('_', "-");
+            self.page.t(&format!("pair-{code}"))
+        };
+        pair.candidate.reasons.iter().map(reason).collect::<Vec<_>>().join("、")
+    }
+}

@@ -1,0 +1,123 @@
+//! One record in review: only what changed since the last review, then approve or return.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use outlet_core::ids::DocKey;
+
+use super::super::outlet::key_of;
+use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
+use super::{Refused, plain};
+use crate::desk::{self, Brief};
+use crate::engine::{DecideError, Seen};
+
+#[derive(Template)]
+#[template(path = "console/record.html")]
+struct RecordPage {
+    page: Page,
+    form: Form,
+    brief: Brief,
+    refused: Option<Refused>,
+    sections: Vec<(String, String)>,
+    reasons: Vec<(String, String)>,
+    mine: bool,
+}
+
+/// `GET /review/{collection}/{id}`.
+pub(in super::super) async fn page(
+    State(console): Shared,
+    page: Page,
+    visitor: Visitor,
+    Path((collection, id)): Path<(String, String)>,
+) -> Answer {
+    let key = key_of(&visitor, &collection, &id)?;
+    let brief = console.ask(move |console| read(console, key)).await?;
+    let view = RecordPage::new(page, &visitor, Form::default(), brief, None);
+    show_with(StatusCode::OK, &view)
+}
+
+fn read(console: &Console, key: DocKey) -> Result<Brief, Fault> {
+    desk::brief(&console.engine, key).map_err(|error| match error {
+        DecideError::Engine(error) => error.into(),
+        _ => Fault::NOT_FOUND,
+    })
+}
+
+/// `POST /review/{collection}/{id}` with `act`: claim, release, approve, return, undo.
+pub(in super::super) async fn decide(
+    State(console): Shared,
+    page: Page,
+    visitor: Visitor,
+    Path((collection, id)): Path<(String, String)>,
+    form: Form,
+) -> Answer {
+    let key = key_of(&visitor, &collection, &id)?;
+    let here = format!("/review/{}/{}", key.collection.code(), key.id);
+    let (acting, sent) = (visitor.acting(), form.clone());
+    let done = console
+        .ask(move |console| {
+            let all = |name: &str| sent.all(name).map(str::to_owned).collect::<Vec<_>>();
+            let note = sent.given("note").map(str::to_owned);
+            let seen = || sent.value("seen").parse::<Seen>().map_err(|_| Fault::BAD_REQUEST);
+            let engine = &console.engine;
+            let result = match sent.value("act") {
+                "claim" => desk::claim(engine, &acting, key).map(|_| "claimed"),
+                "release" => desk::release(engine, &acting, key).map(|()| "released"),
+                "approve" => desk::approve(engine, &acting, key, seen()?, &all("section"), note).map(|_| "approved"),
+                "return" => {
+                    let what = (&all("section")[..], &all("reason")[..]);
+                    desk::return_record(engine, &acting, key, seen()?, what, note).map(|_| "returned")
+                }
+                "undo" => desk::undo(engine, &acting, key).map(|_| "undone"),
+                _ => return Err(Fault::BAD_REQUEST),
+            };
+            Ok(match result {
+                Ok(done) => Ok(done),
+                Err(error) => Err((error, read(console, key)?)),
+            })
+        })
+        .await?;
+    match done {
+        Ok(done) => Ok(go_on(&here, done)),
+        Err((error, brief)) => {
+            let refused = Refused::new(&page, error)?;
+            let status = refused.status;
+            show_with(status, &RecordPage::new(page, &visitor, form, brief, Some(refused)))
+        }
+    }
+}
+
+impl RecordPage {
+    fn new(page: Page, visitor: &Visitor, form: Form, brief: Brief, refused: Option<Refused>) -> Self {
+        let mine = brief.claim.as_ref().is_some_and(|claim| claim.account == visitor.account.login);
+        let (sections, reasons) = (page.terms("review_section"), page.terms("return_reason"));
+        Self { page, form, brief, refused, sections, reasons, mine }
+    }
+
+    fn title(&self) -> String {
+        let row = &self.brief.row;
+        let number = row.temporary_number.clone().unwrap_or_else(|| row.id.to_string());
+        format!("{number} {}", row.name.as_deref().unwrap_or_default())
+    }
+
+    fn outlet(&self) -> String {
+        super::super::outlets::address(&self.brief.outlet)
+    }
+
+    fn before(&self, fact: &desk::FactLine) -> String {
+        fact.before.as_ref().map(plain).unwrap_or_default()
+    }
+
+    fn now(&self, fact: &desk::FactLine) -> String {
+        fact.now.iter().map(plain).collect::<Vec<_>>().join(" | ")
+    }
+
+    fn kind(&self, entry: &desk::Changed) -> String {
+        self.page.key(entry.content["type"].as_str().unwrap_or_default())
+    }
+
+    fn returned_for(&self) -> String {
+        let words = self.page.words();
+        self.brief.returned_for.iter().map(|code| words.term("return_reason", code)).collect::<Vec<_>>().join("、")
+    }
+}
