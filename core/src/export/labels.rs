@@ -252,7 +252,6 @@ const LABELS: &[Label] = &[
     ("name_odd", "名称不规范", "an odd name"),
     ("party_code_invalid", "信用代码或许可证号有误", "a mistyped credit code or permit number"),
     ("merged_into_unknown", "合并去向不在台账中", "merged into a record that is not in the ledger"),
-    ("code_cancelled", "编码已注销仍在使用", "a cancelled code is still given"),
     ("sample_one_person", "监测人少于两人", "a sample by fewer than two persons"),
     ("duplicate_of_unknown", "重复记录的对象不在台账中", "duplicate of a record that is not in the ledger"),
     ("plan_due_too_late", "整治时限晚于节点且未延期", "due after the milestone without an extension"),

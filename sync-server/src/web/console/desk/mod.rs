@@ -31,8 +31,8 @@ impl Refused {
         let key = match &error {
             DecideError::Engine(_) => return Err(engine_fault(error)),
             DecideError::Missing(_) | DecideError::Collection { .. } => return Err(Fault::NOT_FOUND),
-            DecideError::Stale(_) => "refused-stale",
-            DecideError::Claimed { .. } => "refused-claimed",
+            DecideError::Stale(_) => "desk-stale",
+            DecideError::Claimed { .. } => "desk-claimed",
             DecideError::Objection { .. } => "refused-objection",
             _ => "refused-proposal",
         };
