@@ -12,7 +12,7 @@ use super::Outcome;
 use super::desk::{account, acting, find, seen, written};
 use crate::cli::{ReviewCommand, VerdictOnArgs};
 use crate::desk::{self, Brief, Line, QueueFilter, Sheet};
-use crate::engine::{Engine, EngineError, name_of, projector};
+use crate::engine::{Engine, EngineError, name_of, projector, receipt_times};
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Ui};
 
@@ -232,7 +232,7 @@ fn audited(engine: &Engine, key: &DocKey) -> Result<Vec<Audited>, EngineError> {
     engine.database().read(|tx| {
         let Some(case) = projector::load(tx, key)? else { return Ok(Vec::new()) };
         let field = projector::load(tx, &key.with_kind(DocKind::Field))?;
-        let times = crate::db::records::receipt_times(tx, key)?;
+        let times = receipt_times(tx, key)?;
         let roster = engine.folder.roster(tx)?;
         let entries = case.entries();
         let mut known: Vec<Entry> = field.map(|field| field.entries()).unwrap_or_default();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::duplicates::{Pair, pairs_of};
 use super::{Claim, catch_up, claims, findings};
-use crate::engine::{DecideError, Engine, Seen, name_of, projector};
+use crate::engine::{DecideError, Engine, Seen, name_of, projector, receipt_times};
 use crate::report::parse;
 
 /// A fact that changed.
@@ -79,7 +79,7 @@ pub fn brief(engine: &Engine, outlet: DocKey) -> Result<Brief, DecideError> {
         let (row, found) = crate::db::ledger::get(tx, &outlet)?.ok_or(DecideError::Missing(outlet))?;
         let field = projector::load(tx, &outlet)?.ok_or(DecideError::Missing(outlet))?;
         let case = projector::load(tx, &outlet.with_kind(DocKind::Case))?;
-        let times = crate::db::records::receipt_times(tx, &outlet)?;
+        let times = receipt_times(tx, &outlet)?;
         let roster = engine.folder.roster(tx)?;
         let case_entries = case.as_ref().map(Document::entries).unwrap_or_default();
         let reviewed = last_review(&case_entries);

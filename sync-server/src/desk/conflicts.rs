@@ -15,7 +15,7 @@ use super::catch_up;
 use super::verdict::plain;
 use crate::accounts::Account;
 use crate::db::{DbError, int};
-use crate::engine::{Acting, DecideError, Engine, EngineError, Seen, Witnessed, projector};
+use crate::engine::{Acting, DecideError, Engine, EngineError, Seen, Witnessed, projector, receipt_times};
 
 /// One value of a conflict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,7 +94,7 @@ pub fn of(engine: &Engine, outlet: &DocKey) -> Result<Vec<Conflict>, EngineError
     engine.database().read(|tx| {
         let Some(field) = projector::load(tx, outlet)? else { return Ok(Vec::new()) };
         let case = projector::load(tx, &outlet.with_kind(DocKind::Case))?;
-        let times = crate::db::records::receipt_times(tx, outlet)?;
+        let times = receipt_times(tx, outlet)?;
         let roster = engine.folder.roster(tx)?;
         let seen = Seen { field: field.heads(), case: case.as_ref().map(Document::heads).unwrap_or_default() };
         let case = case.as_ref().map(Document::entries).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! transaction that writes: account, collection, role and level, own record, dictionaries; and
 //! whether what the person had before their eyes is still what is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use outlet_core::admission::check_run;
@@ -24,7 +24,7 @@ use super::work::{Batch, Fate};
 use super::{Engine, EngineError, projector, write};
 use crate::accounts::{self, Account, AccountError};
 use crate::db::accounts::{StoredLink, append, chain_tip};
-use crate::db::{DbError, meta};
+use crate::db::{DbError, meta, records};
 use crate::error::CommandError;
 
 /// Through which door an account decides.
@@ -244,7 +244,7 @@ impl Engine {
     pub fn seen(&self, outlet: &DocKey) -> Result<Option<Seen>, EngineError> {
         self.database().read(|tx| {
             let heads = |kind| -> Result<Option<Vec<ChangeHash>>, EngineError> {
-                let stored = crate::db::records::document(tx, &outlet.with_kind(kind))?;
+                let stored = records::document(tx, &outlet.with_kind(kind))?;
                 Ok(stored.map(|stored| stored.heads))
             };
             let Some(field) = heads(DocKind::Field)? else { return Ok(None) };
@@ -465,4 +465,12 @@ pub(crate) fn name_of(roster: &Roster, entry: &Entry) -> String {
             roster.membership(&key).map_or_else(|| format!("{}…", key.short()), |membership| membership.name.clone())
         }
     }
+}
+
+/// When the server received each change of a document.
+pub(crate) fn receipt_times(
+    connection: &rusqlite::Connection,
+    key: &DocKey,
+) -> Result<HashMap<ChangeHash, Timestamp>, EngineError> {
+    Ok(projector::Past::read(key, &records::admitted_runs(connection, key)?)?.times)
 }

@@ -37,8 +37,8 @@ mod write;
 
 pub(crate) use write::load_digest;
 
-pub(crate) use decide::name_of;
 pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witnessed};
+pub(crate) use decide::{name_of, receipt_times};
 pub use reference::reference_key;
 
 pub use quarantine::{Decided, HeldRun, Hold};
