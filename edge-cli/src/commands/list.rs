@@ -143,12 +143,15 @@ struct Filter {
 
 impl Filter {
     fn new(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Self> {
-        let dictionaries = ctx.dictionaries()?;
+        // Read only when a filter names one of their terms.
+        let terms = [&args.state, &args.township, &args.waterbody, &args.classification];
+        let lists = if terms.iter().any(|term| term.is_some()) { Some(ctx.dictionaries()?) } else { None };
+        let term = |text: &Option<String>| Some((text.clone()?, lists.clone()?));
         let state = args.state.as_deref().map(|state| state.replace('-', "_"));
         let sync_state = state.clone().filter(|state| SYNC_STATES.contains(&state.as_str()));
-        let outlet_state = match state.filter(|_| sync_state.is_none()) {
-            Some(text) => Some(
-                dictionaries
+        let outlet_state = match term(&state.filter(|_| sync_state.is_none())) {
+            Some((text, lists)) => Some(
+                lists
                     .code("--state", "outlet_state", &text)
                     .map_err(|error| error.hint("or, by sync: on_device, sent, stored, in_ledger, held"))?,
             ),
@@ -160,14 +163,12 @@ impl Filter {
             .map(|pair| -> Result<(GeoPoint, f64)> { Ok((crate::input::place::pair(pair)?, distance(&args.within)?)) });
         Ok(Self {
             collection: args.collection,
-            township: args.township.as_deref().map(|text| dictionaries.township("--township", text)).transpose()?,
-            waterbody: args.waterbody.as_deref().map(|text| dictionaries.waterbody(text, &mut Vec::new())),
+            township: term(&args.township).map(|(text, lists)| lists.township("--township", &text)).transpose()?,
+            waterbody: term(&args.waterbody).map(|(text, lists)| lists.waterbody(&text, &mut Vec::new())),
             sync_state,
             outlet_state,
-            classification: args
-                .classification
-                .as_deref()
-                .map(|text| dictionaries.code("--classification", "classification", text))
+            classification: term(&args.classification)
+                .map(|(text, lists)| lists.code("--classification", "classification", &text))
                 .transpose()?,
             near: near.transpose()?,
             text: args.text.as_deref().map(str::to_lowercase),

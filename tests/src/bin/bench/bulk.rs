@@ -42,7 +42,7 @@ pub(crate) fn measure(figures: &mut Figures, folder: &Path, collection: Collecti
     let key = secret_key(&author.home);
     let runs: Vec<SignedRun> = {
         let mut writer = Writer::new(key, [0; 4], 11);
-        (0..OUTLETS).map(|_| writer.run(collection)).collect()
+        (0..super::outlets(OUTLETS)).map(|_| writer.run(collection)).collect()
     };
     fill(&server.data, &runs);
     rebuild(figures, &server.data, &runs);
@@ -144,7 +144,7 @@ fn pull(figures: &mut Figures, server: &Server, reader: &Edge) {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["outcome"], "converged", "{json}");
     figures.beside("fresh device pulling 30,000 outlets", took, "s", "");
-    figures.beside("fresh device pulling", OUTLETS as f64 / took, "outlets/s", "");
+    figures.beside("fresh device pulling", super::outlets(OUTLETS) as f64 / took, "outlets/s", "");
     let cpu_device = cpu_millis_of(std::process::id(), 2) - children;
     figures.beside("fresh device pulling 30,000: CPU of the device", cpu_device / 1000.0, "s", "");
     figures.beside("fresh device pulling 30,000: CPU of the server", (cpu_millis_of(pid, 0) - cpu) / 1000.0, "s", "");

@@ -1,7 +1,7 @@
 //! `make bench`: measures, prints a table, writes `target/bench.json`. Figures are ratios within
 //! this run wherever a ratio says more than a time. A missed limit is printed, never a failure.
 //!
-//! `bench NAME…` measures only the parts of these names.
+//! `bench NAME…` measures only the parts of these names; a number among them is that of the outlets.
 
 mod bulk;
 mod decisions;
@@ -12,7 +12,8 @@ mod links;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use outlet_core::admission::{CheckedRun, apply, check_run};
+use outlet_core::admission::{CheckedRun, Context, apply, check_run, continue_line};
+use outlet_core::doc::Chronicle;
 use outlet_core::identity::{Role, SecretKey, SignedRun};
 use outlet_core::ids::{Collection, DocKind};
 use outlet_tests::authority::Authority;
@@ -39,19 +40,20 @@ fn main() {
     }
     let runs = workload(collection);
 
+    let own_cpu = || outlet_tests::figures::cpu_millis_of(std::process::id(), 0) / 1000.0;
+    let cpu = own_cpu();
     let bare = outlet_tests::bare::upload(&runs, &folder.path().join("bare.sqlite"), THREADS).as_secs_f64();
+    let bare_cpu = own_cpu() - cpu;
     figures.beside("bare loop, 10,000 outlets", bare, "s", "");
-    figures.beside("bare loop", OUTLETS as f64 / bare, "outlets/s", "");
-    figures.at_most(
-        "admission in memory, 10,000 outlets",
-        admission(&runs, collection) / bare,
-        "ratio",
-        1.5,
-        "bare loop",
-    );
+    figures.beside("bare loop", runs.len() as f64 / bare, "outlets/s", "");
+    figures.beside("bare loop, CPU", bare_cpu, "s", "");
+    let lines = admission(&runs, collection, &|run| line(&run));
+    figures.at_most("admission in memory, 10,000 outlets", lines / bare, "ratio", 1.5, "bare loop");
+    let trials = admission(&runs, collection, &|run| trial(&run));
+    figures.beside("the same with a trial on a copy for each", trials / bare, "ratio", "bare loop");
 
     if wanted("devices") {
-        devices::measure(&mut figures, folder.path(), bare, OUTLETS, collection);
+        devices::measure(&mut figures, folder.path(), (bare, bare_cpu), outlets(OUTLETS), collection);
     }
     if wanted("bulk") {
         bulk::measure(&mut figures, folder.path(), collection);
@@ -79,25 +81,31 @@ fn finish(figures: &Figures) {
 
 /// Was this part asked for? All are without names.
 fn wanted(part: &str) -> bool {
-    let mut names = std::env::args().skip(1).peekable();
+    let mut names = std::env::args().skip(1).filter(|name| name.parse::<usize>().is_err()).peekable();
     names.peek().is_none() || names.any(|name| name == part)
+}
+
+/// As many outlets as were asked for.
+fn outlets(usual: usize) -> usize {
+    std::env::args().skip(1).find_map(|number| number.parse().ok()).unwrap_or(usual)
 }
 
 fn workload(collection: Collection) -> Vec<SignedRun> {
     let mut writer = Writer::new(SecretKey::from_bytes([3; 32]), [0; 4], 1);
     let started = Instant::now();
-    let runs: Vec<_> = (0..OUTLETS).map(|_| writer.run(collection)).collect();
+    let runs: Vec<_> = (0..outlets(OUTLETS)).map(|_| writer.run(collection)).collect();
     let bytes: usize = runs.iter().map(SignedRun::size).sum();
     print(&format!(
-        "workload: {OUTLETS} outlets, {} changes, {bytes} bytes, made in {:.1} s\n",
-        OUTLETS * CHANGES_PER_OUTLET,
+        "workload: {} outlets, {} changes, {bytes} bytes, made in {:.1} s\n",
+        runs.len(),
+        runs.len() * CHANGES_PER_OUTLET,
         started.elapsed().as_secs_f64()
     ));
     runs
 }
 
-/// Check and trial of every run, on the server's threads, without any storage.
-fn admission(runs: &[SignedRun], collection: Collection) -> f64 {
+/// Check and admission of every run, on the server's threads, without any storage.
+fn admission(runs: &[SignedRun], collection: Collection, admit: &(dyn Fn(CheckedRun) -> usize + Sync)) -> f64 {
     let authority = Authority::default();
     let member = authority.member(&SecretKey::from_bytes([3; 32]), Role::Inspector, None, &[collection]);
     let roster = authority.roster(&[member]);
@@ -107,14 +115,25 @@ fn admission(runs: &[SignedRun], collection: Collection) -> f64 {
             let roster = &roster;
             scope.spawn(move || {
                 for run in part {
-                    let checked: CheckedRun = check_run(run, roster).expect("a good run");
-                    let applied = apply(None, DocKind::Field, &[checked]).expect("applies");
-                    assert_eq!(applied.new_changes.len(), CHANGES_PER_OUTLET + 1, "with the genesis constant");
+                    let new = admit(check_run(run, roster).expect("a good run"));
+                    assert_eq!(new, CHANGES_PER_OUTLET + 1, "with the genesis constant");
                 }
             });
         }
     });
     started.elapsed().as_secs_f64()
+}
+
+/// As the server admits a new record.
+fn line(run: &CheckedRun) -> usize {
+    let (new, context) = (Chronicle::new(DocKind::Field), Context::default());
+    let continued = continue_line(&new, std::slice::from_ref(run), &context).expect("a new record is a line");
+    continued.new_changes.len()
+}
+
+/// As the server admits what is no line.
+fn trial(run: &CheckedRun) -> usize {
+    apply(None, DocKind::Field, std::slice::from_ref(run)).expect("applies").new_changes.len()
 }
 
 fn target_folder() -> PathBuf {
