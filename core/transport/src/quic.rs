@@ -30,7 +30,8 @@ pub enum Congestion {
     /// Loss means congestion.
     Cubic,
     /// Measures bandwidth instead: better on links that lose at random. Called experimental by
-    /// the library, and the default by measurement (`make bench`).
+    /// the library. The default: links in the field lose by chance, and `make bench` compares all
+    /// three over such a link.
     #[default]
     Bbr,
     /// Loss means congestion, and recovery is slow: to compare with.
