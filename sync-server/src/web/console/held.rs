@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Answer, Form, Page, Shared, Visitor, go_on, show};
+use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show};
 use crate::engine::HeldRun;
 
 /// Held runs on the page; the command line lists all.
@@ -45,9 +45,14 @@ impl Line {
     }
 }
 
+/// Those of the account's collections; reference documents are for who has all of them.
+fn own(visitor: &Visitor, held: Vec<HeldRun>) -> Result<Vec<HeldRun>, Fault> {
+    Ok(held.into_iter().filter(|run| visitor.governs(&[run.doc.collection])).collect())
+}
+
 /// `GET /quarantine`.
-pub(super) async fn page(State(console): Shared, page: Page) -> Answer {
-    let held = console.ask(|console| Ok(console.engine.held()?)).await?;
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+    let held = console.ask(move |console| own(&visitor, console.engine.held()?)).await?;
     let total = held.len();
     let runs = held.into_iter().take(SHOWN).map(|run| Line::new(&page, run)).collect();
     show(&HeldPage { page, runs, total })
@@ -63,7 +68,7 @@ pub(super) async fn decide(State(console): Shared, visitor: Visitor, form: Form)
     let who = visitor.account.login.clone();
     console
         .ask(move |console| {
-            let held = console.engine.held()?;
+            let held = own(&visitor, console.engine.held()?)?;
             let runs: Vec<HeldRun> = held.into_iter().filter(|run| named.contains(&run.run.to_string())).collect();
             let decided =
                 if release { console.engine.release(&runs, &who) } else { console.engine.reject(&runs, &who) };

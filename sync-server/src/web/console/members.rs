@@ -148,6 +148,9 @@ pub(super) async fn ticket(State(console): Shared, page: Page, visitor: Visitor,
     }
     let collections = ticked(&page, &mut form);
     let Some((role, level)) = role.filter(|_| !form.failed()) else { return list(&console, page, form, None).await };
+    if !visitor.governs(&collections) {
+        return Err(Fault::FORBIDDEN);
+    }
     let new = NewTicket {
         role,
         level,

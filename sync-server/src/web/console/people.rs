@@ -84,6 +84,9 @@ pub(super) async fn add(State(console): Shared, page: Page, visitor: Visitor, mu
     let Some((role, level)) = role.filter(|_| !form.failed()) else {
         return list(&console, page, &visitor, form).await;
     };
+    if !visitor.governs(&collections) {
+        return Err(Fault::FORBIDDEN);
+    }
     let person = crate::env::random().map(PersonId).map_err(|_| Fault::INTERNAL)?;
     let new = NewAccount {
         login: form.value("login").into(),
@@ -161,9 +164,14 @@ pub(super) async fn change(
         return Ok(go_on("/accounts", "account-own"));
     }
     let (password, who) = (form.exact("password").to_owned(), visitor.account.login.clone());
-    let (named, done) = (login.clone(), act.clone());
+    let (named, done, by) = (login.clone(), act.clone(), visitor.clone());
     let changed = hashing(&console, move |console| {
         let (database, now) = (console.engine.database(), console.engine.folder.now());
+        if let Ok(account) = database.read(|tx| accounts::find(tx, &login))
+            && !by.governs(&account.collections)
+        {
+            return Err(Fault::FORBIDDEN);
+        }
         let changed = match act.as_str() {
             "password" => accounts::set_password(database, &login, &password, now),
             "disable" => accounts::set_enabled(database, &login, false, now),

@@ -443,6 +443,29 @@ async fn an_administrator_issues_tickets_makes_accounts_and_shuts_them() {
 }
 
 #[tokio::test]
+async fn an_administrator_of_one_county_gives_no_right_beyond_it() {
+    let kit = Kit::new();
+    account(&kit, "chief", Role::Admin, None, Vec::new());
+    let elsewhere = Collection::from_code(511_903).unwrap();
+    account(&kit, "beyond", Role::Viewer, None, vec![county(), elsewhere]);
+    let mut client = Client::signed_in(&kit, Role::Admin, None).await;
+    let ticket = [("name", "x"), ("role", "admin"), ("collections", "511902"), ("collections", "511903")];
+    assert_eq!(client.post("/tickets", &ticket).await.status, StatusCode::FORBIDDEN);
+    let everything = [("login", "li"), ("name", "x"), ("role", "admin"), ("password", PASSWORD)];
+    assert_eq!(client.post("/accounts", &everything).await.status, StatusCode::FORBIDDEN);
+    for login in ["chief", "beyond"] {
+        let password = [("act", "password"), ("password", "another long one")];
+        assert_eq!(client.post(&format!("/accounts/{login}"), &password).await.status, StatusCode::FORBIDDEN);
+    }
+    let mut chief = Client::new(&kit);
+    chief.get("/signin").await;
+    assert_eq!(chief.post("/signin", &[("login", "chief"), ("password", PASSWORD)]).await.location(), "/");
+    chief.get("/").await;
+    assert_eq!(chief.post("/accounts", &everything).await.location(), "/accounts?done=account-added");
+    assert_eq!(chief.post("/tickets", &ticket).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn exports_hold_only_what_the_account_sees() {
     let kit = Kit::new();
     let mut device = kit.member(1, Role::Inspector, None);

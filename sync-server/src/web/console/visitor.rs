@@ -82,6 +82,16 @@ impl Visitor {
         Acting { login: self.account.login.clone(), via: Via::Console, session: Some(self.session.clone()) }
     }
 
+    /// Is everything of these collections (none: all there are) within the account's own? Rights are
+    /// given, and accounts changed, by whoever has them: an administrator of one county makes none of
+    /// another, and sets no password of somebody who may more.
+    #[must_use]
+    pub fn governs(&self, collections: &[Collection]) -> bool {
+        let own = &self.account.collections;
+        self.administers()
+            && (own.is_empty() || (!collections.is_empty() && collections.iter().all(|one| own.contains(one))))
+    }
+
     /// May the account read this collection?
     #[must_use]
     pub fn sees(&self, collection: Collection) -> bool {
