@@ -1,5 +1,5 @@
 //! Pages without a browser: who gets in, who sees what, what is refused, and that everything is
-//! escaped. What needs a browser is in `tests/suite/browser.rs`.
+//! escaped.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
