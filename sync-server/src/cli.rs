@@ -22,6 +22,7 @@ pub use milestones::{
     AssessArgs, DiffArgs, NoticeCommand, NoticeKind, ProgressArgs, ProgressBy, ProgressCommand, ReadingArg, RowsArgs,
     SealArgs, SealCommand, SealWhat,
 };
+pub mod worklist;
 
 /// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
 #[derive(Debug, Parser)]
@@ -154,6 +155,24 @@ pub enum Command {
         after_help = "Example:\n  outlet-server seal --data /srv/outlets --what ledger --unit 511902 --on 2021-12-20 --document 巴州环〔2021〕9号\n  outlet-server seal verify ledger-511902.csv\n  outlet-server seal list --json"
     )]
     Seal(SealArgs),
+    /// Lists of suspected points and foreign inventories: CSV, XLSX, GeoJSON, shapefile.
+    #[command(subcommand)]
+    Import(worklist::ImportCommand),
+    /// Who is to visit what.
+    #[command(subcommand)]
+    Assign(worklist::AssignCommand),
+    /// What suspected points have come to, and how much bank was walked.
+    #[command(
+        after_help = "Example:\n  outlet-server coverage --by township --data /srv/outlets\n  outlet-server coverage --by walks --data /srv/outlets --json\n\nJSON: [{\"group\", \"points\", \"surveyed\", \"not_an_outlet\", \"needs_level_3\", \"elsewhere\", \"open\", \"reasons\"}]\nwalks: [{\"waterbody\", \"reach\", \"bank\", \"scope_m\", \"walked_m\", \"walks\", \"nothing_found\", \"found\", \"last_on\"}]"
+    )]
+    Coverage {
+        /// Grouping.
+        #[arg(long, value_enum, default_value = "township")]
+        by: worklist::CoverageArg,
+    },
+    /// Routine inspections (日常检查) and supervisory sampling (监督性监测).
+    #[command(subcommand)]
+    Inspections(worklist::InspectionsCommand),
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),

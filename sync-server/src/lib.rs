@@ -28,6 +28,7 @@ pub mod inventory;
 pub mod membership;
 pub mod metrics;
 pub mod milestones;
+pub mod import;
 pub mod photos;
 pub mod replica;
 pub mod report;

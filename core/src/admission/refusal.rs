@@ -124,6 +124,12 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// A server writes into a field record what is no row of an imported list.
+    #[error("change {change} is a server's and names no list that it was imported from")]
+    NotImported {
+        /// The change.
+        change: ChangeHash,
+    },
     /// The signer has no right in the collection, or the collection is not one of that kind.
     #[error("the signer has no right in collection {collection}")]
     Collection {
@@ -206,6 +212,7 @@ impl Refusal {
             Self::NotAMember { .. } => "not_a_member",
             Self::Right { .. } => "right",
             Self::Witness { .. } => "witness",
+            Self::NotImported { .. } => "not_imported",
             Self::Collection { .. } => "collection",
             Self::MissingDeps { .. } => "missing_deps",
             Self::Equivocation { .. } => "equivocation",

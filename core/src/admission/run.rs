@@ -5,6 +5,7 @@ use super::refusal::Refusal;
 use super::rules::{Target, check_ops};
 use crate::doc::{Constants, RESERVED};
 use crate::domain::case::CaseEntry;
+use crate::domain::field::FieldEntry;
 use crate::domain::witness::Witnessed;
 use crate::identity::{
     Level, MAX_RUN_BYTES, MAX_RUN_CHANGES, Membership, Role, Roster, SignedRun, change_hash, verify_change,
@@ -162,10 +163,13 @@ fn check_rights(checked: &CheckedRun, roster: &Roster) -> Result<(), Refusal> {
     let DocKey { kind, collection, .. } = checked.doc();
     let signer = checked.signer();
     // A server loads reference data, and signs decisions of its accounts as a witness.
-    match kind {
-        DocKind::Reference if roster.is_server(&signer) => return Ok(()),
-        DocKind::Case if roster.is_server(&signer) => return check_witnesses(checked),
-        _ => {}
+    // What it makes of an imported list is a field record that names the list.
+    if roster.is_server(&signer) {
+        return match kind {
+            DocKind::Reference => Ok(()),
+            DocKind::Case => check_witnesses(checked),
+            DocKind::Field => check_imports(checked),
+        };
     }
     let grants: Vec<&Membership> = roster.grants(&signer).collect();
     if grants.is_empty() {
@@ -228,6 +232,17 @@ fn operations(checked: &CheckedRun) -> impl Iterator<Item = (&ChangeHead, &super
 /// What the decision asks for; a decision of a newer version asks for nothing more.
 fn decision_needs(json: &str) -> Option<(Role, Level)> {
     serde_json::from_str::<CaseEntry>(json).ok().map(|entry| entry.decision.requires())
+}
+
+/// What a server writes into a field record is the row of a list, and says of which.
+fn check_imports(checked: &CheckedRun) -> Result<(), Refusal> {
+    let names_its_list = |head: &ChangeHead| {
+        head.ops.iter().any(|op| matches!(serde_json::from_str(&op.value), Ok(FieldEntry::Imported(_))))
+    };
+    match checked.heads.iter().find(|head| !names_its_list(head)) {
+        None => Ok(()),
+        Some(head) => Err(Refusal::NotImported { change: head.hash }),
+    }
 }
 
 fn suffices(grant: &Membership, role: Role, level: Option<Level>) -> bool {

@@ -47,6 +47,12 @@ pub enum FieldEntry {
     Withdrawn(Withdrawn),
     /// The record was created in the wrong collection: its successor or predecessor.
     Moved(Moved),
+    /// The record was made from a row of somebody's table.
+    Imported(Imported),
+    /// Bank walked, outlets found or not (in a log of walks, never in an outlet's record).
+    Walk(Box<Walk>),
+    /// A routine inspection (日常检查) or supervisory sampling (监督性监测).
+    Inspection(Box<Inspection>),
 }
 
 /// An assertion: current are those that nobody replaced. Gated fields with several different
@@ -147,6 +153,9 @@ pub mod fact {
     pub const SECTION: &str = "section";
     /// River reach and its chief (河段/河长).
     pub const REACH: &str = "reach";
+    /// Limits of the permit (排污许可限值): parameter code to the highest value, in the unit of the
+    /// dictionary `parameter`; `ph` is a pair of lowest and highest.
+    pub const PERMIT_LIMITS: &str = "permit_limits";
     /// Free remark; kept as a register, not as an assertion.
     pub const REMARK: &str = "remark";
 
@@ -677,4 +686,111 @@ pub struct Moved {
     pub other: DocKey,
     /// Device clock.
     pub at: Timestamp,
+}
+
+/// Where an imported record comes from. Written by the server for the account named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Name of the list, such as 2021遥感解译.
+    pub list: String,
+    /// What names the row within the list.
+    pub source_id: String,
+    /// Line, row or feature of the file.
+    pub line: u64,
+    /// SHA-256 of the file.
+    pub file: BlobHash,
+    /// Login of who imported it.
+    pub by: String,
+    /// Server clock.
+    pub at: Timestamp,
+}
+
+/// A stretch of bank that was walked (有口皆查): what makes "nothing there" a statement.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Walk {
+    /// River.
+    pub waterbody: String,
+    /// Reach of the scope, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
+    /// `left | right | both`.
+    pub bank: String,
+    /// Metres along the reach from its beginning, where it has marks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_m: Option<f64>,
+    /// The same, of the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_m: Option<f64>,
+    /// Beginning in words: a bridge, a landmark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// End in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Length walked, metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length_m: Option<f64>,
+    /// The day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Day>,
+    /// Who walked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub team: Vec<String>,
+    /// Outlets found; 0 = nothing found, absent = not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<u32>,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The walk that this one corrects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<EntryId>,
+    /// Device clock.
+    pub at: Timestamp,
+}
+
+/// The short form of a routine inspection, or a supervisory sampling with its results.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inspection {
+    /// `routine | supervisory`.
+    pub kind: String,
+    /// The day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Day>,
+    /// Device clock.
+    pub at: Timestamp,
+    /// Inspectors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub persons: Vec<String>,
+    /// 排水特征: `flowing | dry | stagnant | gated | uncertain`.
+    #[serde(skip_serializing_if = "Answer::is_absent")]
+    pub discharge_state: Answer<String>,
+    /// 异常.
+    #[serde(skip_serializing_if = "Answer::is_absent")]
+    pub abnormal: Answer<bool>,
+    /// Sampling point, well and mouth in order?
+    #[serde(skip_serializing_if = "Answer::is_absent")]
+    pub facilities_in_order: Answer<bool>,
+    /// State of the sign (dictionary `sign_state`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign: Option<String>,
+    /// Problem codes, several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// Results of supervisory sampling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<Measurement>,
+    /// Parameters over the permit's limits, as found when it was written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceeded: Vec<String>,
+    /// `good | bad`: bad proposes re-opening (T17).
+    pub result: String,
+    /// Photos and reports by hash.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<BlobHash>,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::field::DocumentRef;
+use crate::ids::{Collection, OutletId, PersonId};
 use crate::time::{Day, Timestamp};
 
 /// One entry of a reference document. The JSON tag is `type`.
@@ -17,12 +18,14 @@ pub enum ReferenceEntry {
     Seal(Seal),
     /// 通报, 约谈 or 表扬 of an assessed unit.
     Notice(Notice),
+    /// Records handed to a person to visit, or taken back.
+    Assignment(Assignment),
 }
 
 /// A data set as loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataSet {
-    /// `milestone_set | dictionaries | townships | rivers`.
+    /// `milestone_set | dictionaries | townships | rivers | zone_layer | inspection_schedule`.
     pub kind: String,
     /// Identifier within the kind, such as `bazhong-14fyp`.
     pub name: String,
@@ -71,6 +74,29 @@ pub struct Notice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Account that recorded it.
+/// Records of one collection handed to a person (任务分派). The newest entry that names a record
+/// stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The person; none takes the records back from whoever had them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<PersonId>,
+    /// Name of the person when it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Unit of access of the records.
+    pub collection: Collection,
+    /// The records.
+    pub outlets: Vec<OutletId>,
+    /// What is to be done: `survey | level_3 | inspection | sampling`.
+    pub task: String,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Day>,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who assigned them: login or name.
     pub by: String,
     /// Clock when written.
     pub at: Timestamp,

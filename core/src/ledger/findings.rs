@@ -140,6 +140,8 @@ pub mod code {
     pub const KNOWN_FROM_NOT_APPROVED: &str = "known_from_not_approved";
     /// An extension without a document number.
     pub const EXTENSION_WITHOUT_DOCUMENT: &str = "extension_without_document";
+    /// A bad inspection that no decision answers: re-opening is proposed (T17).
+    pub const REOPEN_PROPOSED: &str = "reopen_proposed";
     /// An exemption that the milestone set does not have; ignored.
     pub const EXEMPTION_UNKNOWN: &str = "exemption_unknown";
 }

@@ -33,6 +33,7 @@ mod row;
 mod scale;
 mod set;
 mod summary;
+mod upkeep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

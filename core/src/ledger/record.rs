@@ -220,6 +220,7 @@ pub(crate) fn field_evidence(entry: &FieldEntry, offset: i32) -> Option<Day> {
         FieldEntry::Recheck(recheck) => Some(recheck.on),
         FieldEntry::Sign(sign) => sign.on,
         FieldEntry::Consent(consent) => consent.on,
+        FieldEntry::Inspection(inspection) => inspection.on.or_else(|| written(inspection.at)),
         _ => None,
     }
 }

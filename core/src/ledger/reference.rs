@@ -93,6 +93,8 @@ impl Reference {
                     Err(source) => errors.push(ReferenceError::Townships { name: data.name.clone(), source }),
                 },
                 ReferenceEntry::DataSet(_) | ReferenceEntry::Notice(_) => {}
+                // Assignments, layers and schedules say nothing about a row.
+                ReferenceEntry::DataSet(_) | ReferenceEntry::Assignment(_) => {}
             }
         }
         (reference, errors)

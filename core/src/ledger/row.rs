@@ -244,6 +244,27 @@ pub struct LedgerRow {
     pub moved_to: Option<DocKey>,
     /// Enforcement lead: last step.
     pub enforcement: Option<String>,
+    /// Reason of the state (非排口, 三级排查).
+    #[serde(default)]
+    pub state_reason: Option<String>,
+    /// Last routine inspection (日常检查).
+    #[serde(default)]
+    pub inspected_on: Option<Day>,
+    /// Last supervisory sampling (监督性监测).
+    #[serde(default)]
+    pub supervised_on: Option<Day>,
+    /// Bad inspection that no re-opening answers yet.
+    #[serde(default)]
+    pub reopen_proposed_on: Option<Day>,
+    /// Permit limits by parameter.
+    #[serde(default)]
+    pub permit_limits: Option<serde_json::Value>,
+    /// List that the record was imported from.
+    #[serde(default)]
+    pub source_list: Option<String>,
+    /// What names it there.
+    #[serde(default)]
+    pub source_id: Option<String>,
     /// Photos.
     pub photos: usize,
     /// Other files.
@@ -317,6 +338,11 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
     let date = |condition| profile.fixed.get(&condition).filter(|check| check.met).and_then(|check| check.date);
     let round = works.round.as_ref();
     let sign = sign_state(view);
+    let source = super::upkeep::source(view);
+    let upkeep = super::upkeep::read(view);
+    if let Some((entry, on)) = upkeep.proposed {
+        findings.push(Finding::new(code::REOPEN_PROPOSED).entry(entry).detail(on.to_string()));
+    }
     LedgerRow {
         id: profile.key.id,
         national_code: official_code(view, "national", fact::NATIONAL_CODE, findings),
@@ -377,6 +403,13 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         duplicate_of: standing_duplicate,
         moved_to: standing_moved,
         enforcement: enforcement(view),
+        state_reason: super::upkeep::state_reason(view),
+        inspected_on: upkeep.routine,
+        supervised_on: upkeep.supervisory,
+        reopen_proposed_on: upkeep.proposed.map(|(_, on)| on),
+        permit_limits: view.values.get(fact::PERMIT_LIMITS).map(|shown| shown.value.clone()),
+        source_list: source.as_ref().map(|source| source.list.clone()),
+        source_id: source.map(|source| source.source_id.clone()),
         photos: view.known.photos().count(),
         attachments: view.known.attachments().count(),
         problems,

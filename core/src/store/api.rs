@@ -366,7 +366,7 @@ impl Store for EdgeStore {
         let mut found = Vec::new();
         for (_, row) in self.rows::<SummaryRow>(&prefix)? {
             let summary = Self::summary_of(&row, sent_through)?;
-            if filter.admits(&summary) {
+            if filter.admits(&summary) && !summary.key.id.is_walk_log() {
                 found.push(summary);
             }
         }

@@ -86,6 +86,10 @@ pub(crate) struct FactArgs {
     /// The permit's own discharge point (DW001): not the outlet.
     #[arg(long)]
     permit_point: Option<Said>,
+    /// Limit of the permit, COD=50 or ph=6..9 in the parameter's own unit; repeat for several. All
+    /// of them together replace what was there.
+    #[arg(long)]
+    permit_limit: Vec<String>,
     /// 排放标准.
     #[arg(long)]
     standard: Option<Said>,
@@ -164,6 +168,7 @@ impl FactArgs {
             all.push(Assertion { field, value, basis });
         }
         self.type_assertions(dictionaries, &mut all)?;
+        self.limit_assertion(dictionaries, &mut all)?;
         Ok(all)
     }
 
@@ -178,6 +183,19 @@ impl FactArgs {
                 all.push(assertion(fact::TYPE_SCHEME, json!(scheme)));
             }
             Some(other) => all.push(assertion(fact::OUTLET_TYPE, answer(other, |_| Ok(Value::Null))?)),
+        }
+        Ok(())
+    }
+
+    fn limit_assertion(&self, dictionaries: &Dictionaries, all: &mut Vec<Assertion>) -> Result<()> {
+        let mut limits = serde_json::Map::new();
+        for text in &self.permit_limit {
+            let (parameter, limit) = outlet_core::worklist::parse_limit(text, dictionaries.terms())
+                .map_err(|error| CommandError::user(error.to_string()).hint("write --permit-limit cod=50"))?;
+            limits.insert(parameter, limit);
+        }
+        if !limits.is_empty() {
+            all.push(Assertion { field: fact::PERMIT_LIMITS, value: Value::Object(limits), basis: None });
         }
         Ok(())
     }

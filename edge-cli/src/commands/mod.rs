@@ -11,6 +11,7 @@ pub(crate) mod enroll;
 pub(crate) mod facts;
 pub(crate) mod fetch;
 pub(crate) mod files;
+pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod meta;
 pub(crate) mod party;
@@ -22,7 +23,9 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod survey;
 pub(crate) mod sync;
+pub(crate) mod tasks;
 pub(crate) mod trace;
+pub(crate) mod walk;
 pub(crate) mod works;
 
 use clap::Subcommand;
@@ -61,7 +64,10 @@ pub(crate) enum Command {
     Recheck(works::RecheckArgs),
     Sign(works::SignArgs),
     Consent(works::ConsentArgs),
+    Inspect(inspect::InspectArgs),
+    Walk(walk::WalkArgs),
     Case(Box<case::CaseArgs>),
+    Tasks(tasks::TasksArgs),
     List(list::ListArgs),
     Near(list::NearArgs),
     Show(show::ShowArgs),
@@ -100,7 +106,10 @@ pub(crate) fn run(ctx: &mut Context<'_>, command: &Command) -> Result<Outcome> {
         Command::Recheck(args) => works::recheck(ctx, args),
         Command::Sign(args) => works::sign(ctx, args),
         Command::Consent(args) => works::consent(ctx, args),
+        Command::Inspect(args) => inspect::run(ctx, args),
+        Command::Walk(args) => walk::run(ctx, args),
         Command::Case(args) => case::run(ctx, args),
+        Command::Tasks(args) => tasks::run(ctx, args),
         Command::List(args) => list::list(ctx, args),
         Command::Near(args) => list::near(ctx, args),
         Command::Show(args) => show::run(ctx, args),

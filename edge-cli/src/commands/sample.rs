@@ -153,7 +153,7 @@ fn consistent(kind: &str, args: &SampleArgs) -> Result<()> {
 }
 
 /// `cod=38`, `nh3_n=<0.025`, `oil=nd`, `flow=0.02:m3/s`.
-fn measurement(dictionaries: &Dictionaries, text: &str) -> Result<Measurement> {
+pub(super) fn measurement(dictionaries: &Dictionaries, text: &str) -> Result<Measurement> {
     let bad = |why: &str| {
         CommandError::user(format!("{text:?} is not a result: {why}"))
             .hint("write PARAMETER=VALUE[:UNIT], such as --result cod=38, --result flow=420:m3/d, --result tp=nd")

@@ -16,7 +16,7 @@ use super::ledger::{word, write_out};
 use crate::cli::{ExplainArgs, ExportCommand, ExportFormat, Labels, LedgerExportArgs, SummaryBy};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit};
-use crate::report::{self, Find};
+use crate::report;
 use crate::ui::{self, Ui};
 
 impl From<ExportError> for CommandError {
@@ -126,15 +126,7 @@ pub(super) fn counts(by: SummaryBy, as_of: Option<Day>, engine: &Engine, ui: &mu
 }
 
 pub(super) fn explain(args: &ExplainArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
-    let key = report::find(engine, &args.id)?.map_err(|why| match why {
-        Find::Nothing => CommandError::user(format!("no outlet in the ledger is called {:?}", args.id))
-            .hint("`outlet-server ledger export` lists ids, codes and temporary numbers"),
-        Find::Several(ids) => {
-            let shown: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-            CommandError::user(format!("{} outlets fit {:?}", ids.len(), args.id))
-                .hint(format!("give more of the id: {}", shown.join(", ")))
-        }
-    })?;
+    let key = super::find(engine, &args.id)?;
     let as_of = args.as_of.unwrap_or_else(|| ui.env.now().day_in_shanghai());
     let reference = reference(engine)?;
     let set = reference.active_set();

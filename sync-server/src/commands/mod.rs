@@ -14,8 +14,11 @@ mod account;
 mod archive;
 mod bundle;
 mod desk;
+mod assign;
+mod coverage;
 mod device;
 mod export;
+mod import;
 mod init;
 mod ledger;
 mod milestones;
@@ -64,6 +67,10 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Restore(args) => archive::restore(&args, &data.path(ui)?, ui),
         Command::Bundle(command) => bundle::bundle(&command, data.engine(ui)?, ui),
         Command::History(args) => bundle::history(&args, &data.engine(ui)?, ui),
+        Command::Import(command) => import::import(&command, &data.engine(ui)?, ui),
+        Command::Assign(command) => assign::assign(&command, &data.engine(ui)?, ui),
+        Command::Coverage { by } => coverage::coverage(by, &data.engine(ui)?, ui),
+        Command::Inspections(command) => coverage::inspections(&command, &data.engine(ui)?, ui),
         Command::Config(ConfigCommand::Default) => {
             ui.data(crate::config::DEFAULT.as_bytes())?;
             Ok(Exit::Ok)
@@ -113,4 +120,17 @@ fn man(dir: &std::path::Path, ui: &mut Ui) -> Outcome {
     clap_mangen::generate_to(Cli::command(), dir).context(format_args!("writing manual pages to {}", dir.display()))?;
     ui.note(format_args!("manual pages are in {}", dir.display()));
     Ok(Exit::Ok)
+}
+
+/// The outlet that an id, its first digits, a temporary number or a code names.
+fn find(engine: &Engine, text: &str) -> Result<outlet_core::ids::DocKey, CommandError> {
+    crate::report::find(engine, text)?.map_err(|why| match why {
+        crate::report::Find::Nothing => CommandError::user(format!("no outlet in the ledger is called {text:?}"))
+            .hint("`outlet-server ledger export` lists ids, codes and temporary numbers"),
+        crate::report::Find::Several(ids) => {
+            let shown: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
+            CommandError::user(format!("{} outlets fit {text:?}", ids.len()))
+                .hint(format!("give more of the id: {}", shown.join(", ")))
+        }
+    })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use outlet_core::domain::dictionary::Dictionaries;
 use outlet_core::domain::reference::{DataSet, ReferenceEntry};
 use outlet_core::ledger::MilestoneSet;
+use outlet_core::worklist::{Schedule, WalkScope};
 use serde::Serialize;
 
 use super::Outcome;
@@ -69,13 +70,19 @@ fn read(file: &Path, engine: &Engine) -> Result<DataSet, CommandError> {
     } else if table.contains_key("dictionary") {
         Dictionaries::parse(&text).map_err(|error| wrong(&error))?;
         "dictionaries"
+    } else if string("kind").as_deref() == Some("inspection_schedule") {
+        Schedule::parse(&text).map_err(|error| wrong(&error))?;
+        "inspection_schedule"
+    } else if string("kind").as_deref() == Some("walk_scope") {
+        WalkScope::parse(&text).map_err(|error| wrong(&error))?;
+        "walk_scope"
     } else if table.contains_key("township") || table.contains_key("county") {
         "townships"
     } else if table.contains_key("river") {
         "rivers"
     } else {
         return Err(CommandError::user(format!("{shown} is no data set that this program knows; nothing was loaded")).hint(
-            "it needs kind = \"milestone_set\", or tables [[dictionary]], [[township]], [[river]]; see fixtures/ for examples",
+            "it needs kind = \"milestone_set\", \"inspection_schedule\" or \"walk_scope\", or tables [[dictionary]], [[township]], [[river]]; see fixtures/ for examples",
         ));
     };
     let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -17,6 +17,7 @@ pub mod devices;
 pub mod feed;
 pub mod files;
 pub mod idempotency;
+pub mod imports;
 pub mod ledger;
 pub mod meta;
 pub mod records;
@@ -33,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_console.sql"),
     include_str!("../../migrations/sqlite/0005_tokens.sql"),
     include_str!("../../migrations/sqlite/0006_desk.sql"),
+    include_str!("../../migrations/sqlite/0004_imports.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -140,6 +140,15 @@ pub fn document(connection: &Connection, key: &DocKey) -> Result<Option<StoredDo
         .transpose()
 }
 
+/// Is there such a document?
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn exists(connection: &Connection, key: &DocKey) -> Result<bool, DbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM documents WHERE key = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([&key.to_bytes()[..]], |row| row.get(0))?)
+}
+
 /// Writes a document.
 ///
 /// # Errors

@@ -26,6 +26,8 @@ mod authored;
 mod decide;
 #[cfg(test)]
 mod decide_tests;
+mod bulk;
+mod names;
 mod policy;
 pub(crate) mod projector;
 mod quarantine;
@@ -41,6 +43,8 @@ pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witness
 pub(crate) use decide::{name_of, receipt_times};
 pub use reference::reference_key;
 
+pub use bulk::NewRecord;
+pub use names::Names;
 pub use quarantine::{Decided, HeldRun, Hold};
 
 /// Threads for signatures, documents and projection. The machine of a county has two cores.
@@ -172,12 +176,24 @@ impl Engine {
         self.keep_known_statements(items)?;
         let roster = self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))?;
         let checked = self.check(items, &roster);
+        self.admit_checked(carrier, checked, policy::Rules::Ordinary, |_, _| Ok(()))
+    }
+
+    /// Admits what was checked. `beside` writes what belongs into the same transaction; it is told
+    /// how many changes are new.
+    fn admit_checked(
+        &self,
+        carrier: &PublicKey,
+        checked: Vec<Checked>,
+        rules: policy::Rules,
+        beside: impl FnOnce(&Transaction<'_>, u64) -> Result<(), DbError>,
+    ) -> Result<Admitted, EngineError> {
         let (admitted, withdrawn) = self.database().write::<_, EngineError>(|tx| {
             let now = self.receipt_time(tx)?;
             // Again, inside: another process may have revoked the author in between.
             let roster = self.folder.roster(tx)?;
             let mut batch = work::Batch::new(self, tx, &roster, *carrier, now);
-            let mut outcomes = Vec::with_capacity(items.len());
+            let mut outcomes = Vec::with_capacity(checked.len());
             for (index, result) in checked.into_iter().enumerate() {
                 outcomes.push(match result {
                     Checked::Run(run) => {
@@ -188,8 +204,9 @@ impl Engine {
                     Checked::Other => Some(Outcome::Stored { in_ledger: false }),
                 });
             }
-            batch.run(policy::Rules::Ordinary)?;
+            batch.run(rules)?;
             let written = write::write(&mut batch, &mut outcomes)?;
+            beside(tx, written.new_changes)?;
             let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Waiting)).collect();
             let receipts = written.receipts.into_iter().map(Sealed).collect();
             Ok((Admitted { outcomes, receipts, new_changes: written.new_changes }, written.withdrawn))

@@ -213,7 +213,7 @@ impl<'a> Batch<'a> {
         let outlets: BTreeSet<DocKey> = self
             .places
             .keys()
-            .filter(|key| key.kind != DocKind::Reference)
+            .filter(|key| key.kind != DocKind::Reference && !key.id.is_walk_log())
             .map(|key| key.with_kind(DocKind::Field))
             .filter(|key| changed(key) || changed(&key.with_kind(DocKind::Case)))
             .collect();

@@ -1,0 +1,78 @@
+//! Names in force: dictionaries, divisions and rivers, those that ship under those that were
+//! loaded; and the walks, which are field documents without an outlet.
+
+use outlet_core::domain::dictionary::Dictionaries;
+use outlet_core::domain::field::{FieldEntry, Walk};
+use outlet_core::domain::reference::ReferenceEntry;
+use outlet_core::domain::region::{Regions, Rivers};
+use outlet_core::ids::{DocKind, EntryId};
+use outlet_core::import::Places;
+
+use super::{Engine, EngineError, projector};
+use crate::db::{feed, records};
+
+/// Names in force.
+#[derive(Debug)]
+pub struct Names {
+    /// Codes and labels.
+    pub dictionaries: Dictionaries,
+    /// Counties and townships.
+    pub regions: Regions,
+    /// Rivers.
+    pub rivers: Rivers,
+}
+
+impl Names {
+    /// For an import.
+    #[must_use]
+    pub fn places(&self) -> Places<'_> {
+        Places { dictionaries: &self.dictionaries, regions: &self.regions, rivers: &self.rivers }
+    }
+}
+
+impl Engine {
+    /// The names in force now.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded.
+    pub fn names(&self) -> Result<Names, EngineError> {
+        let entries = self.database().read(|tx| projector::reference_entries(tx))?;
+        let mut names =
+            Names { dictionaries: Dictionaries::embedded(), regions: Regions::embedded(), rivers: Rivers::embedded() };
+        for entry in entries {
+            let ReferenceEntry::DataSet(set) = entry else { continue };
+            // A file of a newer format than this program knows leaves what was in force.
+            match set.kind.as_str() {
+                "dictionaries" => {
+                    Dictionaries::parse(&set.text).into_iter().for_each(|newer| names.dictionaries.overlay(newer));
+                }
+                "townships" => Regions::parse(&set.text).into_iter().for_each(|newer| names.regions = newer),
+                "rivers" => Rivers::parse(&set.text).into_iter().for_each(|newer| names.rivers = newer),
+                _ => {}
+            }
+        }
+        Ok(names)
+    }
+
+    /// All walks that no later one corrects.
+    ///
+    /// # Errors
+    /// When a document cannot be loaded.
+    pub fn walks(&self) -> Result<Vec<Walk>, EngineError> {
+        self.database().read(|tx| {
+            let mut walks: Vec<(EntryId, Walk)> = Vec::new();
+            for collection in feed::collections(tx)? {
+                let logs = records::keys(tx, collection)?;
+                for key in logs.into_iter().filter(|key| key.kind == DocKind::Field && key.id.is_walk_log()) {
+                    let Some(document) = projector::load(tx, &key)? else { continue };
+                    walks.extend(document.entries().iter().filter_map(|entry| match entry.parse() {
+                        Ok(FieldEntry::Walk(walk)) => Some((entry.id, *walk)),
+                        _ => None,
+                    }));
+                }
+            }
+            let corrected: Vec<EntryId> = walks.iter().filter_map(|(_, walk)| walk.corrects).collect();
+            Ok(walks.into_iter().filter(|(id, _)| !corrected.contains(id)).map(|(_, walk)| walk).collect())
+        })
+    }
+}

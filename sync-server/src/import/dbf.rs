@@ -1,0 +1,99 @@
+//! Points of a shapefile with their DBF table: `lon` and `lat` are added from the geometry. The
+//! encoding is that of the `.cpg` file or the mapping, else GBK, which Chinese GIS programs write.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
+use dbase::FieldValue;
+use outlet_core::import::{Cell, SourceRow};
+use outlet_core::time::Day;
+use shapefile::Shape;
+
+use super::{Item, ReadError, ReadOptions, Sink};
+
+/// A shapefile with its table, in the encoding that its `.cpg` file or `encoding` names.
+pub(crate) fn open(
+    path: &Path,
+    encoding: Option<&str>,
+) -> Result<shapefile::Reader<BufReader<File>, BufReader<File>>, ReadError> {
+    let table = path.with_extension("dbf");
+    let dbf = File::open(&table).map_err(ReadError::io(&table))?;
+    let mut named = String::new();
+    if let Ok(file) = File::open(path.with_extension("cpg")) {
+        let _ = file.take(64).read_to_string(&mut named);
+    }
+    let label = encoding.map(str::to_owned).or_else(|| Some(named.trim().to_owned()).filter(|name| !name.is_empty()));
+    let label = label.as_deref().unwrap_or("gbk");
+    // 936 and CP936 are GBK; encoding_rs knows labels of the web.
+    let label = if label.to_ascii_uppercase().trim_start_matches("CP") == "936" { "gbk" } else { label };
+    let known = [encoding_rs::UTF_8, encoding_rs::GBK, encoding_rs::GB18030, encoding_rs::BIG5];
+    let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
+        .filter(|encoding| known.contains(encoding))
+        .ok_or_else(|| ReadError::form(path, format!("there is no encoding {label:?}: write gbk or utf-8")))?;
+    let records = dbase::ReaderBuilder::new()
+        .with_encoding(dbase::encoding::EncodingRs::from(encoding))
+        .build(BufReader::new(dbf))
+        .map_err(|error| ReadError::form(&table, error))?;
+    let shapes = shapefile::ShapeReader::from_path(path).map_err(|error| ReadError::form(path, error))?;
+    Ok(shapefile::Reader::new(shapes, records))
+}
+
+/// The text of the `.prj` file, where there is one.
+pub(crate) fn projection(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path.with_extension("prj")).ok()?.take(8 << 10).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+pub(super) fn read(path: &Path, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    let mut reader = open(path, options.encoding.as_deref())?;
+    if projection(path).is_some_and(|text| text.trim_start().starts_with("PROJCS")) {
+        return Err(ReadError::form(path, "its .prj says projected coordinates: export it in degrees (EPSG:4490)"));
+    }
+    let mut hand = |item| if sink(item) { Ok(()) } else { Err(ReadError::Stopped) };
+    let mut header: Option<Vec<String>> = None;
+    for (number, found) in (1..).zip(reader.iter_shapes_and_records()) {
+        let (shape, record) = found.map_err(|error| ReadError::form(path, format!("feature {number}: {error}")))?;
+        let mut fields: Vec<(String, FieldValue)> = record.into_iter().collect();
+        fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+        if header.is_none() {
+            let names = ["lon", "lat"].map(str::to_owned).into_iter();
+            let names: Vec<String> = names.chain(fields.iter().map(|(name, _)| name.clone())).collect();
+            hand(Item::Head(names.clone()))?;
+            header = Some(names);
+        }
+        let (lon, lat) = match shape {
+            Shape::Point(point) => (Cell::Number(point.x), Cell::Number(point.y)),
+            Shape::PointM(point) => (Cell::Number(point.x), Cell::Number(point.y)),
+            Shape::PointZ(point) => (Cell::Number(point.x), Cell::Number(point.y)),
+            Shape::NullShape => (Cell::Empty, Cell::Empty),
+            _ => (Cell::Error("not a point: only points can be outlets".to_owned()), Cell::Empty),
+        };
+        let cells = [lon, lat].into_iter().chain(fields.iter().map(|(_, value)| cell(value))).collect();
+        hand(Item::Row(SourceRow { line: number, cells }))?;
+    }
+    if header.is_none() { Err(ReadError::NoHeader(path.display().to_string())) } else { Ok(()) }
+}
+
+/// A value of the table.
+pub(crate) fn cell(value: &FieldValue) -> Cell {
+    match value {
+        FieldValue::Character(Some(text)) => Cell::of_text(text),
+        FieldValue::Numeric(Some(number)) => Cell::Number(*number),
+        FieldValue::Logical(Some(value)) => Cell::Bool(*value),
+        FieldValue::Date(Some(date)) => {
+            let day = i16::try_from(date.year())
+                .ok()
+                .zip(i8::try_from(date.month()).ok())
+                .zip(i8::try_from(date.day()).ok())
+                .and_then(|((year, month), day)| Day::new(year, month, day));
+            day.map_or(Cell::Empty, Cell::Date)
+        }
+        FieldValue::Float(Some(number)) => Cell::Number(f64::from(*number)),
+        FieldValue::Integer(number) => Cell::Number(f64::from(*number)),
+        FieldValue::Currency(number) | FieldValue::Double(number) => Cell::Number(*number),
+        FieldValue::Memo(text) => Cell::of_text(text),
+        _ => Cell::Empty,
+    }
+}
