@@ -23,6 +23,7 @@ pub use milestones::{
     SealArgs, SealCommand, SealWhat,
 };
 pub mod worklist;
+pub mod zones;
 
 /// Server of the discharge-outlet inventory (入河排污口): sync endpoint, ledger (台账), milestones, exports.
 #[derive(Debug, Parser)]
@@ -170,6 +171,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "township")]
         by: worklist::CoverageArg,
     },
+    /// Protection zones and other areas as polygons.
+    #[command(subcommand)]
+    Zones(zones::ZonesCommand),
+    /// Suggestions of a class by rules, with legal basis and layer.
+    #[command(subcommand)]
+    Rules(zones::RulesCommand),
     /// Routine inspections (日常检查) and supervisory sampling (监督性监测).
     #[command(subcommand)]
     Inspections(worklist::InspectionsCommand),

@@ -206,6 +206,12 @@ pub struct LedgerRow {
     pub discharge_state: Option<String>,
     /// 是否晴天排水: `yes | no | cannot_determine`; nothing if not asked, or if it had rained.
     pub dry_weather_discharge: Option<String>,
+    /// 是否混排 of the last survey that says it: `yes | no | cannot_determine`.
+    #[serde(default)]
+    pub mixed: Option<String>,
+    /// 异常, likewise.
+    #[serde(default)]
+    pub abnormal: Option<String>,
     /// Last sample or substitute.
     pub sampled_on: Option<Day>,
     /// Trace concluded.
@@ -384,6 +390,8 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         surveyed_on: observation.on,
         discharge_state: observation.state,
         dry_weather_discharge: observation.dry_weather,
+        mixed: observation.mixed,
+        abnormal: observation.abnormal,
         sampled_on: samples(view).iter().filter_map(|(item, _)| item.evidence).max(),
         traced_on: date(Condition::Trace),
         party: parties.first().cloned(),
@@ -467,6 +475,8 @@ struct Observation {
     state: Option<String>,
     pattern: Option<String>,
     dry_weather: Option<String>,
+    mixed: Option<String>,
+    abnormal: Option<String>,
 }
 
 /// The last survey; dry-weather discharge only where it can be answered.
@@ -490,6 +500,18 @@ fn observation(view: &View<'_, '_>, findings: &mut Vec<Finding>) -> Observation 
             (Answer::CannotDetermine, _) => Some("cannot_determine".to_owned()),
             _ => None,
         }),
+        mixed: latest(&|survey| yes_no(&survey.mixed)),
+        abnormal: latest(&|survey| yes_no(&survey.abnormal)),
+    }
+}
+
+/// `yes`, `no` or `cannot_determine`; blank and never asked stay empty.
+fn yes_no(answer: &Answer<bool>) -> Option<String> {
+    match answer {
+        Answer::Value(true) => Some("yes".to_owned()),
+        Answer::Value(false) => Some("no".to_owned()),
+        Answer::CannotDetermine => Some("cannot_determine".to_owned()),
+        _ => None,
     }
 }
 

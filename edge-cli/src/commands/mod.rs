@@ -21,6 +21,7 @@ pub(crate) mod propose;
 pub(crate) mod sample;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod suggest;
 pub(crate) mod survey;
 pub(crate) mod sync;
 pub(crate) mod tasks;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Add(add::AddArgs),
     Edit(edit::EditArgs),
     Move(edit::MoveArgs),
+    Suggest(suggest::SuggestArgs),
     Classify(propose::ClassifyArgs),
     NotAnOutlet(propose::NotAnOutletArgs),
     Survey(Box<survey::SurveyArgs>),
@@ -91,6 +93,7 @@ pub(crate) fn run(ctx: &mut Context<'_>, command: &Command) -> Result<Outcome> {
         Command::Add(args) => add::run(ctx, args),
         Command::Edit(args) => edit::edit(ctx, args),
         Command::Move(args) => edit::relocate(ctx, args),
+        Command::Suggest(args) => suggest::run(ctx, args),
         Command::Classify(args) => propose::classify(ctx, args),
         Command::NotAnOutlet(args) => propose::not_an_outlet(ctx, args),
         Command::Survey(args) => survey::run(ctx, args),

@@ -27,11 +27,13 @@ mod quarantine;
 mod reference;
 mod review;
 mod seal;
+mod rules;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod token;
+mod zones;
 
 type Outcome = Result<Exit, CommandError>;
 
@@ -70,6 +72,8 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Import(command) => import::import(&command, &data.engine(ui)?, ui),
         Command::Assign(command) => assign::assign(&command, &data.engine(ui)?, ui),
         Command::Coverage { by } => coverage::coverage(by, &data.engine(ui)?, ui),
+        Command::Zones(command) => zones::zones(&command, &data.engine(ui)?, ui),
+        Command::Rules(command) => rules::rules(&command, &data.engine(ui)?, ui),
         Command::Inspections(command) => coverage::inspections(&command, &data.engine(ui)?, ui),
         Command::Config(ConfigCommand::Default) => {
             ui.data(crate::config::DEFAULT.as_bytes())?;

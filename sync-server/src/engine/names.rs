@@ -7,6 +7,8 @@ use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::domain::region::{Regions, Rivers};
 use outlet_core::ids::{DocKind, EntryId};
 use outlet_core::import::Places;
+use outlet_core::rules::RuleSet;
+use outlet_core::zones::Layers;
 
 use super::{Engine, EngineError, projector};
 use crate::db::{feed, records};
@@ -74,5 +76,33 @@ impl Engine {
             let corrected: Vec<EntryId> = walks.iter().filter_map(|(_, walk)| walk.corrects).collect();
             Ok(walks.into_iter().filter(|(id, _)| !corrected.contains(id)).map(|(_, walk)| walk).collect())
         })
+    }
+}
+
+impl Engine {
+    /// Zone layers in force.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded.
+    pub fn layers(&self) -> Result<Layers, EngineError> {
+        let entries = self.database().read(|tx| projector::reference_entries(tx))?;
+        let (layers, errors) = Layers::from_entries(&entries);
+        for error in errors {
+            tracing::warn!(%error, "a zone layer cannot be used");
+        }
+        Ok(layers)
+    }
+
+    /// Rules in force: those that ship, or the newest loaded.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded.
+    pub fn rule_set(&self) -> Result<RuleSet, EngineError> {
+        let entries = self.database().read(|tx| projector::reference_entries(tx))?;
+        let newest = entries.iter().rev().find_map(|entry| match entry {
+            ReferenceEntry::DataSet(set) if set.kind == "rule_set" => RuleSet::parse(&set.text).ok(),
+            _ => None,
+        });
+        Ok(newest.unwrap_or_else(RuleSet::embedded))
     }
 }

@@ -97,3 +97,53 @@ pub(crate) fn cell(value: &FieldValue) -> Cell {
         _ => Cell::Empty,
     }
 }
+
+/// Polygons of a shapefile as zones; inner rings follow the outer ring they lie in.
+///
+/// # Errors
+/// When the file cannot be read, or is in projected coordinates.
+pub(crate) fn polygons(path: &Path, encoding: Option<&str>) -> Result<Vec<outlet_core::zones::RawZone>, ReadError> {
+    let mut reader = open(path, encoding)?;
+    if projection(path).is_some_and(|text| text.trim_start().starts_with("PROJCS")) {
+        return Err(ReadError::form(path, "its .prj says projected coordinates: export it in degrees (EPSG:4490)"));
+    }
+    let mut zones = Vec::new();
+    for (number, found) in (1..).zip(reader.iter_shapes_and_records()) {
+        let (shape, record) = found.map_err(|error| ReadError::form(path, format!("feature {number}: {error}")))?;
+        let text = |names: &[&str]| {
+            names.iter().find_map(|name| record.get(name).and_then(|value| cell(value).text()))
+        };
+        let rings: Option<Vec<(bool, Vec<[f64; 2]>)>> = match &shape {
+            Shape::Polygon(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
+            Shape::PolygonM(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
+            Shape::PolygonZ(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
+            _ => None,
+        };
+        let since = text(&["PFSJ", "批复时间", "划定时间", "SINCE"]);
+        zones.push(outlet_core::zones::RawZone {
+            name: text(&["NAME", "Name", "name", "MC", "名称"]).unwrap_or_else(|| format!("feature {number}")),
+            of: text(&["SYDMC", "水源地", "OF"]),
+            established_on: since.and_then(|text| text.replace('/', "-").parse().ok()),
+            not_a_polygon: rings.is_none(),
+            polygons: group(rings.unwrap_or_default()),
+        });
+    }
+    Ok(zones)
+}
+
+fn ring_of<P>(ring: &shapefile::PolygonRing<P>, point: impl Fn(&P) -> [f64; 2]) -> (bool, Vec<[f64; 2]>) {
+    let outer = matches!(ring, shapefile::PolygonRing::Outer(_));
+    (outer, ring.points().iter().map(point).collect())
+}
+
+/// Each outer ring begins a polygon; the inner rings behind it are its holes.
+fn group(rings: Vec<(bool, Vec<[f64; 2]>)>) -> Vec<Vec<Vec<[f64; 2]>>> {
+    let mut polygons: Vec<Vec<Vec<[f64; 2]>>> = Vec::new();
+    for (outer, ring) in rings {
+        match polygons.last_mut().filter(|_| !outer) {
+            Some(polygon) => polygon.push(ring),
+            None => polygons.push(vec![ring]),
+        }
+    }
+    polygons
+}

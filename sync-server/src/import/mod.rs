@@ -17,8 +17,9 @@ mod tests;
 
 use std::path::Path;
 
-use outlet_core::import::SourceRow;
+use outlet_core::import::{Cell, SourceRow};
 
+pub(crate) use dbf::polygons;
 pub use run::{CHUNK, Checked, DoneImport, ImportError, Job, check, run};
 
 /// What a reader meets, in this order: one head, then rows, with notes anywhere.
@@ -145,6 +146,9 @@ impl<'a, 's> Table<'a, 's> {
             return Ok(());
         }
         if self.seen <= self.options.skip_rows + self.options.header_rows.max(1) {
+            if row.cells.iter().any(|cell| matches!(cell, Cell::Error(_))) {
+                return Err(ReadError::form(self.path, "its header is no text in this encoding: name another in the mapping (encoding = \"gbk\")"));
+            }
             self.add_header(&row);
             if self.seen == self.options.skip_rows + self.options.header_rows.max(1) {
                 self.finish_header()?;

@@ -84,7 +84,10 @@ fn every_encoding_of_a_csv_reads_the_same() {
         assert_eq!((head, rows), (expected.0.clone(), expected.1.clone()), "{name}");
     }
     let wrong = ReadOptions { encoding: Some("utf-8".to_owned()), ..ReadOptions::default() };
-    let (_, rows, _) = all(&place.file("wrong.csv", &gbk), &wrong).unwrap();
+    let refused = all(&place.file("wrong.csv", &gbk), &wrong).unwrap_err().to_string();
+    assert!(refused.contains("name another in the mapping"), "{refused}");
+    let late = ["编号,名称\n1,".as_bytes(), &encoding_rs::GBK.encode("东兴口").0, b"\n"].concat();
+    let (_, rows, _) = all(&place.file("late.csv", &late), &wrong).unwrap();
     assert!(matches!(rows[0].cells[1], Cell::Error(_)), "bytes of another encoding are never taken for text");
     let unknown = ReadOptions { encoding: Some("chinese".to_owned()), ..ReadOptions::default() };
     assert!(all(&place.file("x.csv", &gbk), &unknown).unwrap_err().to_string().contains("write gbk"));
@@ -145,14 +148,14 @@ fn points_of_geojson_and_shapefiles_have_their_place_as_columns() {
 
     let path = place.0.path().join("points.shp");
     let table = dbase::TableWriterBuilder::with_encoding(dbase::encoding::EncodingRs::from(encoding_rs::GBK))
-        .add_character_field("名称".try_into().unwrap(), 40);
+        .add_character_field("MC".try_into().unwrap(), 40);
     let mut writer = shapefile::Writer::from_path(&path, table).unwrap();
     let mut record = dbase::Record::default();
-    record.insert("名称".to_owned(), dbase::FieldValue::Character(Some("东兴口".to_owned())));
+    record.insert("MC".to_owned(), dbase::FieldValue::Character(Some("东兴口".to_owned())));
     writer.write_shape_and_record(&shapefile::Point::new(106.769, 31.851), &record).unwrap();
     drop(writer);
     let (head, rows, _) = all(&path, &ReadOptions::default()).unwrap();
-    assert_eq!((head[2].as_str(), &rows[0].cells[2]), ("名称", &text("东兴口")), "GBK where no .cpg says otherwise");
+    assert_eq!((head[2].as_str(), &rows[0].cells[2]), ("MC", &text("东兴口")), "GBK where no .cpg says otherwise");
     assert_eq!(rows[0].cells[0], Cell::Number(106.769));
 }
 
