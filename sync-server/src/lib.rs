@@ -29,6 +29,7 @@ pub mod membership;
 pub mod metrics;
 pub mod milestones;
 pub mod import;
+pub mod inventory;
 pub mod photos;
 pub mod replica;
 pub mod report;

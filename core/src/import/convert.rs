@@ -280,12 +280,7 @@ impl<'a> Converter<'a> {
     }
 
     /// The county decides who may read the record: of its column, its township, or the mapping.
-    fn collection(
-        &self,
-        row: &SourceRow,
-        county: Option<&str>,
-        problems: &mut Vec<RowProblem>,
-    ) -> Option<Collection> {
+    fn collection(&self, row: &SourceRow, county: Option<&str>, problems: &mut Vec<RowProblem>) -> Option<Collection> {
         if let Some(collection) = self.mapping.collection {
             return Some(collection);
         }
@@ -486,9 +481,7 @@ fn yes_no<'t>(target: &str, text: &'t str) -> Option<&'t str> {
 
 fn outlet_type(dictionaries: &Dictionaries, text: &str) -> Read {
     match dictionaries.find_type(text) {
-        Ok((scheme, term)) => {
-            Read { beside: Some((fact::TYPE_SCHEME, json!(scheme))), ..Read::good(json!(term.code)) }
-        }
+        Ok((scheme, term)) => Read { beside: Some((fact::TYPE_SCHEME, json!(scheme))), ..Read::good(json!(term.code)) },
         Err(error) => Read::kept(text, "unknown_value", format!("{error}; kept as written")),
     }
 }

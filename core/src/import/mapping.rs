@@ -243,7 +243,10 @@ impl Mapping {
         }
         for given in self.columns.keys().chain(self.values.keys()) {
             if !TARGETS.contains(&given.as_str()) {
-                return Err(MappingError::Target { given: given.clone(), nearest: nearest(given, TARGETS.into_iter()) });
+                return Err(MappingError::Target {
+                    given: given.clone(),
+                    nearest: nearest(given, TARGETS.into_iter()),
+                });
             }
         }
         if self.positions.is_empty() {

@@ -61,10 +61,8 @@ pub fn suggest(name: &str, header: &[String]) -> Mapping {
         folded.iter().position(|name| *name == wanted).map(|at| header[at].clone())
     };
     let first = |names: &[&str]| names.iter().find_map(|name| find(name));
-    let columns: BTreeMap<String, Columns> = KNOWN
-        .iter()
-        .filter_map(|(fact, names)| Some(((*fact).to_owned(), Columns::One(first(names)?))))
-        .collect();
+    let columns: BTreeMap<String, Columns> =
+        KNOWN.iter().filter_map(|(fact, names)| Some(((*fact).to_owned(), Columns::One(first(names)?)))).collect();
     let datum_column = first(&DATUM_COLUMNS);
     let positions = PAIRS
         .iter()

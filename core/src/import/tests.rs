@@ -36,8 +36,22 @@ lat = "bd_wd"
 datum = "bd09"
 "#;
 const HEADER: [&str; 16] = [
-    "编号", "疑似排口名称", "区县", "乡镇", "河流", "岸别", "类型", "规模以上", "日排放量", "建成时间", "备注", "经度",
-    "纬度", "坐标系", "bd_jd", "bd_wd",
+    "编号",
+    "疑似排口名称",
+    "区县",
+    "乡镇",
+    "河流",
+    "岸别",
+    "类型",
+    "规模以上",
+    "日排放量",
+    "建成时间",
+    "备注",
+    "经度",
+    "纬度",
+    "坐标系",
+    "bd_jd",
+    "bd_wd",
 ];
 
 fn header() -> Vec<String> {
@@ -66,7 +80,8 @@ fn text(value: &str) -> Cell {
     Cell::Text(value.to_owned())
 }
 
-const GOOD: [(&str, &str); 5] = [("编号", "1"), ("区县", "巴州区"), ("经度", "106.769"), ("纬度", "31.851"), ("类型", "城镇雨洪排口")];
+const GOOD: [(&str, &str); 5] =
+    [("编号", "1"), ("区县", "巴州区"), ("经度", "106.769"), ("纬度", "31.851"), ("类型", "城镇雨洪排口")];
 
 fn good(more: &[(&'static str, Cell)]) -> Vec<(&'static str, Cell)> {
     let mut row: Vec<(&str, Cell)> = GOOD.iter().map(|(name, value)| (*name, text(value))).collect();
@@ -187,9 +202,10 @@ fn a_mapping_is_checked_before_any_row() {
 
 #[test]
 fn a_first_mapping_is_suggested_and_asks_for_the_datum() {
-    let header: Vec<String> = ["序号", "排污口名称", "经度", "纬度", "所属街镇", "河湖名称", "bd_jd", "bd_wd", "审批人"]
-        .map(str::to_owned)
-        .to_vec();
+    let header: Vec<String> =
+        ["序号", "排污口名称", "经度", "纬度", "所属街镇", "河湖名称", "bd_jd", "bd_wd", "审批人"]
+            .map(str::to_owned)
+            .to_vec();
     let mut mapping = suggest("x", &header);
     assert_eq!(mapping.source_id, Some(Columns::One("序号".to_owned())));
     assert_eq!(mapping.columns[fact::WATERBODY], Columns::One("河湖名称".to_owned()));

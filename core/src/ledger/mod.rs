@@ -33,11 +33,11 @@ mod row;
 mod scale;
 mod set;
 mod summary;
-mod upkeep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod values;
 mod view;
 

@@ -55,9 +55,8 @@ pub(crate) fn read(view: &View<'_, '_>) -> Upkeep {
         }
     }
     inspections.sort_by_key(|(on, id, _)| (*on, *id));
-    let last = |kind: &str| {
-        inspections.iter().rev().find(|(_, _, inspection)| inspection.kind == kind).map(|(on, ..)| *on)
-    };
+    let last =
+        |kind: &str| inspections.iter().rev().find(|(_, _, inspection)| inspection.kind == kind).map(|(on, ..)| *on);
     let answers = view.live.items().filter_map(|item| match &item.value.decision {
         Decision::Reopen(reopen) => Some(reopen.observed_on),
         Decision::Accept(accept) if accept.passed => item.evidence,
@@ -65,7 +64,9 @@ pub(crate) fn read(view: &View<'_, '_>) -> Upkeep {
     });
     let answered_to = answers.max();
     let open = |on: Day| answered_to.is_none_or(|day| day < on);
-    let proposed =
-        inspections.iter().find(|(on, _, inspection)| inspection.result == "bad" && open(*on)).map(|(on, id, _)| (*id, *on));
+    let proposed = inspections
+        .iter()
+        .find(|(on, _, inspection)| inspection.result == "bad" && open(*on))
+        .map(|(on, id, _)| (*id, *on));
     Upkeep { routine: last("routine"), supervisory: last("supervisory"), proposed }
 }

@@ -64,7 +64,10 @@ pub(super) fn r10(subject: &Subject) -> Verdict {
         Some(_) => {}
     }
     if missing.is_empty() {
-        Verdict::Met(Met::new(Effect::NoneNeeded, "a storm outlet without dry-weather flow or anything abnormal: archive and sign"))
+        Verdict::Met(Met::new(
+            Effect::NoneNeeded,
+            "a storm outlet without dry-weather flow or anything abnormal: archive and sign",
+        ))
     } else {
         Verdict::Unknown(missing)
     }

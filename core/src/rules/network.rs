@@ -26,12 +26,16 @@ pub(super) fn r5(subject: &Subject, layers: &Layers) -> Verdict {
         Some(true) => {}
     }
     if subject.has_problem(&["sewage_not_collected"]) == Some(true) {
-        return Verdict::Met(Met::new(Effect::Merge, "scattered urban sewage that the survey found uncollected (污水应纳未纳)"));
+        return Verdict::Met(Met::new(
+            Effect::Merge,
+            "scattered urban sewage that the survey found uncollected (污水应纳未纳)",
+        ));
     }
     match layers.inside(ZoneKind::SewerArea, subject.point) {
-        Inside::Inside { hits } => {
-            Verdict::Met(Met { zones: hits, ..Met::new(Effect::Merge, "scattered urban sewage where the sewer reaches") })
-        }
+        Inside::Inside { hits } => Verdict::Met(Met {
+            zones: hits,
+            ..Met::new(Effect::Merge, "scattered urban sewage where the sewer reaches")
+        }),
         Inside::Outside { .. } => Verdict::NotMet,
         Inside::Unknown { missing } => Verdict::Unknown(vec![missing]),
     }
@@ -45,9 +49,10 @@ pub(super) fn r6(subject: &Subject, layers: &Layers) -> Verdict {
         Some(true) => {}
     }
     match layers.inside(ZoneKind::Park, subject.point) {
-        Inside::Inside { hits } => {
-            Verdict::Met(Met { zones: hits, ..Met::new(Effect::Merge, "an enterprise inside a park with a central plant") })
-        }
+        Inside::Inside { hits } => Verdict::Met(Met {
+            zones: hits,
+            ..Met::new(Effect::Merge, "an enterprise inside a park with a central plant")
+        }),
         Inside::Outside { .. } => Verdict::NotMet,
         Inside::Unknown { missing } => Verdict::Unknown(vec![missing]),
     }
@@ -61,10 +66,13 @@ pub(super) fn r7(subject: &Subject) -> Verdict {
         Some(true) => {}
     }
     match subject.outlets_of_party {
-        None => Verdict::Unknown(vec!["the responsible party, or how many outlets it has, is not known here".to_owned()]),
-        Some(count) if count >= 2 => {
-            Verdict::Met(Met::new(Effect::Merge, format!("its responsible party has {count} industrial outlets: one is kept")))
+        None => {
+            Verdict::Unknown(vec!["the responsible party, or how many outlets it has, is not known here".to_owned()])
         }
+        Some(count) if count >= 2 => Verdict::Met(Met::new(
+            Effect::Merge,
+            format!("its responsible party has {count} industrial outlets: one is kept"),
+        )),
         Some(_) => Verdict::NotMet,
     }
 }

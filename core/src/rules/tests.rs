@@ -86,7 +86,11 @@ fn r1_to_r4_ask_where_the_outlet_lies() {
         let only = Layers::of(vec![layer(kind)]);
         assert_eq!(word(&here, &only, rule, "2022-06-01"), effect, "{rule} {kind:?}");
         assert_eq!(word(&there, &all_layers(), rule, "2022-06-01"), "not_met", "{rule} {kind:?}");
-        assert_eq!(word(&here, &Layers::default(), rule, "2022-06-01"), "unknown", "{rule}: a missing layer is not outside");
+        assert_eq!(
+            word(&here, &Layers::default(), rule, "2022-06-01"),
+            "unknown",
+            "{rule}: a missing layer is not outside"
+        );
         expect(&Subject::default(), rule, "unknown");
     }
     let new = Subject { point: inside(), set_up: Some("new".to_owned()), ..Subject::default() };
@@ -98,9 +102,7 @@ fn r1_to_r4_ask_where_the_outlet_lies() {
 
 #[test]
 fn an_outlet_older_than_its_zone_is_pre_existing() {
-    for (exists_from, expected) in
-        [(Some("2010-01-01"), Some(true)), (Some("2015-06-01"), Some(false)), (None, None)]
-    {
+    for (exists_from, expected) in [(Some("2010-01-01"), Some(true)), (Some("2015-06-01"), Some(false)), (None, None)] {
         let subject = Subject { point: inside(), exists_from: exists_from.map(day), ..Subject::default() };
         let report = suggest(&subject, &all_layers(), &rules(), day("2022-06-01"));
         let Outcome::Suggested { rule, pre_existing, zones, strong, bases, .. } = &report.outcomes[0] else { panic!() };
@@ -117,7 +119,8 @@ fn r5_to_r7_ask_what_the_outlet_could_be_merged_into() {
     expect(&of("urban_domestic_scattered", outside()), "R5", "not_met");
     expect(&of("urban_storm", inside()), "R5", "not_met");
     expect(&of("undetermined", inside()), "R5", "unknown");
-    let uncollected = Subject { outlet_type: Some("urban_domestic_scattered".to_owned()), ..surveyed(&["sewage_not_collected"]) };
+    let uncollected =
+        Subject { outlet_type: Some("urban_domestic_scattered".to_owned()), ..surveyed(&["sewage_not_collected"]) };
     assert_eq!(word(&uncollected, &Layers::default(), "R5", "2022-06-01"), "merge", "the survey's word needs no layer");
     expect(&of("industrial_enterprise", inside()), "R6", "merge");
     expect(&of("industrial_enterprise", outside()), "R6", "not_met");

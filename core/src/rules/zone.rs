@@ -26,12 +26,7 @@ fn met(subject: &Subject, effect: Effect, hits: Vec<ZoneHit>, say: &str) -> Met 
     Met { zones: hits, pre_existing, ..Met::new(effect, format!("{say}: {}", names.join(", "))) }
 }
 
-fn verdict(
-    subject: &Subject,
-    layers: &Layers,
-    kinds: &[ZoneKind],
-    make: impl FnOnce(Vec<ZoneHit>) -> Met,
-) -> Verdict {
+fn verdict(subject: &Subject, layers: &Layers, kinds: &[ZoneKind], make: impl FnOnce(Vec<ZoneHit>) -> Met) -> Verdict {
     match ask(subject, layers, kinds) {
         Err(missing) => Verdict::Unknown(missing),
         Ok(hits) if hits.is_empty() => Verdict::NotMet,

@@ -39,10 +39,12 @@ pub fn exceeded(limits: &Value, results: &[Measurement], dictionaries: &Dictiona
             return false;
         };
         match limits.get(&result.parameter) {
-            Some(Value::Array(pair)) => match (pair.first().and_then(Value::as_f64), pair.get(1).and_then(Value::as_f64)) {
-                (Some(low), Some(high)) => value < low || value > high,
-                _ => false,
-            },
+            Some(Value::Array(pair)) => {
+                match (pair.first().and_then(Value::as_f64), pair.get(1).and_then(Value::as_f64)) {
+                    (Some(low), Some(high)) => value < low || value > high,
+                    _ => false,
+                }
+            }
             Some(limit) => limit.as_f64().is_some_and(|limit| value > limit),
             None => false,
         }

@@ -38,10 +38,7 @@ fn every_suspected_point_ends_as_one_of_four_or_is_open() {
     let lines = coverage(&rows, CoverageBy::Township);
     let line = &lines[0];
     assert_eq!((lines.len(), line.group.as_str(), line.points), (1, "东城街道", 6));
-    assert_eq!(
-        (line.open, line.surveyed, line.needs_level_3, line.elsewhere, line.not_an_outlet),
-        (2, 1, 1, 1, 1)
-    );
+    assert_eq!((line.open, line.surveyed, line.needs_level_3, line.elsewhere, line.not_an_outlet), (2, 1, 1, 1, 1));
     assert_eq!(line.reasons["road_drain"], 1);
     let mut own = row(LifeCycle::Listed, Some("2021-05-01"));
     own.source_list = None;
@@ -64,7 +61,8 @@ fn bank_walked_twice_counts_once_and_nothing_found_is_a_statement() {
         found,
         ..Walk::default()
     };
-    let outside = Walk { reach: None, length_m: Some(300.0), from_m: None, to_m: None, ..walk("right", 0.0, 0.0, None) };
+    let outside =
+        Walk { reach: None, length_m: Some(300.0), from_m: None, to_m: None, ..walk("right", 0.0, 0.0, None) };
     let walks = [walk("left", 0.0, 600.0, Some(2)), walk("both", 800.0, 400.0, Some(0)), outside];
     let lines = walked(&scope, &walks);
     let find = |reach: &str, bank: &str| lines.iter().find(|line| line.reach == reach && line.bank == bank).unwrap();
@@ -90,7 +88,10 @@ fn inspections_are_due_by_type_and_a_closed_outlet_is_looked_at_too() {
     outlet.accepted_on = Some(day("2022-01-01"));
     let due_on = |outlet: &LedgerRow, today| due(outlet, &schedule, &dictionaries, day(today), 7);
     let all = due_on(&outlet, "2022-02-01");
-    assert_eq!((all[0].kind, all[0].on, all[0].state, all[0].days), (DueKind::Routine, day("2022-01-31"), DueState::Overdue, 1));
+    assert_eq!(
+        (all[0].kind, all[0].on, all[0].state, all[0].days),
+        (DueKind::Routine, day("2022-01-31"), DueState::Overdue, 1)
+    );
     assert_eq!((all[1].on, all[1].state, all[1].last), (day("2022-04-01"), DueState::Later, None));
     outlet.inspected_on = Some(day("2022-01-20"));
     assert_eq!(due_on(&outlet, "2022-02-13")[0].state, DueState::Due);

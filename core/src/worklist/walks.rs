@@ -164,7 +164,8 @@ fn banks(bank: &str) -> &'static [&'static str] {
 }
 
 fn line(waterbody: &str, reach: &str, bank: &str, scope: Option<f64>, walks: &[&Walk]) -> ReachCoverage {
-    let length = union(walks) + walks.iter().filter(|walk| interval(walk).is_none()).filter_map(|walk| walk.length_m).sum::<f64>();
+    let length = union(walks)
+        + walks.iter().filter(|walk| interval(walk).is_none()).filter_map(|walk| walk.length_m).sum::<f64>();
     ReachCoverage {
         waterbody: waterbody.to_owned(),
         reach: reach.to_owned(),

@@ -113,12 +113,7 @@ pub fn from_geojson(text: &str) -> Result<Vec<RawZone>, String> {
 /// zone is suspicious; `before` are layers already there, whose zones of the same name tell a
 /// shifted datum. The layer is `None` when any problem is an error.
 #[must_use]
-pub fn check(
-    head: &LayerHead,
-    raw: Vec<RawZone>,
-    city: Bounds,
-    before: &[Layer],
-) -> (Option<Layer>, Vec<ZoneProblem>) {
+pub fn check(head: &LayerHead, raw: Vec<RawZone>, city: Bounds, before: &[Layer]) -> (Option<Layer>, Vec<ZoneProblem>) {
     let mut problems = Vec::new();
     let mut push = |zone: &str, code, error, message: String| {
         problems.push(ZoneProblem { zone: zone.to_owned(), code, error, message });
@@ -156,7 +151,12 @@ pub fn check(
     }
     for zone in &zones {
         for fault in zone.shape.validation_errors() {
-            push(&zone.name, "self_intersection", true, format!("{fault}: repair it in a GIS (buffer 0, or fix geometries)"));
+            push(
+                &zone.name,
+                "self_intersection",
+                true,
+                format!("{fault}: repair it in a GIS (buffer 0, or fix geometries)"),
+            );
         }
         if let Some(bounds) = zone.bounds {
             let corners = [(bounds.min().x, bounds.min().y), (bounds.max().x, bounds.max().y)];
@@ -166,7 +166,12 @@ pub fn check(
                 || bounds.max().y < city.south
                 || bounds.min().y > city.north;
             if apart {
-                push(&zone.name, "outside_city", true, "the zone lies outside the city's box: datum or file is another one".to_owned());
+                push(
+                    &zone.name,
+                    "outside_city",
+                    true,
+                    "the zone lies outside the city's box: datum or file is another one".to_owned(),
+                );
             } else if inside != [true, true] {
                 push(&zone.name, "across_border", false, "the zone reaches beyond the city's box".to_owned());
             }
@@ -176,11 +181,19 @@ pub fn check(
                 &zone.name,
                 "gcj02_suspected",
                 true,
-                format!("compared with {offset} the zone lies where a GCJ-02 map shows it: declare --datum gcj02, or, if the older one was wrong, load that again first"),
+                format!(
+                    "compared with {offset} the zone lies where a GCJ-02 map shows it: declare --datum gcj02, or, if the older one was wrong, load that again first"
+                ),
             );
         }
         if zone.established_on.is_none() {
-            push(&zone.name, "no_date", false, "nobody says since when the zone is in force: whether an outlet was there before cannot be told".to_owned());
+            push(
+                &zone.name,
+                "no_date",
+                false,
+                "nobody says since when the zone is in force: whether an outlet was there before cannot be told"
+                    .to_owned(),
+            );
         }
     }
     repeated(&zones, &mut problems);

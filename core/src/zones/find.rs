@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use geo::{CoordinatePosition as _, Coord, coordinate_position::CoordPos};
+use geo::{Coord, CoordinatePosition as _, coordinate_position::CoordPos};
 use serde::Serialize;
 
 use super::layer::{Layer, LayerError, StoredPart, ZoneKind};
@@ -119,7 +119,8 @@ impl Layers {
         for layer in &asked {
             for zone in &layer.zones {
                 let near = zone.bounds.is_some_and(|bounds| {
-                    (bounds.min().x..=bounds.max().x).contains(&at.x) && (bounds.min().y..=bounds.max().y).contains(&at.y)
+                    (bounds.min().x..=bounds.max().x).contains(&at.x)
+                        && (bounds.min().y..=bounds.max().y).contains(&at.y)
                 });
                 if near && zone.shape.coordinate_position(&at) != CoordPos::Outside {
                     hits.push(ZoneHit {

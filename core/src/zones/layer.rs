@@ -194,9 +194,8 @@ impl Zone {
         polygons: &Rings,
         raw: Option<Rings>,
     ) -> Self {
-        let ring = |points: &Vec<[f64; 2]>| {
-            LineString::new(points.iter().map(|[x, y]| Coord { x: *x, y: *y }).collect())
-        };
+        let ring =
+            |points: &Vec<[f64; 2]>| LineString::new(points.iter().map(|[x, y]| Coord { x: *x, y: *y }).collect());
         let polygon = |rings: &Vec<Vec<[f64; 2]>>| {
             let mut rings = rings.iter().map(ring);
             Some(Polygon::new(rings.next()?, rings.collect()))

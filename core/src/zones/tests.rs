@@ -16,7 +16,9 @@ fn head(kind: ZoneKind) -> LayerHead {
         version: "2020".to_owned(),
         kind,
         datum: Datum::Wgs84,
-        document: DocumentRef { number: "川府函〔2020〕1号".to_owned(), dated: Some(day("2020-03-01")), file: None },
+        document: DocumentRef {
+            number: "川府函〔2020〕1号".to_owned(), dated: Some(day("2020-03-01")), file: None
+        },
         established_on: Some(day("2020-03-01")),
     }
 }
@@ -51,7 +53,8 @@ fn stored(layer: &Layer) -> Vec<ReferenceEntry> {
 
 #[test]
 fn a_point_is_inside_outside_or_nobody_can_tell() {
-    let layer = codes(&head(ZoneKind::DrinkingWater1), vec![square("化成水库", 106.70, 31.80, 0.02)], &[], &[]).unwrap();
+    let layer =
+        codes(&head(ZoneKind::DrinkingWater1), vec![square("化成水库", 106.70, 31.80, 0.02)], &[], &[]).unwrap();
     let (layers, errors) = Layers::from_entries(&stored(&layer));
     assert!(errors.is_empty());
     let point = |lon, lat| GeoPoint::new(lon, lat).ok();
@@ -69,7 +72,8 @@ fn a_point_is_inside_outside_or_nobody_can_tell() {
 
 #[test]
 fn broken_polygons_are_refused_with_the_zone_and_what_to_do() {
-    let zone = |ring: Vec<[f64; 2]>| RawZone { name: "甲".to_owned(), polygons: vec![vec![ring]], ..RawZone::default() };
+    let zone =
+        |ring: Vec<[f64; 2]>| RawZone { name: "甲".to_owned(), polygons: vec![vec![ring]], ..RawZone::default() };
     let (a, b, c, d) = ([106.7, 31.8], [106.8, 31.9], [106.8, 31.8], [106.7, 31.9]);
     let head = head(ZoneKind::NatureReserve);
     codes(&head, vec![zone(vec![a, b, c, d, a])], &[], &[("self_intersection", true)]);
@@ -95,7 +99,8 @@ fn a_declared_gcj_layer_is_converted_with_the_raw_kept_and_an_undeclared_one_is_
             let (lon, lat) = GeoPoint::new(*lon, *lat).unwrap().shown_in(Datum::Gcj02);
             [lon, lat]
         };
-        let polygons = zone.polygons.iter().map(|rings| rings.iter().map(|ring| ring.iter().map(shown).collect()).collect());
+        let polygons =
+            zone.polygons.iter().map(|rings| rings.iter().map(|ring| ring.iter().map(shown).collect()).collect());
         RawZone { polygons: polygons.collect(), ..zone }
     };
     let truth = square("化成水库", 106.70, 31.80, 0.02);
@@ -117,7 +122,8 @@ fn parts_are_joined_and_the_newest_complete_version_holds() {
             let ring = &mut zone.polygons[0][0];
             // Points along the first side, so that a zone is a few kilobytes.
             let (from, to) = (ring[0], ring[1]);
-            let side: Vec<[f64; 2]> = (1..200).map(|step| [from[0] + (to[0] - from[0]) * f64::from(step) / 200.0, from[1]]).collect();
+            let side: Vec<[f64; 2]> =
+                (1..200).map(|step| [from[0] + (to[0] - from[0]) * f64::from(step) / 200.0, from[1]]).collect();
             ring.splice(1..1, side);
             zone
         });

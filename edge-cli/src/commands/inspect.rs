@@ -82,9 +82,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &InspectArgs) -> Result<Outcome> 
     let dictionaries = ctx.dictionaries()?;
     let results =
         args.result.iter().map(|text| sample::measurement(&dictionaries, text)).collect::<Result<Vec<_>>>()?;
-    let discharge = Said::read(args.discharge.as_ref(), |text| {
-        dictionaries.code("--discharge", "discharge_state", text)
-    })?;
+    let discharge =
+        Said::read(args.discharge.as_ref(), |text| dictionaries.code("--discharge", "discharge_state", text))?;
     let sign = one_code(&dictionaries, "--sign", "sign_state", args.sign.as_deref())?;
     let problems = all_codes(&dictionaries, "--problem", "problem", &args.problem)?;
     let terms = dictionaries.terms().clone();
@@ -148,10 +147,14 @@ impl Context<'_> {
             .map(|document| document.entries().iter().filter_map(|entry| entry.parse().ok()).collect())
             .unwrap_or_default();
         let closing = entries.iter().rev().find_map(|entry| match &entry.decision {
-            Decision::Classify(classify) if classify.step == "decide" => Some(matches!(classify.classification.as_str(), "ban" | "merge")),
+            Decision::Classify(classify) if classify.step == "decide" => {
+                Some(matches!(classify.classification.as_str(), "ban" | "merge"))
+            }
             _ => None,
         });
-        let accepted = entries.iter().any(|entry| matches!(&entry.decision, Decision::Accept(accept) if accept.level == "city" && accept.passed));
+        let accepted = entries.iter().any(
+            |entry| matches!(&entry.decision, Decision::Accept(accept) if accept.level == "city" && accept.passed),
+        );
         Ok(closing == Some(true) && accepted)
     }
 }

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use outlet_core::doc::Document;
+use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::ids::{DocKind, OutletId, PublicKey};
 use outlet_core::ledger::{Author, History, OutletInput, Reference, project};
 use outlet_core::rules::{Outcome as Told, Report, RuleSet, Subject, suggest};
-use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::time::Day;
 use outlet_core::zones::Layers;
 use serde::Serialize;
@@ -60,7 +60,13 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SuggestArgs) -> Result<Outcome> 
     let roster = ctx.workspace()?.roster();
     let authors = |key: &PublicKey| {
         let membership = roster.as_ref()?.membership(key)?;
-        Some(Author::of(membership))
+        Some(Author {
+            person: membership.person,
+            name: membership.name.clone(),
+            role: membership.role,
+            level: membership.level,
+            witnessed: false,
+        })
     };
     let history = |document: &Document| History::of(&document.history());
     let row = project(
@@ -87,7 +93,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SuggestArgs) -> Result<Outcome> 
     for told in &report.outcomes {
         let line = match told {
             Told::Suggested { rule, why, bases, zones, pre_existing, .. } => {
-                let bases: Vec<String> = bases.iter().map(|basis| format!("{}{}", basis.document, basis.article)).collect();
+                let bases: Vec<String> =
+                    bases.iter().map(|basis| format!("{}{}", basis.document, basis.article)).collect();
                 let layers: Vec<String> = zones.iter().map(|hit| format!("{} {}", hit.layer, hit.version)).collect();
                 let older = if *pre_existing == Some(true) { "; older than the zone" } else { "" };
                 format!("{rule}: {why} [{}] {}{older}", bases.join("; "), layers.join(", "))

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use outlet_core::doc::facts;
-use outlet_core::store::Store as _;
 use outlet_core::domain::field::FieldEntry;
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::geo::GeoPoint;
 use outlet_core::ids::{DocKey, DocKind, OutletId};
+use outlet_core::store::Store as _;
 use outlet_core::time::Day;
 use outlet_core::worklist::assigned;
 use serde::Serialize;
@@ -74,7 +74,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &TasksArgs) -> Result<Outcome> {
             continue;
         }
         let point = row.as_ref().and_then(crate::workspace::Row::point);
-        let distance_m = near.zip(point).map(|(here, there): (GeoPoint, GeoPoint)| (here.distance_m(there) * 10.0).round() / 10.0);
+        let distance_m =
+            near.zip(point).map(|(here, there): (GeoPoint, GeoPoint)| (here.distance_m(there) * 10.0).round() / 10.0);
         lines.push(Line {
             id: task.outlet,
             here: row.is_some(),
@@ -108,7 +109,13 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &TasksArgs) -> Result<Outcome> {
         let name = line.name.as_deref().or(line.temporary_number.as_deref()).unwrap_or("-");
         let due = line.due.map_or_else(String::new, |due| format!("  until {due}"));
         let place = line.township.as_deref().unwrap_or("-");
-        let state = if !line.here { "  not received yet: outlet sync" } else if line.done { "  done" } else { "" };
+        let state = if !line.here {
+            "  not received yet: outlet sync"
+        } else if line.done {
+            "  done"
+        } else {
+            ""
+        };
         ctx.ui.line(format!("{distance}{}  {}  {name}  {place}{due}{state}", line.id, line.task))?;
     }
     ctx.ui.status(format!("{} of {total} tasks shown.", lines.len()));

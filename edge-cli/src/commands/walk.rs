@@ -127,6 +127,9 @@ fn unknown_reach(ctx: &mut Context<'_>, reach: &str) -> Result<Option<Warning>> 
     });
     let known = scope.is_none_or(|text| text.contains(&format!("\"{reach}\"")));
     Ok((!known).then(|| {
-        Warning::new("reach_unknown", format!("{reach} is no reach in scope: the walk is kept, but counts outside the scope."))
+        Warning::new(
+            "reach_unknown",
+            format!("{reach} is no reach in scope: the walk is kept, but counts outside the scope."),
+        )
     }))
 }

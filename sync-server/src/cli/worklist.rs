@@ -42,9 +42,9 @@ pub enum ImportCommand {
         /// Check only, as `preview` does.
         #[arg(long)]
         dry_run: bool,
-        /// Login of whoever imports, as recorded in every record.
-        #[arg(long = "as", value_name = "LOGIN", default_value = "administrator")]
-        by: String,
+        /// Account of whoever imports, as recorded in every record [default: whoever runs this command].
+        #[arg(long = "as", value_name = "LOGIN")]
+        by: Option<String>,
     },
     /// What was imported.
     #[command(
@@ -64,9 +64,9 @@ pub enum MappingCommand {
     Save {
         /// TOML file.
         file: PathBuf,
-        /// Login of whoever saves it.
-        #[arg(long = "as", value_name = "LOGIN", default_value = "administrator")]
-        by: String,
+        /// Account of whoever saves it [default: whoever runs this command].
+        #[arg(long = "as", value_name = "LOGIN")]
+        by: Option<String>,
     },
     /// Names of the saved mappings.
     #[command(after_help = "Example:\n  outlet-server import mapping list --data /srv/outlets")]
@@ -149,9 +149,9 @@ pub struct SelectionArgs {
     /// What is to be done.
     #[arg(long, value_enum, default_value = "survey")]
     pub task: TaskArg,
-    /// Login of whoever decides it.
-    #[arg(long = "as", value_name = "LOGIN", default_value = "administrator")]
-    pub by: String,
+    /// Account of whoever decides it [default: whoever runs this command].
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub by: Option<String>,
 }
 
 /// `assign to`.

@@ -67,9 +67,9 @@ pub struct ZonesImportArgs {
     /// Check only.
     #[arg(long)]
     pub dry_run: bool,
-    /// Login of whoever imports.
-    #[arg(long = "as", value_name = "LOGIN", default_value = "administrator")]
-    pub by: String,
+    /// Account of whoever imports [default: whoever runs this command].
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub by: Option<String>,
 }
 
 fn zone_kind(text: &str) -> Result<ZoneKind, String> {

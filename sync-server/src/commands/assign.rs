@@ -66,6 +66,7 @@ struct Template {
 }
 
 fn write(engine: &Engine, selection: &SelectionArgs, rows: &[LedgerRow], template: &Template, ui: &mut Ui) -> Outcome {
+    let by = super::who(engine, selection.by.as_deref(), outlet_core::identity::Role::Supervisor)?;
     let mut by_county: BTreeMap<Collection, Vec<OutletId>> = BTreeMap::new();
     for row in rows {
         by_county.entry(row.collection).or_default().push(row.id);
@@ -82,7 +83,7 @@ fn write(engine: &Engine, selection: &SelectionArgs, rows: &[LedgerRow], templat
                 task: selection.task.code().to_owned(),
                 due: template.due,
                 note: template.note.clone(),
-                by: selection.by.clone(),
+                by: by.clone(),
                 at,
             })
         }));
@@ -216,7 +217,10 @@ fn list(engine: &Engine, ui: &mut Ui) -> Outcome {
                 load.overdue.to_string(),
             ]
         };
-        ui::table(&["person", "task", "assigned", "open", "next due", "overdue"], &loads.iter().map(row).collect::<Vec<_>>())
+        ui::table(
+            &["person", "task", "assigned", "open", "next due", "overdue"],
+            &loads.iter().map(row).collect::<Vec<_>>(),
+        )
     })?;
     Ok(Exit::Ok)
 }

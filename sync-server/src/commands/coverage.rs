@@ -59,8 +59,7 @@ fn walks(engine: &Engine, ui: &mut Ui) -> Outcome {
                 line.last_on.map(|day| day.to_string()).unwrap_or_default(),
             ]
         };
-        let head =
-            ["river", "reach", "bank", "in scope", "walked", "share", "walks", "nothing found", "found", "last"];
+        let head = ["river", "reach", "bank", "in scope", "walked", "share", "walks", "nothing found", "found", "last"];
         ui::table(&head, &lines.iter().map(line).collect::<Vec<_>>())
     })?;
     Ok(Exit::Ok)
@@ -134,7 +133,10 @@ fn due_list(engine: &Engine, today: Day, ahead: i64, overdue: bool, ui: &mut Ui)
                 line.name.clone().unwrap_or_default(),
             ]
         };
-        ui::table(&["outlet", "what", "due", "state", "days", "last", "name"], &lines.iter().map(line).collect::<Vec<_>>())
+        ui::table(
+            &["outlet", "what", "due", "state", "days", "last", "name"],
+            &lines.iter().map(line).collect::<Vec<_>>(),
+        )
     })?;
     Ok(Exit::Ok)
 }

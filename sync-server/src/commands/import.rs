@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use outlet_core::identity::Role;
 use outlet_core::import::{Mapping, suggest};
 use serde::Serialize;
 
@@ -28,7 +29,8 @@ pub(super) fn import(command: &ImportCommand, engine: &Engine, ui: &mut Ui) -> O
             if *dry_run {
                 return preview(engine, file, &mapping, ui);
             }
-            run(engine, (file, &mapping), *skip_bad, by, ui)
+            let by = super::who(engine, by.as_deref(), Role::Admin)?;
+            run(engine, (file, &mapping), *skip_bad, &by, ui)
         }
         ImportCommand::List => list(engine, ui),
         ImportCommand::Mapping(command) => mapping(command, engine, ui),
@@ -108,7 +110,10 @@ fn preview(engine: &Engine, file: &Path, mapping: &Mapping, ui: &mut Ui) -> Outc
 fn report(checked: &Checked) -> String {
     let mut lines = checked.notes.clone();
     let Checked { rows, good, bad, known, .. } = checked;
-    lines.push(format!("list {}: {rows} rows, {good} good ({known} of them are there already), {bad} bad", checked.list));
+    lines.push(format!(
+        "list {}: {rows} rows, {good} good ({known} of them are there already), {bad} bad",
+        checked.list
+    ));
     if !checked.unused.is_empty() {
         lines.push(format!("columns not used: {}", checked.unused.join(", ")));
     }
@@ -220,12 +225,13 @@ fn mapping(command: &MappingCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
         MappingCommand::Save { file, by } => {
             let text = std::fs::read_to_string(file).context(format_args!("reading {}", file.display()))?;
             let mapping = parse(&text, &file.display().to_string())?;
+            let by = super::who(engine, by.as_deref(), Role::Admin)?;
             let now = engine.folder.now();
             engine.database().write::<_, DbError>(|tx| {
-                imports::save_mapping(tx, &mapping.name, &text, by, now)?;
-                meta::audit(tx, now, by, "import_mapping", &mapping.name)
+                imports::save_mapping(tx, &mapping.name, &text, &by, now)?;
+                meta::audit(tx, now, &by, "import_mapping", &mapping.name)
             })?;
-            let saved = Saved { name: mapping.name, saved_by: by.clone(), saved_at: now.to_string() };
+            let saved = Saved { name: mapping.name, saved_by: by, saved_at: now.to_string() };
             ui.show(&saved, |saved| format!("saved: mapping {}", saved.name))?;
         }
         MappingCommand::List => {

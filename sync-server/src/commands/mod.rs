@@ -33,6 +33,8 @@ mod serve;
 mod tests;
 mod ticket;
 mod token;
+#[cfg(test)]
+mod worklist_tests;
 mod zones;
 
 type Outcome = Result<Exit, CommandError>;
@@ -137,4 +139,17 @@ fn find(engine: &Engine, text: &str) -> Result<outlet_core::ids::DocKey, Command
                 .hint(format!("give more of the id: {}", shown.join(", ")))
         }
     })
+}
+
+/// Who acts, for the record: an account with at least this role, or whoever runs the command and
+/// so holds the data folder.
+fn who(engine: &Engine, login: Option<&str>, least: outlet_core::identity::Role) -> Result<String, CommandError> {
+    let Some(login) = login else { return Ok("command line".to_owned()) };
+    let account =
+        engine.database().read::<_, crate::accounts::AccountError>(|tx| crate::accounts::usable(tx, login))?;
+    if account.role < least {
+        return Err(CommandError::user(format!("the account {login:?} is that of a {}", account.title()))
+            .hint(format!("this takes the role {least:?}: name another account with --as")));
+    }
+    Ok(account.login)
 }

@@ -55,7 +55,8 @@ fn party(row: &LedgerRow) -> Option<String> {
 }
 
 fn counted(row: &LedgerRow) -> bool {
-    let gone = matches!(row.state, LifeCycle::NotAnOutlet | LifeCycle::Duplicate | LifeCycle::Moved | LifeCycle::Closed);
+    let gone =
+        matches!(row.state, LifeCycle::NotAnOutlet | LifeCycle::Duplicate | LifeCycle::Moved | LifeCycle::Closed);
     let industrial = ["industrial_mining", "industrial_enterprise", "mine", "tailings"];
     !gone && row.outlet_type.as_deref().is_some_and(|code| industrial.contains(&code))
 }

@@ -22,27 +22,27 @@ impl Write for Buffer {
     }
 }
 
-struct Ran {
-    code: u8,
-    out: String,
-    err: String,
+pub(super) struct Ran {
+    pub(super) code: u8,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl Ran {
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{}", self.err);
         serde_json::from_str(&self.out).unwrap()
     }
 
     #[track_caller]
-    fn fails(&self, code: u8, message: &str, hint: &str) {
+    pub(super) fn fails(&self, code: u8, message: &str, hint: &str) {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{}", self.err);
         assert!(self.err.contains(message) && self.err.contains(&format!("hint: {hint}")), "{}", self.err);
     }
 }
 
-fn run(kit: &Kit, args: &[&str]) -> Ran {
+pub(super) fn run(kit: &Kit, args: &[&str]) -> Ran {
     let (out, err) = (Buffer::default(), Buffer::default());
     let env = crate::Env {
         vars: [("OUTLET_SERVER_DATA".to_owned(), kit.place.path().display().to_string())].into(),

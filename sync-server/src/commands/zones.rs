@@ -54,6 +54,7 @@ struct Loaded {
 }
 
 fn load(args: &ZonesImportArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
+    let by = super::who(engine, args.by.as_deref(), outlet_core::identity::Role::Admin)?;
     let raw = read(&args.file, args.encoding.as_deref())?;
     let head = LayerHead {
         name: args.name.clone(),
@@ -88,7 +89,7 @@ fn load(args: &ZonesImportArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
                 engine.write_reference(key, &[ReferenceEntry::DataSet(set)])?;
             }
             let detail = format!("{} {} ({} zones)", layer.name, layer.version, layer.zones.len());
-            engine.database().write::<_, DbError>(|tx| meta::audit(tx, at, &args.by, "zone_layer", &detail))?;
+            engine.database().write::<_, DbError>(|tx| meta::audit(tx, at, &by, "zone_layer", &detail))?;
             loaded.stored = true;
         }
     }
@@ -102,7 +103,13 @@ fn load(args: &ZonesImportArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
             })
             .collect();
         let state = if loaded.stored { "stored" } else { "not stored" };
-        lines.push(format!("{state}: {} {}, {} zones of {}", loaded.name, loaded.version, loaded.zones, loaded.kind.label()));
+        lines.push(format!(
+            "{state}: {} {}, {} zones of {}",
+            loaded.name,
+            loaded.version,
+            loaded.zones,
+            loaded.kind.label()
+        ));
         lines.join("\n")
     })?;
     if layer.is_none() {
@@ -210,7 +217,10 @@ fn outlets(engine: &Engine, kinds: &[ZoneKind], ui: &mut Ui) -> Outcome {
     let kinds = if kinds.is_empty() { &PROTECTED[..] } else { kinds };
     let mut found = InZones { missing: Vec::new(), without_position: 0, sources: Vec::new() };
     found.missing.extend(
-        kinds.iter().filter(|kind| !layers.all().iter().any(|layer| layer.kind == **kind)).map(|kind| kind.code().to_owned()),
+        kinds
+            .iter()
+            .filter(|kind| !layers.all().iter().any(|layer| layer.kind == **kind))
+            .map(|kind| kind.code().to_owned()),
     );
     let mut sources: BTreeMap<(ZoneKind, String), Source> = BTreeMap::new();
     for row in report::current_rows(engine)?.into_iter().filter(is_outlet) {
@@ -230,14 +240,25 @@ fn outlets(engine: &Engine, kinds: &[ZoneKind], ui: &mut Ui) -> Outcome {
             lines.push(format!("unknown: {} outlets have no position", found.without_position));
         }
         for source in &found.sources {
-            lines.push(format!("{} ({}): closed {} of {}", source.source, source.kind.label(), source.closed, source.of));
+            lines.push(format!(
+                "{} ({}): closed {} of {}",
+                source.source,
+                source.kind.label(),
+                source.closed,
+                source.of
+            ));
             lines.extend(source.outlets.iter().map(|outlet| {
                 let older = match outlet.pre_existing {
                     Some(true) => "older than the zone",
                     Some(false) => "younger than the zone",
                     None => "age not known",
                 };
-                format!("  {}  {}  {}  {older}", outlet.outlet.id, outlet.name.as_deref().unwrap_or("-"), word(&outlet.state))
+                format!(
+                    "  {}  {}  {}  {older}",
+                    outlet.outlet.id,
+                    outlet.name.as_deref().unwrap_or("-"),
+                    word(&outlet.state)
+                )
             }));
         }
         lines.join("\n")

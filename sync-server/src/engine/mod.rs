@@ -23,10 +23,10 @@ use crate::metrics::Metrics;
 use crate::photos::Photos;
 
 mod authored;
+mod bulk;
 mod decide;
 #[cfg(test)]
 mod decide_tests;
-mod bulk;
 mod names;
 mod policy;
 pub(crate) mod projector;

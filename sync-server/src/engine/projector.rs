@@ -230,7 +230,11 @@ fn to_row(outlet: &Outlet, roster: &Roster, reference: &Reference) -> Row {
 pub(crate) fn outlets(connection: &Connection) -> Result<Vec<DocKey>, DbError> {
     let mut all = Vec::new();
     for collection in feed::collections(connection)? {
-        all.extend(records::keys(connection, collection)?.into_iter().filter(|key| key.kind == DocKind::Field && !key.id.is_walk_log()));
+        all.extend(
+            records::keys(connection, collection)?
+                .into_iter()
+                .filter(|key| key.kind == DocKind::Field && !key.id.is_walk_log()),
+        );
     }
     Ok(all)
 }

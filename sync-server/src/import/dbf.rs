@@ -110,13 +110,15 @@ pub(crate) fn polygons(path: &Path, encoding: Option<&str>) -> Result<Vec<outlet
     let mut zones = Vec::new();
     for (number, found) in (1..).zip(reader.iter_shapes_and_records()) {
         let (shape, record) = found.map_err(|error| ReadError::form(path, format!("feature {number}: {error}")))?;
-        let text = |names: &[&str]| {
-            names.iter().find_map(|name| record.get(name).and_then(|value| cell(value).text()))
-        };
+        let text = |names: &[&str]| names.iter().find_map(|name| record.get(name).and_then(|value| cell(value).text()));
         let rings: Option<Vec<(bool, Vec<[f64; 2]>)>> = match &shape {
             Shape::Polygon(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
-            Shape::PolygonM(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
-            Shape::PolygonZ(polygon) => Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect()),
+            Shape::PolygonM(polygon) => {
+                Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect())
+            }
+            Shape::PolygonZ(polygon) => {
+                Some(polygon.rings().iter().map(|ring| ring_of(ring, |p| [p.x, p.y])).collect())
+            }
             _ => None,
         };
         let since = text(&["PFSJ", "批复时间", "划定时间", "SINCE"]);

@@ -11,9 +11,9 @@ mod dbf;
 mod geojson;
 mod run;
 mod sheet;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::Path;
 
@@ -147,7 +147,10 @@ impl<'a, 's> Table<'a, 's> {
         }
         if self.seen <= self.options.skip_rows + self.options.header_rows.max(1) {
             if row.cells.iter().any(|cell| matches!(cell, Cell::Error(_))) {
-                return Err(ReadError::form(self.path, "its header is no text in this encoding: name another in the mapping (encoding = \"gbk\")"));
+                return Err(ReadError::form(
+                    self.path,
+                    "its header is no text in this encoding: name another in the mapping (encoding = \"gbk\")",
+                ));
             }
             self.add_header(&row);
             if self.seen == self.options.skip_rows + self.options.header_rows.max(1) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use outlet_core::import::{Converted, Converter, Mapping, MappingError, Origin, Places, RowProblem};
 use outlet_core::ids::{BlobHash, DocKey, OutletId};
+use outlet_core::import::{Converted, Converter, Mapping, MappingError, Origin, Places, RowProblem};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -154,12 +154,8 @@ pub struct DoneImport {
 /// When the file or the mapping cannot be used at all; what is wrong with rows is in the answer.
 pub fn check(engine: &Engine, job: &Job<'_>) -> Result<Checked, ImportError> {
     let hash = hash(job.path)?;
-    let mut checked = Checked {
-        list: job.mapping.list().to_owned(),
-        file: hash.to_string(),
-        hash: Some(hash),
-        ..Checked::default()
-    };
+    let mut checked =
+        Checked { list: job.mapping.list().to_owned(), file: hash.to_string(), hash: Some(hash), ..Checked::default() };
     let mut keys: Vec<DocKey> = Vec::with_capacity(CHUNK);
     walk(job, |event| {
         match event {

@@ -22,7 +22,8 @@ lon = "经度"
 lat = "纬度"
 datum = "wgs84"
 "#;
-const CSV: &str = "编号,名称,乡镇,水量,经度,纬度\n1,东兴口,东城街道,12,106.769,31.851\n2,西门口,东城街道,,106.770,31.852\n";
+const CSV: &str =
+    "编号,名称,乡镇,水量,经度,纬度\n1,东兴口,东城街道,12,106.769,31.851\n2,西门口,东城街道,,106.770,31.852\n";
 
 struct Place(tempfile::TempDir);
 
@@ -181,7 +182,8 @@ fn an_import_makes_each_record_once_however_often_it_runs() {
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| row["state"] == "suspected" && row["source_list"] == "疑似"), "{rows:?}");
     assert_eq!(rows.iter().filter(|row| row["source_id"] == "1" && row["township"] == "东城街道").count(), 1);
-    let import = kit.engine.database().read::<_, crate::db::DbError>(|tx| crate::db::imports::all(tx)).unwrap().remove(0);
+    let import =
+        kit.engine.database().read::<_, crate::db::DbError>(|tx| crate::db::imports::all(tx)).unwrap().remove(0);
     assert_eq!((import.done, import.rows, import.created, import.by.as_str()), (true, 2, 2, "wang"));
     assert_eq!(kit.engine.rebuild_ledger().unwrap(), 2, "a rebuild knows them too");
 }
