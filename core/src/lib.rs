@@ -9,6 +9,7 @@
 
 pub mod admission;
 pub mod bundle;
+pub mod consent;
 pub mod doc;
 pub mod domain;
 pub mod duplicate;
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod import;
 pub mod ledger;
 pub mod media;
+pub mod public;
 pub mod rules;
 pub mod store;
 pub mod sync;

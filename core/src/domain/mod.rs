@@ -2,6 +2,7 @@
 //! documents, no storage, no clock.
 
 pub mod answer;
+pub mod block;
 pub mod case;
 pub mod code;
 pub mod dictionary;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::field::DocumentRef;
-use crate::ids::{Collection, OutletId, PersonId};
+use crate::ids::{Collection, Epoch, OutletId, PersonId, PublicKey};
 use crate::time::{Day, Timestamp};
 
 /// One entry of a reference document. The JSON tag is `type`.
@@ -20,6 +20,8 @@ pub enum ReferenceEntry {
     Notice(Notice),
     /// Records handed to a person to visit, or taken back.
     Assignment(Assignment),
+    /// A block of official codes granted to one server.
+    CodeBlock(CodeBlock),
 }
 
 /// A data set as loaded.
@@ -97,6 +99,33 @@ pub struct Assignment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Who assigned them: login or name.
+    pub by: String,
+    /// Clock when written.
+    pub at: Timestamp,
+}
+
+/// A block of national codes (号段) that the platform granted: all serials of a county from one
+/// number to another. One server holds it, in one life of its database: the newest entry of an id
+/// stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeBlock {
+    /// Name of the block.
+    pub id: String,
+    /// Basin letters.
+    pub basin: String,
+    /// GB/T 2260 code of the county.
+    pub county: u32,
+    /// First serial.
+    pub from: u16,
+    /// Last serial.
+    pub to: u16,
+    /// The paper that grants it.
+    pub document: DocumentRef,
+    /// Key of the server that may assign from it.
+    pub holder: PublicKey,
+    /// Life of that server's database: a restored copy has another one and may not assign.
+    pub epoch: Epoch,
+    /// Who recorded it.
     pub by: String,
     /// Clock when written.
     pub at: Timestamp,

@@ -94,7 +94,7 @@ impl Reference {
                 },
                 ReferenceEntry::DataSet(_) | ReferenceEntry::Notice(_) => {}
                 // Assignments, layers and schedules say nothing about a row.
-                ReferenceEntry::DataSet(_) | ReferenceEntry::Assignment(_) => {}
+                ReferenceEntry::DataSet(_) | ReferenceEntry::Assignment(_) | ReferenceEntry::CodeBlock(_) => {}
             }
         }
         (reference, errors)

@@ -250,6 +250,9 @@ pub struct LedgerRow {
     pub moved_to: Option<DocKey>,
     /// Enforcement lead: last step.
     pub enforcement: Option<String>,
+    /// Newest consent or registration on paper (设置审批/登记).
+    #[serde(default)]
+    pub consent: Option<crate::consent::ConsentColumn>,
     /// Reason of the state (非排口, 三级排查).
     #[serde(default)]
     pub state_reason: Option<String>,
@@ -411,6 +414,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         duplicate_of: standing_duplicate,
         moved_to: standing_moved,
         enforcement: enforcement(view),
+        consent: super::upkeep::consent(view),
         state_reason: super::upkeep::state_reason(view),
         inspected_on: upkeep.routine,
         supervised_on: upkeep.supervisory,

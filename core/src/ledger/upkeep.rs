@@ -2,16 +2,38 @@
 //! supervisory sampling, and what a bad one proposes (lifecycle.md T17).
 
 use super::view::View;
+use crate::consent::ConsentColumn;
 use crate::domain::case::Decision;
 use crate::domain::field::{FieldEntry, Imported, Inspection, fact};
 use crate::ids::EntryId;
 use crate::time::Day;
 
-/// The list that the record was imported from.
+/// The list that the record was imported from. What was added to a record later, such as a report
+/// of the public, is not where it came from.
 pub(crate) fn source<'r>(view: &View<'_, 'r>) -> Option<&'r Imported> {
-    view.known.field.iter().find_map(|item| match &item.value {
+    let first = view.known.field.first()?.origin.change;
+    view.known.field.iter().take_while(|item| item.origin.change == first).find_map(|item| match &item.value {
         FieldEntry::Imported(imported) => Some(imported),
         _ => None,
+    })
+}
+
+/// The newest consent or registration: by its date, then as it was written.
+pub(crate) fn consent(view: &View<'_, '_>) -> Option<ConsentColumn> {
+    let consents = view.known.field.iter().filter_map(|item| match &item.value {
+        FieldEntry::Consent(consent) => Some(consent),
+        _ => None,
+    });
+    let newest = consents.max_by_key(|consent| consent.on)?;
+    Some(ConsentColumn {
+        regime: newest.regime.clone(),
+        kind: newest.kind.clone(),
+        authority: newest.authority.clone(),
+        number: newest.number.clone(),
+        on: newest.on,
+        volume_m3_per_day: newest.volume_m3_per_day,
+        first_used_on: newest.first_used_on,
+        has_file: newest.file.is_some(),
     })
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 pub mod accounts;
+pub mod codes;
 pub mod devices;
 pub mod feed;
 pub mod files;
@@ -23,6 +24,8 @@ pub mod meta;
 pub mod records;
 pub mod sessions;
 pub mod tokens;
+    include_str!("../../migrations/sqlite/0004_console.sql"),
+    include_str!("../../migrations/sqlite/0005_lists.sql"),
 
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";
@@ -35,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_tokens.sql"),
     include_str!("../../migrations/sqlite/0006_desk.sql"),
     include_str!("../../migrations/sqlite/0004_imports.sql"),
+    include_str!("../../migrations/sqlite/0004_lists.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

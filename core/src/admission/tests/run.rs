@@ -111,7 +111,7 @@ fn role_level_and_collection() {
     for (byte, kind, expected) in [
         (VIEWER, DocKind::Field, "right"),
         (CITY, DocKind::Field, "admitted"),
-        (SERVER, DocKind::Field, "not_a_member"),
+        (SERVER, DocKind::Field, "not_imported"),
         (CITY, DocKind::Reference, "right"),
         (ADMIN, DocKind::Reference, "admitted"),
         (SERVER, DocKind::Reference, "admitted"),
@@ -120,6 +120,13 @@ fn role_level_and_collection() {
         let change = write(&mut document, byte, &[note("a")]);
         assert_eq!(code(&sign(byte, kind, &[&change])), expected, "{byte} {kind}");
     }
+    let imported = r#"{"type":"imported","list":"遥感","source_id":"1","line":2,"file":"FILE","by":"wang","at":0}"#;
+    let imported = imported.replace("FILE", &"0".repeat(64));
+    let mut document = Document::new(DocKind::Field);
+    let row = write(&mut document, SERVER, &[imported, note("a")]);
+    assert_eq!(code(&sign(SERVER, DocKind::Field, &[&row])), "admitted", "the row of a list that it names");
+    let more = write(&mut document, SERVER, &[note("b")]);
+    assert_eq!(code(&sign(SERVER, DocKind::Field, &[&row, &more])), "not_imported", "every change names it");
     let mut document = Document::new(DocKind::Field);
     let change = write(&mut document, INSPECTOR, &[note("a")]);
     let mut misplaced = sign(INSPECTOR, DocKind::Field, &[&change]);
