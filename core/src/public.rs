@@ -34,7 +34,22 @@ fn party(row: &LedgerRow) -> Option<String> {
     if party.government_fallback || party.uscc.is_some() || party.permit_number.is_some() {
         return Some(party.name.clone());
     }
-    let organisation = ["公司", "厂", "局", "政府", "委员会", "管委会", "办事处", "合作社", "中心", "医院", "学校", "集团", "站", "所"];
+    let organisation = [
+        "公司",
+        "厂",
+        "局",
+        "政府",
+        "委员会",
+        "管委会",
+        "办事处",
+        "合作社",
+        "中心",
+        "医院",
+        "学校",
+        "集团",
+        "站",
+        "所",
+    ];
     let is_one = organisation.iter().any(|word| party.name.ends_with(word));
     Some(if is_one { party.name.clone() } else { "个人（不公开）".to_owned() })
 }
@@ -43,7 +58,8 @@ fn party(row: &LedgerRow) -> Option<String> {
 /// 整治类型, 整治措施, 整治成效. Proposals are not decisions and are not shown.
 #[must_use]
 pub fn six_items(row: &LedgerRow, dictionaries: &Dictionaries) -> [Line; 6] {
-    let class = row.classification.as_deref().map(|code| dictionaries.label("classification", code, Lang::Zh).to_owned());
+    let class =
+        row.classification.as_deref().map(|code| dictionaries.label("classification", code, Lang::Zh).to_owned());
     let measures: Vec<&str> = row.measures.iter().map(|code| dictionaries.label("measure", code, Lang::Zh)).collect();
     let traced = match row.traced_on {
         Some(_) => "已完成溯源",
@@ -72,7 +88,11 @@ pub fn six_items(row: &LedgerRow, dictionaries: &Dictionaries) -> [Line; 6] {
 /// The text of a sign (标识牌) from the ledger, so that sign and ledger agree; and what is missing
 /// before one can be made.
 #[must_use]
-pub fn sign_text(row: &LedgerRow, dictionaries: &Dictionaries, hotline: Option<&str>) -> (Vec<Line>, Vec<&'static str>) {
+pub fn sign_text(
+    row: &LedgerRow,
+    dictionaries: &Dictionaries,
+    hotline: Option<&str>,
+) -> (Vec<Line>, Vec<&'static str>) {
     let lines = vec![
         line("排污口名称", row.name.clone()),
         line("排污口编码", row.national_code.clone().or_else(|| row.provincial_code.clone())),

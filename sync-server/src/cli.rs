@@ -22,6 +22,7 @@ pub use milestones::{
     AssessArgs, DiffArgs, NoticeCommand, NoticeKind, ProgressArgs, ProgressBy, ProgressCommand, ReadingArg, RowsArgs,
     SealArgs, SealCommand, SealWhat,
 };
+pub mod codes;
 pub mod worklist;
 pub mod zones;
 
@@ -177,6 +178,18 @@ pub enum Command {
     /// Suggestions of a class by rules, with legal basis and layer.
     #[command(subcommand)]
     Rules(zones::RulesCommand),
+    /// Official codes: record received ones, assign from granted blocks, find conflicts.
+    #[command(subcommand)]
+    Codes(codes::CodesCommand),
+    /// Signs (标识牌): text, QR code, state.
+    #[command(subcommand)]
+    Signs(codes::SignsCommand),
+    /// Consent to set up an outlet (审核制): who has none, where paper and reality differ.
+    #[command(subcommand)]
+    Consents(codes::ConsentsCommand),
+    /// What the public reported behind the signs' QR codes.
+    #[command(subcommand)]
+    Reports(codes::ReportsCommand),
     /// Routine inspections (日常检查) and supervisory sampling (监督性监测).
     #[command(subcommand)]
     Inspections(worklist::InspectionsCommand),

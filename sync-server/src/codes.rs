@@ -177,8 +177,7 @@ fn plan(engine: &Engine, rows: &[LedgerRow]) -> Result<Vec<(Given, DocumentRef)>
         let (block, serial) = free(engine, &blocks, county, &mut taken)?;
         let code = block.code(serial, &letters).map_err(|error| refused(row, error.to_string()))?;
         let findings = lint(&code, row, &reference.dictionaries);
-        let one =
-            Given { outlet: row.key, code: code.to_string(), block: Some(block.id.clone()), findings };
+        let one = Given { outlet: row.key, code: code.to_string(), block: Some(block.id.clone()), findings };
         given.push((one, block.document.clone()));
     }
     Ok(given)
@@ -203,7 +202,10 @@ fn may_have_one(row: &LedgerRow, dictionaries: &Dictionaries) -> Result<(u32, St
     let county = county.ok_or_else(|| refused(row, "its county is not known"))?;
     let kind = row.outlet_type.as_deref().ok_or_else(|| refused(row, "its type is not determined"))?;
     let letters = letters(kind, dictionaries).ok_or_else(|| {
-        refused(row, format!("no table says the type letters of {kind}: switch them on in the dictionary code_type_letters"))
+        refused(
+            row,
+            format!("no table says the type letters of {kind}: switch them on in the dictionary code_type_letters"),
+        )
     })?;
     Ok((county, letters))
 }
@@ -293,8 +295,7 @@ pub fn record(
             Err(why) => recorded.problems.push(format!("line {}: {why}", one.line)),
             Ok(None) => recorded.known += 1,
             Ok(Some((row, code))) => {
-                let findings =
-                    code.parse().map(|code| lint(&code, row, &reference.dictionaries)).unwrap_or_default();
+                let findings = code.parse().map(|code| lint(&code, row, &reference.dictionaries)).unwrap_or_default();
                 let seen = engine.seen(&row.key)?.ok_or(DecideError::Missing(row.key))?;
                 let decision = Decision::Code(Code {
                     system: system.to_owned(),

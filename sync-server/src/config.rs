@@ -60,6 +60,24 @@ pub struct Map {
     pub base: String,
     /// Who is to be named for it.
     pub attribution: String,
+    /// The page behind a sign's QR code.
+    pub public: Public,
+}
+
+/// The public page and its reports.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Public {
+    /// Address under which the public reaches this server, without `/p/…`; empty = signs carry the
+    /// code alone.
+    pub url: String,
+    /// 监督电话.
+    pub hotline: String,
+    /// Reports that one network address may send in an hour.
+    pub reports_per_hour: u32,
+    /// Reports that are taken in a day from everybody.
+    pub reports_per_day: u64,
+    /// Largest photo.
+    pub photo_bytes: usize,
 }
 
 /// Addresses to listen on.

@@ -15,6 +15,7 @@ pub mod accounts;
 pub mod backup;
 pub mod bundle;
 pub mod cli;
+pub mod codes;
 mod commands;
 pub mod config;
 pub mod db;
@@ -33,6 +34,7 @@ pub mod inventory;
 pub mod photos;
 pub mod replica;
 pub mod report;
+pub mod reports;
 #[cfg(test)]
 mod restore_tests;
 pub mod seals;

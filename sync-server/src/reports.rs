@@ -146,7 +146,8 @@ fn keep_photo(engine: &Engine, bytes: &[u8]) -> Result<BlobHash, ReportError> {
 pub fn find(engine: &Engine, number: &str) -> Result<Report, CommandError> {
     let wanted = number.trim().to_ascii_uppercase();
     engine.database().read::<_, DbError>(|tx| reports::get(tx, &wanted))?.ok_or_else(|| {
-        CommandError::user(format!("there is no report {number:?}")).hint("`outlet-server reports list --all` shows all")
+        CommandError::user(format!("there is no report {number:?}"))
+            .hint("`outlet-server reports list --all` shows all")
     })
 }
 
@@ -156,8 +157,12 @@ pub fn find(engine: &Engine, number: &str) -> Result<Report, CommandError> {
 /// When the database refuses.
 pub fn answer(engine: &Engine, report: &Report, text: &str, reject: bool, by: &str) -> Result<(), CommandError> {
     if report.state == "promoted" && reject {
-        return Err(CommandError::user(format!("report {} was promoted to {}", report.number, report.promoted_to.as_deref().unwrap_or("-")))
-            .hint("answer it without --reject"));
+        return Err(CommandError::user(format!(
+            "report {} was promoted to {}",
+            report.number,
+            report.promoted_to.as_deref().unwrap_or("-")
+        ))
+        .hint("answer it without --reject"));
     }
     let state = match (report.state.as_str(), reject) {
         ("promoted", _) => "promoted",
@@ -179,10 +184,16 @@ fn decide(engine: &Engine, report: &Report, decided: &Decided<'_>) -> Result<(),
 ///
 /// # Errors
 /// When there is no place or county, or the record cannot be made.
-pub fn suspect(engine: &Engine, report: &Report, collection: Option<Collection>, by: &str) -> Result<DocKey, CommandError> {
+pub fn suspect(
+    engine: &Engine,
+    report: &Report,
+    collection: Option<Collection>,
+    by: &str,
+) -> Result<DocKey, CommandError> {
     not_yet(report)?;
     let collection = collection.or(report.outlet.map(|outlet| outlet.collection)).ok_or_else(|| {
-        CommandError::user("the report names no known outlet, so its county must be said").hint("add --collection 511902")
+        CommandError::user("the report names no known outlet, so its county must be said")
+            .hint("add --collection 511902")
     })?;
     let (lon, lat) = report.lon.zip(report.lat).ok_or_else(|| {
         CommandError::user("the report has no place, and a suspected outlet needs one")
@@ -203,8 +214,11 @@ pub fn suspect(engine: &Engine, report: &Report, collection: Option<Collection>,
             at: now,
         })
     };
-    let entries =
-        [FieldEntry::Imported(origin(report, by, now)), fact(fact::STATE, json!("suspected")), fact(fact::LOCATION, location)];
+    let entries = [
+        FieldEntry::Imported(origin(report, by, now)),
+        fact(fact::STATE, json!("suspected")),
+        fact(fact::LOCATION, location),
+    ];
     let key = DocKey { kind: DocKind::Field, collection, id: imported_id(LIST, &report.number) };
     engine.create_records(vec![NewRecord { key, entries: texts(&entries)?, registers: Vec::new() }], None)?;
     promoted(engine, report, &format!("suspected {}", key.id), by)?;

@@ -137,7 +137,13 @@ impl Regimes {
 
     /// What set-up of such an outlet on that day asked for.
     #[must_use]
-    pub fn required(&self, outlet_type: Option<&str>, scheme: Option<&str>, on: Option<Day>, dictionaries: &Dictionaries) -> Required {
+    pub fn required(
+        &self,
+        outlet_type: Option<&str>,
+        scheme: Option<&str>,
+        on: Option<Day>,
+        dictionaries: &Dictionaries,
+    ) -> Required {
         let unknown = |why: &str| Required::Unknown { why: why.to_owned() };
         let Some(on) = on else { return unknown("since when the outlet exists is not known") };
         let held = |period: &&Period| period.enabled && period.from <= on && period.to.is_none_or(|last| on <= last);
@@ -224,17 +230,25 @@ pub fn differences(row: &LedgerRow, required: &Required) -> Vec<Difference> {
     let mut found = Vec::new();
     let Some(consent) = &row.consent else {
         if row.set_up.as_deref() == Some("new") {
-            found.push(Difference { code: "new_without_consent", detail: "set up newly, and no consent is recorded".to_owned() });
+            found.push(Difference {
+                code: "new_without_consent",
+                detail: "set up newly, and no consent is recorded".to_owned(),
+            });
         }
         return found;
     };
     let mut push = |code, detail: String| found.push(Difference { code, detail });
     if let Some(permitted) = consent.volume_m3_per_day {
-        let measured = row.scale_history.iter().filter_map(|figure| figure.m3_per_day).fold(None, |most: Option<f64>, one| {
-            Some(most.map_or(one, |most| most.max(one)))
-        });
+        let measured = row
+            .scale_history
+            .iter()
+            .filter_map(|figure| figure.m3_per_day)
+            .fold(None, |most: Option<f64>, one| Some(most.map_or(one, |most| most.max(one))));
         if let Some(measured) = measured.filter(|measured| *measured > permitted) {
-            push("volume_exceeded", format!("{measured} m3/d were found, {permitted} m3/d are permitted by {}", consent.number));
+            push(
+                "volume_exceeded",
+                format!("{measured} m3/d were found, {permitted} m3/d are permitted by {}", consent.number),
+            );
         }
     }
     if let (Some(used), Some(on)) = (consent.first_used_on, consent.on)
@@ -315,7 +329,8 @@ mod tests {
         assert!(unapproved(&row, &unknown).unwrap().contains("no paper"));
         row.consent = Some(consent("approval"));
         assert_eq!((unapproved(&row, &approval), differences(&row, &approval)), (None, Vec::new()));
-        row.consent = Some(ConsentColumn { first_used_on: Some(day("2024-12-01")), has_file: false, ..consent("registration") });
+        row.consent =
+            Some(ConsentColumn { first_used_on: Some(day("2024-12-01")), has_file: false, ..consent("registration") });
         row.set_up = Some("enlarged".to_owned());
         assert!(unapproved(&row, &approval).unwrap().contains("needs approval"));
         let codes: Vec<&str> = differences(&row, &approval).iter().map(|found| found.code).collect();

@@ -70,7 +70,8 @@ pub fn standing<'e>(entries: &'e [ReferenceEntry], server: &PublicKey, epoch: &E
     let blocks: Vec<&CodeBlock> = newest.into_values().collect();
     let holder = |block: &CodeBlock| (block.holder, block.epoch);
     let judge = |block: &&'e CodeBlock| {
-        let rival = |other: &&CodeBlock| other.id != block.id && other.overlaps(block) && holder(other) != holder(block);
+        let rival =
+            |other: &&CodeBlock| other.id != block.id && other.overlaps(block) && holder(other) != holder(block);
         let unusable = if block.from > block.to {
             Some(Unusable::Withdrawn)
         } else if block.holder != *server {
@@ -143,7 +144,10 @@ mod tests {
     fn two_servers_never_share_a_serial() {
         let rivals = [block("a", 1, 99, 1, 1), block("b", 99, 150, 2, 1)];
         check(&rivals, &[("a", Some(Unusable::Overlaps)), ("b", Some(Unusable::OtherServer))]);
-        check(&[block("a", 1, 99, 1, 1), block("b", 100, 150, 2, 1)], &[("a", None), ("b", Some(Unusable::OtherServer))]);
+        check(
+            &[block("a", 1, 99, 1, 1), block("b", 100, 150, 2, 1)],
+            &[("a", None), ("b", Some(Unusable::OtherServer))],
+        );
         check(&[block("a", 1, 99, 1, 1), block("b", 50, 150, 1, 1)], &[("a", None), ("b", None)]);
     }
 

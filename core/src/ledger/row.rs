@@ -250,6 +250,9 @@ pub struct LedgerRow {
     pub moved_to: Option<DocKey>,
     /// Enforcement lead: last step.
     pub enforcement: Option<String>,
+    /// The name is an approved one.
+    #[serde(default)]
+    pub name_approved: bool,
     /// Newest consent or registration on paper (设置审批/登记).
     #[serde(default)]
     pub consent: Option<crate::consent::ConsentColumn>,
@@ -414,6 +417,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         duplicate_of: standing_duplicate,
         moved_to: standing_moved,
         enforcement: enforcement(view),
+        name_approved: approved_name(view).is_some(),
         consent: super::upkeep::consent(view),
         state_reason: super::upkeep::state_reason(view),
         inspected_on: upkeep.routine,

@@ -15,6 +15,7 @@ mod archive;
 mod bundle;
 mod desk;
 mod assign;
+mod codes;
 mod coverage;
 mod device;
 mod export;
@@ -29,6 +30,7 @@ mod review;
 mod seal;
 mod rules;
 mod serve;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -76,6 +78,10 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Coverage { by } => coverage::coverage(by, &data.engine(ui)?, ui),
         Command::Zones(command) => zones::zones(&command, &data.engine(ui)?, ui),
         Command::Rules(command) => rules::rules(&command, &data.engine(ui)?, ui),
+        Command::Codes(command) => codes::codes(&command, &data.engine(ui)?, ui),
+        Command::Signs(command) => signs::signs(&command, &data.engine(ui)?, ui),
+        Command::Consents(command) => signs::consents(&command, &data.engine(ui)?, ui),
+        Command::Reports(command) => signs::reports(&command, &data.engine(ui)?, ui),
         Command::Inspections(command) => coverage::inspections(&command, &data.engine(ui)?, ui),
         Command::Config(ConfigCommand::Default) => {
             ui.data(crate::config::DEFAULT.as_bytes())?;

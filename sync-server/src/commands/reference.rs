@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use outlet_core::consent::Regimes;
 use outlet_core::domain::dictionary::Dictionaries;
 use outlet_core::domain::reference::{DataSet, ReferenceEntry};
 use outlet_core::ledger::MilestoneSet;
@@ -77,6 +78,9 @@ fn read(file: &Path, engine: &Engine) -> Result<DataSet, CommandError> {
     } else if string("kind").as_deref() == Some("rule_set") {
         RuleSet::parse(&text).map_err(|error| wrong(&error))?;
         "rule_set"
+    } else if string("kind").as_deref() == Some("consent_regimes") {
+        Regimes::parse(&text).map_err(|error| wrong(&error))?;
+        "consent_regimes"
     } else if string("kind").as_deref() == Some("walk_scope") {
         WalkScope::parse(&text).map_err(|error| wrong(&error))?;
         "walk_scope"
@@ -86,7 +90,7 @@ fn read(file: &Path, engine: &Engine) -> Result<DataSet, CommandError> {
         "rivers"
     } else {
         return Err(CommandError::user(format!("{shown} is no data set that this program knows; nothing was loaded")).hint(
-            "it needs kind = \"milestone_set\", \"rule_set\", \"inspection_schedule\" or \"walk_scope\", or tables [[dictionary]], [[township]], [[river]]; see fixtures/ for examples",
+            "it needs kind = \"milestone_set\", \"rule_set\", \"consent_regimes\", \"inspection_schedule\" or \"walk_scope\", or tables [[dictionary]], [[township]], [[river]]; see fixtures/ for examples",
         ));
     };
     let stem = || file.file_stem().map(|stem| stem.to_string_lossy().into_owned());

@@ -9,7 +9,7 @@ use outlet_core::geo::{Bounds, GeoPoint};
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::{LedgerRow, LifeCycle};
 use outlet_core::time::Day;
-use outlet_core::zones::{Inside, LayerHead, Layers, RawZone, ZoneHit, ZoneKind, ZoneProblem, check, from_geojson};
+use outlet_core::zones::{Inside, LayerHead, RawZone, ZoneHit, ZoneKind, ZoneProblem, check, from_geojson};
 use serde::Serialize;
 
 use super::Outcome;

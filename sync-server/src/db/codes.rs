@@ -24,8 +24,7 @@ pub fn take(
 ) -> Result<bool, DbError> {
     let sql = "INSERT INTO codes (code, place, serial, outlet, block, at, by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                ON CONFLICT DO NOTHING";
-    let values =
-        params![code.to_string(), place(code), code.serial(), &outlet.to_bytes()[..], block, at.millis(), by];
+    let values = params![code.to_string(), place(code), code.serial(), &outlet.to_bytes()[..], block, at.millis(), by];
     Ok(connection.prepare_cached(sql)?.execute(values)? == 1)
 }
 
@@ -44,9 +43,8 @@ pub fn used(connection: &Connection, basin: &str, county: u32, from: u16, to: u1
     let sql = "SELECT number FROM inventory WHERE number >= ?1 AND number < ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let beyond = format!("{basin}-{county:06}.");
-    let numbers = statement
-        .query_map(params![prefix, beyond], |row| row.get::<_, String>(0))?
-        .collect::<Result<Vec<_>, _>>()?;
+    let numbers =
+        statement.query_map(params![prefix, beyond], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let known = numbers.iter().filter_map(|number| number.parse::<OutletCode>().ok());
     serials.extend(known.map(|code| code.serial()).filter(|serial| (from..=to).contains(serial)));
     serials.sort_unstable();

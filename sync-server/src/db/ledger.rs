@@ -64,7 +64,8 @@ pub fn counts(connection: &Connection) -> Result<Vec<(Collection, u64)>, DbError
 /// # Errors
 /// When SQLite refuses.
 pub fn by_number(connection: &Connection, number: &str) -> Result<Vec<String>, DbError> {
-    let sql = "SELECT ledger.row FROM inventory JOIN ledger ON ledger.id = inventory.id WHERE inventory.number = ?1 LIMIT 10";
+    let sql =
+        "SELECT ledger.row FROM inventory JOIN ledger ON ledger.id = inventory.id WHERE inventory.number = ?1 LIMIT 10";
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_map([number], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

@@ -26,6 +26,8 @@ pub mod sessions;
 pub mod tokens;
     include_str!("../../migrations/sqlite/0004_console.sql"),
     include_str!("../../migrations/sqlite/0005_lists.sql"),
+pub mod reports;
+pub mod sessions;
 
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";
@@ -39,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_desk.sql"),
     include_str!("../../migrations/sqlite/0004_imports.sql"),
     include_str!("../../migrations/sqlite/0004_lists.sql"),
+    include_str!("../../migrations/sqlite/0005_lists.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

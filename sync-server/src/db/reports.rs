@@ -124,7 +124,6 @@ pub struct Decided<'a> {
 pub fn decide(connection: &Connection, number: &str, decided: &Decided<'_>) -> Result<bool, DbError> {
     let sql = "UPDATE reports SET state = ?2, answer = coalesce(?3, answer), promoted_to = coalesce(?4, promoted_to), \
                decided_by = ?5, decided_at = ?6 WHERE number = ?1";
-    let values =
-        params![number, decided.state, decided.answer, decided.promoted_to, decided.by, decided.at.millis()];
+    let values = params![number, decided.state, decided.answer, decided.promoted_to, decided.by, decided.at.millis()];
     Ok(connection.prepare_cached(sql)?.execute(values)? == 1)
 }

@@ -1,6 +1,7 @@
 //! Names in force: dictionaries, divisions and rivers, those that ship under those that were
 //! loaded; and the walks, which are field documents without an outlet.
 
+use outlet_core::consent::Regimes;
 use outlet_core::domain::dictionary::Dictionaries;
 use outlet_core::domain::field::{FieldEntry, Walk};
 use outlet_core::domain::reference::ReferenceEntry;
@@ -104,5 +105,20 @@ impl Engine {
             _ => None,
         });
         Ok(newest.unwrap_or_else(RuleSet::embedded))
+    }
+}
+
+impl Engine {
+    /// Regimes of consent in force: those that ship, or the newest loaded.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded.
+    pub fn consent_regimes(&self) -> Result<Regimes, EngineError> {
+        let entries = self.database().read(|tx| projector::reference_entries(tx))?;
+        let newest = entries.iter().rev().find_map(|entry| match entry {
+            ReferenceEntry::DataSet(set) if set.kind == "consent_regimes" => Regimes::parse(&set.text).ok(),
+            _ => None,
+        });
+        Ok(newest.unwrap_or_else(Regimes::embedded))
     }
 }

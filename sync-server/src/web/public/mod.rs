@@ -66,7 +66,10 @@ fn forwarded(headers: &HeaderMap) -> Option<String> {
 fn html(status: StatusCode, text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
@@ -109,7 +112,8 @@ impl Public {
 /// A code as signs show it; nothing else is looked up or repeated.
 fn code_of(text: &str) -> Option<String> {
     let code = text.trim().to_ascii_uppercase();
-    let plain = !code.is_empty() && code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let plain =
+        !code.is_empty() && code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     // The compact form of a national code is the same code.
     plain.then(|| code.parse().map_or(code, |national: outlet_core::domain::code::OutletCode| national.to_string()))
 }
@@ -203,12 +207,19 @@ async fn read(mut form: Multipart, code: String, photo_bytes: usize) -> Result<N
     const LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "照片过大 / the photo is too large");
     let mut new = NewReport { code, ..NewReport::default() };
     loop {
-        let field = form.next_field().await.map_err(|error| if error.status() == StatusCode::PAYLOAD_TOO_LARGE { LARGE } else { BAD })?;
+        let field = form
+            .next_field()
+            .await
+            .map_err(|error| if error.status() == StatusCode::PAYLOAD_TOO_LARGE { LARGE } else { BAD })?;
         let Some(mut field) = field else { return Ok(new) };
         let name = field.name().unwrap_or_default().to_owned();
         let most = if name == "photo" { photo_bytes } else { 16 << 10 };
         let mut bytes: Vec<u8> = Vec::new();
-        while let Some(part) = field.chunk().await.map_err(|error| if error.status() == StatusCode::PAYLOAD_TOO_LARGE { LARGE } else { BAD })? {
+        while let Some(part) = field
+            .chunk()
+            .await
+            .map_err(|error| if error.status() == StatusCode::PAYLOAD_TOO_LARGE { LARGE } else { BAD })?
+        {
             if bytes.len() + part.len() > most {
                 return Err(LARGE);
             }

@@ -43,7 +43,13 @@ fn call(hotline: Option<&str>) -> String {
 }
 
 /// The page of a code: the six items where an outlet carries it, and the form.
-pub(super) fn outlet(code: &str, name: Option<&str>, items: Option<&[Line]>, hotline: Option<&str>, wrong: Option<&str>) -> String {
+pub(super) fn outlet(
+    code: &str,
+    name: Option<&str>,
+    items: Option<&[Line]>,
+    hotline: Option<&str>,
+    wrong: Option<&str>,
+) -> String {
     let mut body = format!("<h1>{}</h1><p>{}</p>", escape(name.unwrap_or("入河排污口")), escape(code));
     match items {
         None => body.push_str("<p class=note>未找到此编码的排污口。 No outlet has this code.</p>"),

@@ -67,7 +67,9 @@ async fn the_page_is_small_says_six_things_and_nothing_personal() {
     let router = super::router(kit.engine.clone());
     let page = ask(&kit, &router, get(&format!("/p/{CODE}"))).await;
     assert_eq!(page.status, StatusCode::OK);
-    for item in ["排水口类型", "溯源情况", "责任主体及主管部门", "整治类型", "整治措施", "整治成效", "12369", "城镇雨洪排口"] {
+    for item in
+        ["排水口类型", "溯源情况", "责任主体及主管部门", "整治类型", "整治措施", "整治成效", "12369", "城镇雨洪排口"]
+    {
         assert!(page.text.contains(item), "{item}: {}", page.text);
     }
     assert!(page.text.contains("东兴&lt;口&gt;") && !page.text.contains("张三") && !page.text.contains("<script"));
@@ -89,7 +91,8 @@ async fn a_report_goes_into_the_queue_and_its_number_tells_its_state() {
     let router = super::router(kit.engine.clone());
     let before = kit.rows();
     let jpeg = [&[0xff, 0xd8, 0xff, 0xe0][..], &[0; 100]].concat();
-    let fields: [(&str, &[u8]); 3] = [("text", "有<污水>".as_bytes()), ("photo", &jpeg), ("place", b"106.7692,31.8510")];
+    let fields: [(&str, &[u8]); 3] =
+        [("text", "有<污水>".as_bytes()), ("photo", &jpeg), ("place", b"106.7692,31.8510")];
     let sent = ask(&kit, &router, post(CODE, &fields)).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
     let address = sent.headers["location"].to_str().unwrap().to_owned();
@@ -124,7 +127,10 @@ async fn what_is_wrong_too_large_or_too_often_is_refused() {
     let hour = ask(&kit, &router, wrong(&[("text", b"x")])).await;
     assert!(hour.status == StatusCode::TOO_MANY_REQUESTS && hour.text.contains("频繁"), "{}", hour.text);
     kit.wait(3_600_001);
-    assert!(ask(&kit, &router, wrong(&[("text", b"x")])).await.text.contains("今日"), "the hour is over, the day is not");
+    assert!(
+        ask(&kit, &router, wrong(&[("text", b"x")])).await.text.contains("今日"),
+        "the hour is over, the day is not"
+    );
 }
 
 #[test]
@@ -152,5 +158,8 @@ fn a_report_becomes_a_suspected_outlet_or_a_proposal_without_its_text() {
     crate::reports::propose_reopening(&kit.engine, &take(None), "wang").unwrap();
     let row = kit.rows().into_iter().find(|(key, ..)| *key == outlet(1)).unwrap();
     assert!(row.1.contains("\"reopen_proposed_on\":\"2022-03-01\"") && row.2.contains("reopen_proposed"), "{row:?}");
-    assert!(!row.1.contains("王五") && row.1.contains("\"source_list\":null"), "a report is not where a record came from");
+    assert!(
+        !row.1.contains("王五") && row.1.contains("\"source_list\":null"),
+        "a report is not where a record came from"
+    );
 }
