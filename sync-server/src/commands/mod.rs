@@ -16,6 +16,8 @@ mod bundle;
 mod desk;
 mod assign;
 mod codes;
+#[cfg(test)]
+mod codes_tests;
 mod coverage;
 mod device;
 mod export;
