@@ -9,6 +9,7 @@ use outlet_core::domain::field::{FieldEntry, fact};
 use outlet_core::domain::permission::{may_decide, not_own};
 use outlet_core::identity::{Level, Membership, Role};
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, EntryId, PersonId};
+use outlet_core::ledger::Reference;
 use outlet_core::time::Day;
 
 use crate::context::Context;
@@ -59,6 +60,31 @@ impl Context<'_> {
             self.check_reported(key, member.person)?;
         }
         Ok(())
+    }
+
+    /// A plan ends by the statutory date, or an extension until then is recorded (T13, T19).
+    pub(crate) fn check_plan_due(&mut self, key: &DocKey, due: Day) -> Result<()> {
+        let (reference, _) = Reference::from_entries(&self.reference_entries()?);
+        let statutory = reference.active_set().milestones.iter().map(|milestone| milestone.due).max();
+        let Some(statutory) = statutory.filter(|statutory| due > *statutory) else { return Ok(()) };
+        let entries = self.case_entries(key)?;
+        let revoked: Vec<EntryId> = entries.iter().flat_map(|(_, case)| case.overrules.iter().copied()).collect();
+        let covers = |(entry, case): &(Entry, CaseEntry)| match &case.decision {
+            Decision::Extend(extend) => {
+                extend.until.is_none_or(|until| until >= due) && !revoked.contains(&entry.id)
+            }
+            _ => false,
+        };
+        if entries.iter().any(covers) {
+            return Ok(());
+        }
+        Err(CommandError::user(format!(
+            "the plan would end on {due}, after the statutory date {statutory}, and no extension until then is recorded"
+        ))
+        .hint(format!(
+            "record the extension first: outlet case extend ID --until {due} --authority NAME --document 文号; or choose \
+             --due {statutory} or earlier"
+        )))
     }
 
     /// There is a completion to accept (T15), and somebody else reported it.

@@ -10,6 +10,7 @@ mod links;
 mod main_job;
 mod readme;
 mod surroundings;
+mod worklist;
 
 use std::path::PathBuf;
 

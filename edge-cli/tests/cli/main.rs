@@ -10,3 +10,4 @@ mod files;
 mod meta;
 mod query;
 mod record;
+mod worklist;

@@ -140,6 +140,9 @@ pub(super) fn plan(ctx: &mut Context<'_>, args: &PlanArgs) -> Result<Outcome> {
         due: args.due,
     };
     let plan = merged(given, latest, args)?;
+    if let Some(due) = plan.due {
+        ctx.check_plan_due(&key, due)?;
+    }
     let what = format!("plan version {} {}", plan.version, if args.approve { "approved" } else { "drafted" });
     write(ctx, &key, &args.common, Act::new(Decision::Plan(Box::new(plan)), what).warnings(warnings))
 }
