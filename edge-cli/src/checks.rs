@@ -70,9 +70,7 @@ impl Context<'_> {
         let entries = self.case_entries(key)?;
         let revoked: Vec<EntryId> = entries.iter().flat_map(|(_, case)| case.overrules.iter().copied()).collect();
         let covers = |(entry, case): &(Entry, CaseEntry)| match &case.decision {
-            Decision::Extend(extend) => {
-                extend.until.is_none_or(|until| until >= due) && !revoked.contains(&entry.id)
-            }
+            Decision::Extend(extend) => extend.until.is_none_or(|until| until >= due) && !revoked.contains(&entry.id),
             _ => false,
         };
         if entries.iter().any(covers) {

@@ -41,7 +41,8 @@ fn a_list_is_imported_assigned_visited_and_covered() {
 
     let _ = outlet_tests::story::sync(&device).expect_code(0);
     let tasks = device.json(&["tasks", "--near", "106.7692,31.8510"]);
-    let distances: Vec<f64> = tasks.as_array().expect("a list").iter().filter_map(|task| task["distance_m"].as_f64()).collect();
+    let distances: Vec<f64> =
+        tasks.as_array().expect("a list").iter().filter_map(|task| task["distance_m"].as_f64()).collect();
     assert_eq!(distances.len(), 3);
     assert!(distances[0] < 1.0 && distances.is_sorted() && distances[2] > 900.0, "{tasks}");
 
@@ -49,7 +50,8 @@ fn a_list_is_imported_assigned_visited_and_covered() {
     let id = |at: usize| text(&tasks[at]["id"]).to_owned();
     let _ = device.ok(&["survey", &id(0), "--on", "2026-11-01", "--outcome", "complete", "--state", "outlet"]);
     let _ = device.ok(&["not-an-outlet", &id(1), "--reason", "gully_seepage"]);
-    let walk = ["walk", "--waterbody", "巴河", "--reach", "巴河城区段", "--bank", "left", "--from-m", "0", "--to-m", "600"];
+    let walk =
+        ["walk", "--waterbody", "巴河", "--reach", "巴河城区段", "--bank", "left", "--from-m", "0", "--to-m", "600"];
     let _ = device.ok(&[&walk[..], &["--nothing-found"]].concat());
     assert_eq!(device.json(&["tasks"]).as_array().map(Vec::len), Some(1));
     let _ = outlet_tests::story::sync(&device).expect_code(0);

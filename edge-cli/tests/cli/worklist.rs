@@ -7,7 +7,8 @@ use crate::device::{Device, Level, Role};
 #[test]
 fn bank_walked_is_recorded_and_is_no_outlet() {
     let mut device = Device::with_outlet();
-    let walk = "walk --waterbody 巴河 --reach 巴河城区段 --bank 左岸 --from-m 0 --to-m 1800 --on 2023-05-12 --team 张三";
+    let walk =
+        "walk --waterbody 巴河 --reach 巴河城区段 --bank 左岸 --from-m 0 --to-m 1800 --on 2023-05-12 --team 张三";
     let saved = device.json(&format!("{walk} --found 3"));
     assert_eq!(saved["state"], "on_device");
     let again = device.json("walk --waterbody 恩阳河 --bank right --length-m 950 --nothing-found");
@@ -17,7 +18,10 @@ fn bank_walked_is_recorded_and_is_no_outlet() {
         "walk --waterbody 巴河 --bank left --found 1",
         "walk --waterbody 巴河 --bank upper --length-m 5 --nothing-found",
     ]);
-    assert!(shown.contains("how far was walked is missing") && shown.contains("hint: add --from-m and --to-m"), "{shown}");
+    assert!(
+        shown.contains("how far was walked is missing") && shown.contains("hint: add --from-m and --to-m"),
+        "{shown}"
+    );
     assert!(shown.contains("\"upper\" is not a value of --bank") && shown.contains("valid: left (左岸)"), "{shown}");
 }
 
@@ -61,8 +65,13 @@ fn a_plan_may_not_end_after_the_statutory_date_without_an_extension() {
     city.receives(&inspector);
     let plan = "case plan T-1 --approve --measure standardisation --due 2024-06-30 --on 2023-06-01";
     let refused = city.transcript(&[plan]);
-    assert!(refused.contains("after the statutory date 2023-12-31") && refused.contains("outlet case extend"), "{refused}");
-    city.does("case extend T-1 --until 2024-06-30 --authority 巴中市人民政府 --document 巴府函〔2023〕88号 --on 2023-05-30");
+    assert!(
+        refused.contains("after the statutory date 2023-12-31") && refused.contains("outlet case extend"),
+        "{refused}"
+    );
+    city.does(
+        "case extend T-1 --until 2024-06-30 --authority 巴中市人民政府 --document 巴府函〔2023〕88号 --on 2023-05-30",
+    );
     city.does(plan);
     inspector.receives(&city);
     assert_eq!(inspector.json("tasks"), json!([]));

@@ -195,18 +195,12 @@ fn received_codes_are_recorded_all_or_none() {
     assert!(bad.err.contains("4 lines are wrong; nothing was recorded"), "{}", bad.err);
     assert_eq!(run(&kit, &["codes", "conflicts", "--json"]).json(), json!([]));
     let mut device = kit.member(2, Role::Inspector, None);
-    device.docs.clear();
-    let twin = outlet(40);
-    kit.push(&device, &[device_fact(&kit, &twin)]);
+    // A second record, on whose sign somebody read the code of the first.
+    let twin = device.fact(&outlet(40), "national_code", "FA-511902-0412-QT-00");
+    kit.push(&device, &[twin]);
     let conflicts = run(&kit, &["codes", "conflicts", "--json"]);
     assert_eq!(conflicts.code, 3);
     assert!(conflicts.out.contains("FA-511902-0412-QT-00"), "{}", conflicts.out);
-}
-
-/// A second record on whose sign somebody read the code of the first.
-fn device_fact(kit: &Kit, key: &DocKey) -> outlet_core::identity::SignedRun {
-    let mut device = kit.member(2, Role::Inspector, None);
-    device.fact(key, "national_code", "FA-511902-0412-QT-00")
 }
 
 #[test]
@@ -245,15 +239,14 @@ fn consents_and_reports_are_listed_and_answered() {
     let mut device = kit.member(1, Role::Inspector, None);
     let consent = json!({"type": "consent", "regime": "approval", "kind": "new", "authority": "巴中市生态环境局",
                          "number": "巴环审〔2025〕9号", "on": "2025-03-02", "first_used_on": "2024-01-01"});
-    kit.push(
-        &device,
-        &[
-            device.write(&outlet(50), consent),
-            device.fact(&outlet(50), "outlet_type", "urban_storm"),
-            device.fact(&outlet(50), "state", "outlet"),
-            device.write(&outlet(50), json!({"type": "survey", "on": "2021-06-01", "outcome": "complete"})),
-        ],
-    );
+    let other = outlet(50);
+    let runs = [
+        device.write(&other, consent),
+        device.fact(&other, "outlet_type", "urban_storm"),
+        device.fact(&other, "state", "outlet"),
+        device.write(&other, json!({"type": "survey", "on": "2021-06-01", "outcome": "complete"})),
+    ];
+    kit.push(&device, &runs);
     let differs = run(&kit, &["consents", "differences", "--json"]).json();
     let codes: BTreeSet<&str> = differs.as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
     assert!(codes.contains("used_before_consent") && codes.contains("regime_differs"), "{differs}");

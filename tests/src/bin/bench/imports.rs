@@ -78,7 +78,11 @@ fn resident_peak(pid: u32) -> Option<f64> {
 fn write(path: &Path) -> std::io::Result<()> {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     let fillers: Vec<String> = (1..=FILLERS).map(|number| format!("附加列{number}")).collect();
-    writeln!(file, "编号,疑似排口名称,区县,乡镇,河流,岸别,类型,备注,经度,纬度,坐标系,bd_jd,bd_wd,{}", fillers.join(","))?;
+    writeln!(
+        file,
+        "编号,疑似排口名称,区县,乡镇,河流,岸别,类型,备注,经度,纬度,坐标系,bd_jd,bd_wd,{}",
+        fillers.join(",")
+    )?;
     let filler = vec!["若干文字"; FILLERS].join(",");
     for row in 0..ROWS {
         let (lon, lat) = (106.4 + (row % 1_000) as f64 * 0.0012, 31.5 + (row / 1_000) as f64 * 0.005);

@@ -8,6 +8,7 @@ mod decisions;
 mod devices;
 mod inventory;
 mod links;
+mod imports;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -54,6 +55,9 @@ fn main() {
 
     if wanted("devices") {
         devices::measure(&mut figures, folder.path(), (bare, bare_cpu), outlets(OUTLETS), collection);
+    }
+    if wanted("imports") {
+        imports::measure(&mut figures, folder.path());
     }
     if wanted("bulk") {
         bulk::measure(&mut figures, folder.path(), collection);
