@@ -29,7 +29,7 @@ impl From<CodesError> for CommandError {
                     blocks.iter().fold(Self::user(error.to_string()), |failed, block| failed.hint(block.clone()));
                 failed.hint("record what the platform granted: `outlet-server codes block grant`")
             }
-            error => Self::user(error.to_string()),
+            error => Self::user(error.to_string()).hint("nothing was written; correct that, or leave the outlet out"),
         }
     }
 }
