@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod milestones;
 pub mod import;
 pub mod inventory;
+pub mod membership;
 pub mod photos;
 pub mod replica;
 pub mod report;

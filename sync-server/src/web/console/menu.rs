@@ -23,6 +23,8 @@ const MENU: &[(&str, &[Item])] = &[
             ("/review", "nav-review", Need::Supervisor),
             ("/conflicts", "nav-conflicts", Need::Supervisor),
             ("/duplicates", "nav-duplicates", Need::Supervisor),
+            ("/worklists", "nav-worklists", Need::Viewer),
+            ("/reports", "nav-reports", Need::Supervisor),
         ],
     ),
     ("menu-exchange", &[("/exports", "nav-exports", Need::Viewer)]),

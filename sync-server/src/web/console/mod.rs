@@ -37,8 +37,12 @@ mod progress;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod triage;
 mod visitor;
 mod words;
+#[cfg(test)]
+mod worklist_tests;
+mod worklists;
 
 pub use fault::Fault;
 pub use form::Form;
@@ -114,6 +118,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/outlets/{id}", get(outlet::by_id))
         .route("/outlets/{collection}/{id}", get(outlet::page))
         .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
+        .route("/worklists", get(worklists::page))
         .route("/exports", get(exports::page))
         .route("/exports/{file}", get(exports::file))
         .route("/milestones", get(progress::table))
@@ -126,6 +131,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/conflicts", get(desk::conflicts))
         .route("/conflicts/{collection}/{id}", post(desk::settle))
         .route("/duplicates", get(desk::duplicates).post(desk::tell_apart))
+        .route("/reports", get(triage::page).post(triage::decide))
         .route("/outlets/{collection}/{id}/decide/{what}", get(outlet::acts::form).post(outlet::acts::decide));
     let admin = Router::new()
         .route("/devices", get(members::page))
