@@ -36,6 +36,8 @@ pub struct Config {
     pub membership: Membership,
     /// The console.
     pub console: Console,
+    /// The page behind a sign's QR code.
+    pub public: Public,
     /// Interfaces for other programs.
     pub api: Api,
     /// The map.
@@ -60,8 +62,6 @@ pub struct Map {
     pub base: String,
     /// Who is to be named for it.
     pub attribution: String,
-    /// The page behind a sign's QR code.
-    pub public: Public,
 }
 
 /// The public page and its reports.

@@ -19,9 +19,6 @@ pub mod public;
 /// All addresses. `secure`: browsers come over HTTPS, to us or to the proxy before us.
 pub fn router(engine: Arc<Engine>, base: Option<BaseMap>, secure: bool) -> Router {
     let plain = Router::new().merge(health::router(Arc::clone(&engine)));
-#[cfg_attr(not(feature = "console"), expect(unused_variables, reason = "only pages set cookies"))]
-pub fn router(engine: Arc<Engine>, secure: bool) -> Router {
-    let plain = Router::new().route("/healthz", get(health)).with_state(Arc::clone(&engine));
     let plain = plain.merge(public::router(Arc::clone(&engine)));
     #[cfg(feature = "console")]
     let (plain, sessions) = {

@@ -76,6 +76,11 @@ pub struct Notice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Account that recorded it.
+    pub by: String,
+    /// Clock when written.
+    pub at: Timestamp,
+}
+
 /// Records of one collection handed to a person (任务分派). The newest entry that names a record
 /// stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -92,9 +92,11 @@ impl Reference {
                     Ok(regions) => reference.townships = regions.township_counties(),
                     Err(source) => errors.push(ReferenceError::Townships { name: data.name.clone(), source }),
                 },
-                ReferenceEntry::DataSet(_) | ReferenceEntry::Notice(_) => {}
-                // Assignments, layers and schedules say nothing about a row.
-                ReferenceEntry::DataSet(_) | ReferenceEntry::Assignment(_) | ReferenceEntry::CodeBlock(_) => {}
+                // Notices, assignments, blocks, layers and schedules say nothing about a row.
+                ReferenceEntry::DataSet(_)
+                | ReferenceEntry::Notice(_)
+                | ReferenceEntry::Assignment(_)
+                | ReferenceEntry::CodeBlock(_) => {}
             }
         }
         (reference, errors)

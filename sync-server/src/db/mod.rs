@@ -22,12 +22,9 @@ pub mod imports;
 pub mod ledger;
 pub mod meta;
 pub mod records;
-pub mod sessions;
-pub mod tokens;
-    include_str!("../../migrations/sqlite/0004_console.sql"),
-    include_str!("../../migrations/sqlite/0005_lists.sql"),
 pub mod reports;
 pub mod sessions;
+pub mod tokens;
 
 /// File name in the data folder.
 pub const FILE: &str = "outlet.sqlite";
@@ -39,9 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_console.sql"),
     include_str!("../../migrations/sqlite/0005_tokens.sql"),
     include_str!("../../migrations/sqlite/0006_desk.sql"),
-    include_str!("../../migrations/sqlite/0004_imports.sql"),
-    include_str!("../../migrations/sqlite/0004_lists.sql"),
-    include_str!("../../migrations/sqlite/0005_lists.sql"),
+    include_str!("../../migrations/sqlite/0007_lists.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.
