@@ -12,13 +12,13 @@ use crate::ui::Ui;
 
 mod account;
 mod archive;
-mod bundle;
-mod desk;
 mod assign;
+mod bundle;
 mod codes;
 #[cfg(test)]
 mod codes_tests;
 mod coverage;
+mod desk;
 mod device;
 mod export;
 mod import;
@@ -29,8 +29,8 @@ mod pairs;
 mod quarantine;
 mod reference;
 mod review;
-mod seal;
 mod rules;
+mod seal;
 mod serve;
 mod signs;
 #[cfg(test)]

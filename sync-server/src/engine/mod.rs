@@ -168,7 +168,6 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; then nothing of the batch is kept.
     pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem]) -> Result<Admitted, EngineError> {
-        let began = std::time::Instant::now();
         let space = self.free_percent();
         if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
             return Err(EngineError::Full);
@@ -188,6 +187,7 @@ impl Engine {
         rules: policy::Rules,
         beside: impl FnOnce(&Transaction<'_>, u64) -> Result<(), DbError>,
     ) -> Result<Admitted, EngineError> {
+        let began = std::time::Instant::now();
         let (admitted, withdrawn) = self.database().write::<_, EngineError>(|tx| {
             let now = self.receipt_time(tx)?;
             // Again, inside: another process may have revoked the author in between.

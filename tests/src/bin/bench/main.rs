@@ -6,9 +6,9 @@
 mod bulk;
 mod decisions;
 mod devices;
+mod imports;
 mod inventory;
 mod links;
-mod imports;
 
 use std::path::PathBuf;
 use std::time::Instant;
