@@ -241,6 +241,7 @@ const LABELS: &[Label] = &[
     ("accepted_without_county_check", "验收前没有县级初验", "accepted before the county's first check"),
     ("decision_without_completion", "验收前没有完工申报", "checked without a completion"),
     ("scale_mismatch", "规模与流量数据不符", "scale and figures disagree"),
+    ("reopen_proposed", "检查不合格，建议重新启动整治", "failed inspection: re-opening proposed"),
     ("dry_weather_after_rain", "雨后填写了晴天排水", "dry-weather discharge answered after rain"),
     ("unknown_township", "乡镇不在名录中", "a township that is not in the table"),
     ("township_not_in_county", "乡镇不属于该县（区）", "the township lies in another county"),
