@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod bare;
+pub mod browser;
 pub mod device;
 pub mod figures;
 pub mod generator;

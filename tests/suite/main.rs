@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "tests print their seeds")]
 
 mod bad_files;
+mod browser;
 mod crash;
 mod ferry;
 mod layer;
