@@ -36,7 +36,7 @@ pub(crate) enum PeerCommand {
 ///   outlet peer listen --once --address 192.168.43.1:4433
 ///   outlet sync --peer peer:192.168.43.1:4433/MFRGG…      (on the other device)
 ///
-/// JSON, one line each: {"listening": [ADDRESS..]}, then per session {"peer", "name", "outcome",
+/// JSON: one line each: {"listening": [ADDRESS..]}, then per session {"peer", "name", "outcome",
 /// "sent", "received", "why"}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

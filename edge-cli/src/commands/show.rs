@@ -203,8 +203,10 @@ fn print(ctx: &mut Context<'_>, value: &Value) -> Result<()> {
 fn summary(item: &Value) -> String {
     let hidden = ["entry", "by", "device_time", "type", "at", "change", "document", "field_heads", "witness"];
     let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    // Nobody carried it: that is no answer left blank.
+    let own = |key: &str, value: &Value| key == "via" && value.is_null();
     let parts = item.as_object().into_iter().flatten();
-    let parts = parts.filter(|(key, value)| !hidden.contains(&key.as_str()) && !empty(value));
+    let parts = parts.filter(|(key, value)| !hidden.contains(&key.as_str()) && !empty(value) && !own(key, value));
     let parts: Vec<String> = parts.map(|(key, value)| format!("{key}={}", plain(value))).collect();
     let kind = ["type", "document"].iter().find_map(|key| item[*key].as_str()).unwrap_or("unknown");
     let id = ["entry", "change"].iter().find_map(|key| item[*key].as_str()).unwrap_or_default();

@@ -238,7 +238,7 @@ fn damage_in_the_journal_is_described_in_words_and_the_rest_exported() {
     $ outlet doctor --export DIR/frames
     damaged: 3 commits, 0 files
     journal_damaged: segment 1, from byte 571: the contents of a frame are damaged; frame 2 is missing, frame 3 is readable again
-    index_wrong: 10 rows of the index were wrong; it was built anew
+    index_wrong: 12 rows of the index were wrong; it was built anew
     ! 3 frames exported.
     ! error: the store is damaged; what is readable stays readable
     ! hint: export it with `outlet doctor --export FILE`, then `outlet restore` a backup into a new home, or enrol anew and sync

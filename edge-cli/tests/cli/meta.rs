@@ -23,6 +23,8 @@ fn the_commands_are_listed() {
       move           Move a record that was created in the wrong county: a successor is made in the
                      right one, with
                      the same facts, and the two name each other. The ledger counts one.
+      suggest        Suggest a class by rules, with legal basis and zone layer; offline. A person
+                     decides.
       classify       Propose a class for an outlet: 取缔, 合并, 规范, 无需整治 or 未定.
       not-an-outlet  Propose that a spot is not an outlet (非排口), with a reason of the closed list.
       survey         Record a visit to an outlet (排查).
@@ -43,8 +45,11 @@ fn the_commands_are_listed() {
       recheck        Record a look at the site after closure or completion.
       sign           Record what was seen of a sign (标识牌).
       consent        Record a set-up consent or registration as found on paper (设置审批/登记).
+      inspect        Record a routine inspection, or supervisory sampling with its results.
+      walk           Record a stretch of bank that was walked (有口皆查), outlets found or nothing.
       case           Decide on an outlet: for supervisors, by role and level; never on a record you
                      authored.
+      tasks          List the records assigned to you that are still to be visited.
       list           List the outlets of this device, those of other inspectors included once they were
                      synced.
       near           List known outlets around a place, nearest first.
@@ -56,6 +61,8 @@ fn the_commands_are_listed() {
       sync           Sync with the server: send what is new here, fetch what others did, prove that both
                      sides hold
                      the same.
+      peer           Exchange with another device directly
+      bundle         Carry records and photos on a USB stick
       doctor         Examine the whole store: every frame of the journal, the index, every file.
       backup         Write a backup of the whole store, keys included, into one file.
       restore        Restore a backup into an empty home.
@@ -141,7 +148,7 @@ fn usage_errors_exit_with_two() {
     assert_snapshot!(Device::fresh().transcript(&["", "fly", "add --colour red", "case", "survey"]), @r#"
     $ outlet 
     ! error: 'outlet' requires a subcommand but one was not provided
-    !   [subcommands: enroll, add, edit, move, classify, not-an-outlet, survey, sample, trace, plan-note, submit, recall, photo, attach, withdraw, progress, recheck, sign, consent, case, list, near, show, status, conflicts, sync, doctor, backup, restore, batch, completions, man, help]
+    !   [subcommands: enroll, add, edit, move, suggest, classify, not-an-outlet, survey, sample, trace, plan-note, submit, recall, photo, attach, withdraw, progress, recheck, sign, consent, inspect, walk, case, tasks, list, near, show, status, conflicts, sync, peer, bundle, doctor, backup, restore, batch, completions, man, help]
     ! 
     ! Usage: outlet [OPTIONS] <COMMAND>
     ! 
