@@ -33,6 +33,7 @@ pub(crate) struct Context<'e> {
     last_now: Cell<i64>,
     /// Where the last session went.
     pub(crate) via: Option<String>,
+    watches: bool,
 }
 
 /// A saved act.
@@ -57,6 +58,7 @@ impl<'e> Context<'e> {
             dictionaries: None,
             last_now: Cell::new(i64::MIN),
             via: None,
+            watches: false,
         }
     }
 
@@ -66,6 +68,11 @@ impl<'e> Context<'e> {
         let now = self.ui.env.now().millis().max(self.last_now.get().saturating_add(1));
         self.last_now.set(now);
         Timestamp::from_millis(now)
+    }
+
+    /// From now on the store is opened as a watcher's, who steps aside for others.
+    pub(crate) fn watches(&mut self, watches: bool) {
+        self.watches = watches;
     }
 
     /// The directory of the store.
@@ -79,7 +86,7 @@ impl<'e> Context<'e> {
     pub(crate) fn workspace(&mut self) -> Result<&mut Workspace> {
         if self.workspace.is_none() {
             let home = self.home()?;
-            let opened = Workspace::open(&mut self.ui, &home, self.accept_weak_storage, false)?;
+            let opened = Workspace::open(&mut self.ui, &home, self.accept_weak_storage, false, self.watches)?;
             self.workspace = Some(opened);
         }
         // Set just above.
@@ -90,7 +97,7 @@ impl<'e> Context<'e> {
     pub(crate) fn new_workspace(&mut self) -> Result<&mut Workspace> {
         if self.workspace.is_none() {
             let home = self.home()?;
-            self.workspace = Some(Workspace::open(&mut self.ui, &home, self.accept_weak_storage, true)?);
+            self.workspace = Some(Workspace::open(&mut self.ui, &home, self.accept_weak_storage, true, false)?);
         }
         self.workspace()
     }

@@ -77,6 +77,11 @@ impl CommandError {
         Self::new(ErrorKind::Internal, source)
     }
 
+    /// Whether the user, or time, can do something about it.
+    pub(crate) fn is_user(&self) -> bool {
+        self.kind == ErrorKind::User
+    }
+
     /// `what` went wrong because of `cause`.
     pub(crate) fn because(what: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::user(Because { what: what.into(), cause: cause.into() })

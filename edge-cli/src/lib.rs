@@ -19,6 +19,7 @@ mod input;
 mod lints;
 mod near;
 mod net;
+mod rates;
 mod route;
 pub mod testing;
 mod ui;

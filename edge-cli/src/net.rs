@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use outlet_core::identity::{PeerAddress, SecretKey, ServerAddress, ServerCert, TransportKind};
 use outlet_core::ids::{BlobHash, PublicKey};
-use outlet_core::store::{EdgeStore, Lend, PeerReplica, Store, StoreError};
+use outlet_core::store::{EdgeStore, Lend, PeerReplica, Store, StoreError, is_wanted};
 use outlet_core::sync::replica::Sealed;
 use outlet_core::sync::session::{CloseReason, Config, Event, Options, Phase, Session, Summary};
 use outlet_core::time::Timestamp;
@@ -20,6 +20,7 @@ use crate::commands::peer::PATIENCE;
 use crate::commands::sync::unreachable;
 use crate::context::Context;
 use crate::error::{CommandError, Result};
+use crate::rates::Rates;
 use crate::route::Route;
 use crate::ui::{Progress, Ui, Warning};
 
@@ -48,9 +49,34 @@ fn congestion(ctx: &Context<'_>) -> Result<Congestion> {
     text.parse().map_err(|error| CommandError::user(format!("OUTLET_CONGESTION: {error}")).hint("unset it"))
 }
 
+/// Whether something ended a session, or a wait, before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Nothing did.
+    No,
+    /// Ctrl-C.
+    ByUser,
+    /// Another process wants the store.
+    Wanted,
+}
+
+/// How often a watcher looks whether the store is wanted.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Runs one session with the first server that answers.
 pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Options) -> Result<Summary> {
-    let (home, started, congestion) = (ctx.home()?, ctx.ui.env.now(), congestion(ctx)?);
+    Ok(sync_until(ctx, servers, options, false)?.0)
+}
+
+/// As [`sync`]; with `step_aside` the session ends as soon as another process wants the store.
+pub(crate) fn sync_until(
+    ctx: &mut Context<'_>,
+    servers: &[ServerAddress],
+    options: Options,
+    step_aside: bool,
+) -> Result<(Summary, Stopped)> {
+    let (home, congestion, clock) = (ctx.home()?, congestion(ctx)?, ctx.ui.env.clock());
+    let started = clock();
     let workspace = ctx.workspace()?;
     let (key, pins, roster) = (workspace.secret_key(), workspace.pins()?, workspace.roster());
     if servers.is_empty() || pins.is_empty() {
@@ -61,6 +87,8 @@ pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Op
     let replica = workspace.replica();
     let order = Route::order(&home, servers, started);
     let runtime = runtime()?;
+    let plan = options.plan_only;
+    let (stopped, by) = tokio::sync::watch::channel(Stopped::No);
     let mut shown = Shown::new(&mut ctx.ui);
     let mut via = None;
     let driven = runtime.block_on(async {
@@ -76,7 +104,8 @@ pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Op
             shown.ui.status("The server has a new key, signed by the root this device trusts.");
         }
         let session = Session::initiator(Config::new(key.clone(), link.peer, link.binding), options);
-        let hooks = Hooks::new(started, |event| shown.event(&event)).stop_when(interrupted());
+        let hooks =
+            Hooks::new(started, |event| shown.event(&event)).stop_when(stop(step_aside.then(|| home.clone()), stopped));
         Ok::<Driven, Failed>(drive(link, session, replica, hooks).await)
     });
     shown.end();
@@ -87,7 +116,11 @@ pub(crate) fn sync(ctx: &mut Context<'_>, servers: &[ServerAddress], options: Op
     match driven {
         Ok(driven) => {
             damaged_here(ctx, &damaged)?;
-            finished(driven)
+            let summary = finished(driven)?;
+            if !plan {
+                Rates::note(&home, &summary, clock().millis().saturating_sub(started.millis()));
+            }
+            Ok((summary, *by.borrow()))
         }
         Err(Failed::Network(error)) => Err(unreachable(error)),
         Err(Failed::Store(error)) => Err(error.into()),
@@ -282,6 +315,40 @@ fn damaged_here(ctx: &mut Context<'_>, damaged: &BTreeSet<BlobHash>) -> Result<(
         ctx.ui.warn(&Warning::new("damaged_file", text));
     }
     Ok(())
+}
+
+/// Resolves when the session is to end early, and says why.
+async fn stop(home: Option<PathBuf>, why: tokio::sync::watch::Sender<Stopped>) {
+    let wanted = async {
+        match home {
+            Some(home) => wanted(|| is_wanted(&home)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let stopped = tokio::select! {
+        () = interrupted() => Stopped::ByUser,
+        () = wanted => Stopped::Wanted,
+    };
+    why.send_replace(stopped);
+}
+
+async fn wanted(look: impl Fn() -> bool) {
+    while !look() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits so long, and then as long as `busy` says; or until the user stops it.
+pub(crate) fn wait(pause: Duration, busy: impl Fn() -> bool) -> Result<Stopped> {
+    Ok(runtime()?.block_on(async {
+        tokio::select! {
+            () = interrupted() => Stopped::ByUser,
+            () = async {
+                tokio::time::sleep(pause).await;
+                wanted(|| !busy()).await;
+            } => Stopped::No,
+        }
+    }))
 }
 
 async fn interrupted() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use outlet_core::doc::{Document, Entry};
 use outlet_core::domain::code::TemporaryNumber;
@@ -12,7 +13,7 @@ use outlet_core::identity::{Membership, Roster, SecretKey, ServerAddress, Ticket
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, OutletId, PublicKey};
 use outlet_core::store::{
     BlobState, EdgeStore, Enrolment, Entropy, Filter, IndexUse, OpenReport, OpenStore, OutletSummary, Renewed,
-    Returned, Saved, Store, StoreStatus, StoredBlob, boot_id,
+    Returned, Saved, Store, StoreError, StoreStatus, StoredBlob, Waiting, boot_id,
 };
 use outlet_core::time::{Day, Timestamp};
 use serde::Serialize;
@@ -109,16 +110,45 @@ pub(crate) struct Workspace {
     last_number: Option<TemporaryNumber>,
 }
 
+/// In the name of a process that watches for the server.
+const WATCHER: &str = " sync --watch";
+/// A watcher steps aside in less than a second, unless it is writing a large batch.
+const TURN: Duration = Duration::from_secs(20);
+
+/// Waits for the store, and lets the watcher know.
+fn after_the_watcher(home: &Path, options: &OpenStore) -> Result<EdgeStore, StoreError> {
+    let waiting = Waiting::show(home);
+    let mut left = TURN.as_millis() / LOOK.as_millis();
+    loop {
+        let opened = EdgeStore::open(options, &mut |_| {});
+        let locked = matches!(opened, Err(StoreError::Locked { .. }));
+        if !locked || waiting.is_none() || left == 0 {
+            return opened;
+        }
+        left -= 1;
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How often it is tried.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Workspace {
     /// Opens the store and tells what opening found.
-    pub(crate) fn open(ui: &mut Ui<'_>, home: &Path, accept_weak_storage: bool, create: bool) -> Result<Self> {
+    pub(crate) fn open(
+        ui: &mut Ui<'_>,
+        home: &Path,
+        accept_weak_storage: bool,
+        create: bool,
+        watches: bool,
+    ) -> Result<Self> {
         let mut entropy = Entropy { key: [0; 32], incarnation: [0; 4] };
         let random = |error| CommandError::because("no randomness for a key", error);
         ui.env.random(&mut entropy.key).map_err(random)?;
         ui.env.random(&mut entropy.incarnation).map_err(random)?;
         let options = OpenStore {
             home: home.to_owned(),
-            who: format!("outlet (process {})", std::process::id()),
+            who: format!("outlet{} (process {})", if watches { WATCHER } else { "" }, std::process::id()),
             now: ui.env.now(),
             entropy,
             boot: boot_id(),
@@ -128,7 +158,12 @@ impl Workspace {
         let new = !home.join("journal").exists();
         let mut bar = ui.progress("reading the journal (bytes)");
         let mut lines = Vec::new();
-        let opened = EdgeStore::open(&options, &mut |progress| lines.extend(bar.at(progress.done, progress.total)));
+        let mut opened = EdgeStore::open(&options, &mut |progress| lines.extend(bar.at(progress.done, progress.total)));
+        if let Err(StoreError::Locked { holder }) = &opened
+            && holder.contains(WATCHER)
+        {
+            opened = after_the_watcher(home, &options);
+        }
         bar.finish();
         lines.iter().for_each(|line| ui.status(line));
         let store = opened?;

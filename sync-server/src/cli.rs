@@ -95,6 +95,9 @@ pub enum Command {
         after_help = "Example:\n  echo '{\"type\": \"extend\", \"until\": \"2024-06-30\", \"authority\": \"巴中市人民政府\", \"document\": {\"number\": \"巴府函〔2023〕88号\"}}' | outlet-server decide BZ0012 --as wang.wu"
     )]
     Decide(DecideArgs),
+    /// The server's clock and its receipts: show, accept a clock that was once far ahead.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Changes held for a decision: list, show, release, reject.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -207,6 +210,26 @@ pub enum Command {
     Man {
         /// The folder; it is made if missing.
         dir: PathBuf,
+    },
+}
+
+/// `clock`.
+#[derive(Debug, Subcommand)]
+pub enum ClockCommand {
+    /// Show the clock and the last receipt.
+    #[command(
+        after_help = "Example:\n  outlet-server clock show --data /srv/outlets\n\nJSON: {\"now\", \"last_receipt\" or null, \"ahead_ms\", \"gives_receipts\"}"
+    )]
+    Show,
+    /// The clock was once far ahead, and receipts would wait until that date: go on from the present.
+    /// Check the clock first. What was signed stays as it is; the step is kept in the audit.
+    #[command(
+        after_help = "Example:\n  outlet-server clock accept --reason \"battery of the main board was empty\" --data /srv/outlets\n\nJSON: as `clock show`"
+    )]
+    Accept {
+        /// Why the clock was wrong; kept in the audit.
+        #[arg(long)]
+        reason: String,
     },
 }
 

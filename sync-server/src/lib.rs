@@ -25,6 +25,8 @@ mod enrol;
 pub mod env;
 pub mod error;
 pub mod folder;
+#[cfg(test)]
+mod hostile_tests;
 pub mod import;
 pub mod inventory;
 pub mod membership;

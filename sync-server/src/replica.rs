@@ -6,9 +6,9 @@ use std::sync::Arc;
 use outlet_core::identity::{BlobReceipt, Certificate, Membership, Role, Signed, SignedBlobReceipt, SignedRun};
 use outlet_core::ids::{BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey};
 use outlet_core::sync::replica::{
-    Admitted, Batch, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor, DocHeads, FeedItem,
-    Fetch, Introduction, Limits, Local, Missing, Outgoing, PeerPlan, Pending, Refusal, RefusalCode, Replica,
-    ReplicaError, Sealed, SendPlan, SignedStatement, Since, Verdict,
+    Admitted, Batch, BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor,
+    DocHeads, FeedItem, Fetch, Introduction, Limits, Local, Missing, Outgoing, PeerPlan, Pending, Refusal, RefusalCode,
+    Replica, ReplicaError, Sealed, SendPlan, SignedStatement, Since, Verdict,
 };
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Transaction};
@@ -196,6 +196,11 @@ impl ServerReplica {
                 pending.documents += documents;
                 pending.changes += changes;
                 pending.bytes += bytes;
+                let files = files::lacking(tx, *collection, peer)?;
+                for offer in files.iter().filter(|offer| wants(introduction, offer)) {
+                    pending.photos += u64::from(offer.class != BlobClass::Preview);
+                    pending.photo_bytes += offer.bytes;
+                }
             }
             let limits = Limits { photos: limits.photos && !revoked, ..limits };
             Ok(PeerPlan {
@@ -321,6 +326,15 @@ impl ServerReplica {
             meta::set(tx, meta::LAST_RECEIPT, now.millis())?;
             Ok(kept)
         })
+    }
+}
+
+/// Whether a device that says hello asks for such a file.
+fn wants(introduction: &Introduction, offer: &BlobOffer) -> bool {
+    match introduction.fetch {
+        Fetch::Everything => true,
+        Fetch::Previews if offer.class == BlobClass::Preview => true,
+        Fetch::Previews | Fetch::Nothing => introduction.files.contains(&offer.hash),
     }
 }
 
@@ -558,7 +572,7 @@ impl Replica for ServerReplica {
             })?;
             self.lacking = Some(list);
         }
-        let preview = |offer: &BlobOffer| offer.class == outlet_core::sync::replica::BlobClass::Preview;
+        let preview = |offer: &BlobOffer| offer.class == BlobClass::Preview;
         let lacking = self.lacking.as_deref().unwrap_or_default();
         let wanted = || lacking.iter().filter(|offer| query.originals || preview(offer));
         Ok(BlobList {

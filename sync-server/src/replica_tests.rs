@@ -397,3 +397,22 @@ fn no_collection_but_the_members_own_is_served() {
     let key = DocKey { collection: other, id: OutletId::new(kit.now(), [1; 10]), ..outlet(1) };
     assert!(replica.runs_for(&key, &[]).is_err());
 }
+
+#[test]
+fn a_disk_that_fills_up_stops_photos_first_and_records_then_and_the_hello_says_so() {
+    let limits = |warn: u64, stop: u64| {
+        let kit = Kit::with_config(&format!("[disk]\nwarn_percent = {warn}\nstop_percent = {stop}\n"));
+        let mut device = kit.member(1, Role::Inspector, None);
+        let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
+        let plan = welcome(replica.begin(&device.public(), &introduction(both(&[])), kit.now()).unwrap());
+        let run = device.fact(&outlet(1), "name", "甲");
+        let admitted = kit.engine.admit(&device.public(), &[FeedItem::Run(run)]);
+        ((plan.limits.records, plan.limits.photos), admitted.is_ok())
+    };
+    // More than the whole disk can never be free.
+    assert_eq!(limits(0, 0), ((true, true), true));
+    assert_eq!(limits(101, 0), ((true, false), true));
+    assert_eq!(limits(101, 101), ((false, false), false));
+    let (_, defaults) = (0, crate::config::Config::default());
+    assert_eq!((defaults.disk.warn_percent, defaults.disk.stop_percent), (10, 5));
+}

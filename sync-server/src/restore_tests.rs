@@ -1,10 +1,10 @@
 //! Real stores on both sides of real sessions, across a restore of the server from a backup.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use outlet_core::identity::{Role, TicketSecret};
-use outlet_core::ids::{Collection, DocKey, PersonId};
+use outlet_core::ids::{ChangeHash, Collection, DocKey, PersonId};
 use outlet_core::store::{EdgeStore, Enrolment, Entropy, OpenStore, Store as _};
 use outlet_core::sync::calls::{Answer, Call};
 use outlet_core::sync::replica::{Replica, ReplicaError};
@@ -134,6 +134,12 @@ impl Devices {
     }
 }
 
+/// When each change of a document was first received.
+fn times(engine: &Engine, key: &DocKey) -> HashMap<ChangeHash, Timestamp> {
+    let runs = engine.database().read::<_, DbError>(|tx| crate::db::records::admitted_runs(tx, key)).unwrap();
+    crate::engine::projector::Past::read(key, &runs).unwrap().times
+}
+
 #[test]
 fn devices_and_a_restored_server_converge_and_lose_nothing() {
     let kit = Kit::new();
@@ -154,6 +160,7 @@ fn devices_and_a_restored_server_converge_and_lose_nothing() {
     for device in [2, 0, 1] {
         devices.sync(device, &kit.engine);
     }
+    let first: Vec<_> = [outlet(1), outlet(2)].iter().map(|key| times(&kit.engine, key)).collect();
     devices.write(1, &outlet(2), "village", "丁村");
     devices.write(1, &outlet(1), "village", "丙村");
     kit.wait(1000);
@@ -167,6 +174,16 @@ fn devices_and_a_restored_server_converge_and_lose_nothing() {
     }
     for summary in &last {
         assert_eq!(summary.outcome, SyncOutcome::Converged, "{summary:?}");
+    }
+    // What was received before the restore was received then, although another device brought it
+    // back first, and its own came with the receipts later.
+    for (key, before) in [outlet(1), outlet(2)].iter().zip(first) {
+        let after = times(&engine, key);
+        assert!(
+            !before.is_empty() && before.iter().all(|(change, at)| after.get(change) == Some(at)),
+            "{before:?} {after:?}"
+        );
+        assert!(after.len() > before.len(), "and what came after it, after it");
     }
     let mut replica = ServerReplica::new(Arc::clone(&engine));
     let all = [Collection::REFERENCE, county()];
@@ -182,4 +199,50 @@ fn devices_and_a_restored_server_converge_and_lose_nothing() {
         }
     }
     assert_eq!(engine.database().read::<_, DbError>(|tx| crate::db::ledger::count(tx)).unwrap(), 2);
+}
+
+#[test]
+fn receipts_that_are_forged_or_for_other_work_are_not_believed() {
+    use outlet_core::identity::{Receipt, SecretKey, Signed, SignedReceipt};
+    use outlet_core::sync::replica::{FeedItem, Outcome, Sealed, ShownReceipt};
+
+    let kit = Kit::new();
+    let mut writer = kit.member(1, Role::Inspector, None);
+    let run = writer.fact(&outlet(1), "name", "甲");
+    let list = vec![(run.doc, run.last().unwrap())];
+    let receipt = |key: &SecretKey, runs: &[(DocKey, ChangeHash)]| {
+        let epoch = kit.engine.folder.epoch().unwrap();
+        let at = Timestamp::from_millis(START - 1_000_000);
+        let receipt = Receipt {
+            epoch,
+            collection: county(),
+            from_seq: 1,
+            to_seq: 1,
+            at,
+            count: runs.len() as u64,
+            runs: Receipt::list_digest(runs),
+        };
+        let signed: SignedReceipt = Signed::sign(key, receipt);
+        Sealed(signed.to_bytes())
+    };
+    let server = kit.engine.folder.key().clone();
+    let shown = |receipt, runs: &Vec<_>| FeedItem::Receipt(ShownReceipt { receipt, runs: runs.clone() });
+    let items = [
+        shown(receipt(&SecretKey::from_bytes([9; 32]), &list), &list),
+        shown(receipt(&server, &[]), &list),
+        shown(Sealed(vec![1, 2, 3]), &list),
+        FeedItem::Run(run.clone()),
+    ];
+    let admitted = kit.engine.admit(&writer.key.public(), &items).unwrap();
+    for outcome in &admitted.outcomes[..3] {
+        assert!(matches!(outcome, Outcome::Refused { code, .. } if code == "not_believed"), "{outcome:?}");
+    }
+    let last = run.last().unwrap();
+    assert!(times(&kit.engine, &run.doc)[&last].millis() >= START);
+    // The server's own word counts, also for what is here already; a second time changes nothing.
+    for _ in 0..2 {
+        let again = kit.engine.admit(&writer.key.public(), &[shown(receipt(&server, &list), &list)]).unwrap();
+        assert_eq!(again.outcomes, [Outcome::Stored { in_ledger: false }]);
+        assert_eq!(times(&kit.engine, &run.doc)[&last].millis(), START - 1_000_000);
+    }
 }

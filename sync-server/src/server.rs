@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlet_core::identity::ServerCert;
-use outlet_core::sync::session::{Config as SessionConfig, Session};
+use outlet_core::sync::session::{CloseReason, Config as SessionConfig, Session};
 use outlet_transport::{Hooks, Link, TcpServer, TransportError, drive, quic};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -366,6 +366,12 @@ async fn serve_device(
     let driven = drive(link, session, replica, hooks).await;
     let summary = driven.summary;
     engine.metrics.session_ended(Some(&summary));
+    if let CloseReason::Refused(why) = &driven.reason {
+        tracing::warn!(%remote, device = %peer.short(), code = why.code.as_str(), why = why.text, "refused a session");
+    }
+    if summary.refused_items > 0 {
+        tracing::warn!(%remote, device = %peer.short(), items = summary.refused_items, "refused what a device brought");
+    }
     tracing::info!(
         %remote,
         device = %peer.short(),

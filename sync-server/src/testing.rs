@@ -35,7 +35,9 @@ impl Kit {
     pub(crate) fn with_config(text: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         Folder::init(place.path(), Timestamp::from_millis(START)).unwrap();
-        std::fs::write(place.path().join(crate::config::FILE), text).unwrap();
+        // Whatever the disk of the machine that runs the tests looks like.
+        let disk = if text.contains("[disk]") { "" } else { "[disk]\nwarn_percent = 0\nstop_percent = 0\n" };
+        std::fs::write(place.path().join(crate::config::FILE), format!("{text}\n{disk}")).unwrap();
         let clock = Arc::new(AtomicI64::new(START + 1));
         let engine = Arc::new(open(place.path(), &clock));
         Self { place, clock, engine }

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod device;
 pub mod figures;
 pub mod generator;
+pub mod pair;
 pub mod process;
 pub mod relay;
 pub mod scenario;

@@ -129,8 +129,8 @@ impl EdgeStore {
                 }
                 ruling.map(|_| Some(Item::Ruling(sealed.clone())))
             }
-            FeedItem::Receipt(sealed) => {
-                read(SignedReceipt::from_bytes, sealed, |receipt| roster.check_signer(receipt).map(|_| ()))
+            FeedItem::Receipt(shown) => {
+                read(SignedReceipt::from_bytes, &shown.receipt, |receipt| roster.check_signer(receipt).map(|_| ()))
                     .map(|()| None)
             }
         };

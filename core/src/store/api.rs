@@ -14,7 +14,7 @@ use super::summary::{Filter, OutletSummary, RecordState};
 use crate::doc::{Document, NewChange};
 use crate::geo::GeoPoint;
 use crate::identity::{Roster, SignedReceipt};
-use crate::ids::{BlobHash, ChangeHash, Collection, Digest, DocKey, DocKind, EntryId, Signature};
+use crate::ids::{BlobHash, ChangeHash, Collection, Digest, DocKey, DocKind, EntryId, PublicKey, Signature};
 use crate::sync::replica::{BlobClass, CollectionState, Cursor, SignedStatement};
 use crate::time::Timestamp;
 
@@ -61,6 +61,8 @@ impl StateCounts {
 pub struct Proof {
     /// Of which collection.
     pub collection: Collection,
+    /// The server.
+    pub server: PublicKey,
     /// The server's clock.
     pub at: Timestamp,
     /// What both computed.
@@ -433,7 +435,8 @@ impl Store for EdgeStore {
                 && let Some(line) = signed.statement.line(collection.collection)
             {
                 let (at, digest, count, held) = (signed.statement.at, line.digest, line.count, line.held);
-                status.proofs.push(Proof { collection: collection.collection, at, digest, count, held });
+                let server = signed.statement.acceptor;
+                status.proofs.push(Proof { collection: collection.collection, server, at, digest, count, held });
             }
         }
         Ok(status)

@@ -31,6 +31,7 @@ pub mod lock;
 mod lookup;
 mod open;
 mod peer;
+mod receipts;
 pub mod record;
 mod replica;
 mod rows;
@@ -41,6 +42,7 @@ pub mod space;
 mod stage;
 pub mod summary;
 pub mod testing;
+mod turn;
 pub mod vfs;
 
 #[cfg(test)]
@@ -64,3 +66,4 @@ pub use open::{FULL_CHECK_EVERY, IndexUse, OnProgress, OpenReport, Progress};
 pub use peer::{Lend, PeerReplica};
 pub use record::Enrolment;
 pub use summary::{Filter, OutletSummary, RecordState, Returned, summarise};
+pub use turn::{Waiting, is_wanted};

@@ -124,8 +124,8 @@ fn item_bytes(item: &FeedItem) -> usize {
         FeedItem::Certificate(sealed)
         | FeedItem::ServerCert(sealed)
         | FeedItem::Revocation(sealed)
-        | FeedItem::Ruling(sealed)
-        | FeedItem::Receipt(sealed) => sealed.0.len(),
+        | FeedItem::Ruling(sealed) => sealed.0.len(),
+        FeedItem::Receipt(shown) => shown.size(),
     }
 }
 

@@ -421,6 +421,11 @@ pub(super) fn receipts(sequence: u64) -> Vec<u8> {
     key(b'k', &[&sequence.to_be_bytes()])
 }
 
+/// The frame's number in a key of [`receipts`].
+pub(super) fn receipts_sequence(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 fn collection_bytes(collection: Collection) -> [u8; 3] {
     let [_, a, b, c] = collection.code().to_be_bytes();
     [a, b, c]

@@ -15,6 +15,8 @@ use crate::sync::replica::{
 
 /// Outgoing files looked at in one go.
 const FILES_AT_ONCE: usize = 512;
+/// Receipts read in one go.
+const RECEIPTS_AT_ONCE: usize = 64;
 
 /// Own photos and attachments that no server has confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,29 +73,33 @@ impl EdgeStore {
         Ok(Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more })
     }
 
-    /// Certificates, then revocations: a server restored from a backup takes back those of its own
-    /// that it lost, and with them the work of their holders.
+    /// Certificates, then revocations, then receipts: a server restored from a backup takes back
+    /// those of its own that it lost, and with them the work of their holders and its times.
     pub(super) fn next_statements(
-        &self,
+        &mut self,
         plan: &SendPlan,
         since: Since,
         max_bytes: usize,
     ) -> Result<Outgoing, StoreError> {
         let from = if let Since::After(cursor) = since { cursor.seq } else { 0 };
-        let certificates = self.sealed(Believed::Member)?.into_iter().map(|bytes| FeedItem::Certificate(Sealed(bytes)));
-        let revocations =
-            self.sealed(Believed::Revocation)?.into_iter().map(|bytes| FeedItem::Revocation(Sealed(bytes)));
-        let mut all = certificates.chain(revocations).skip(usize::try_from(from).unwrap_or(usize::MAX)).peekable();
+        let mut all: Vec<FeedItem> =
+            self.sealed(Believed::Member)?.into_iter().map(|bytes| FeedItem::Certificate(Sealed(bytes))).collect();
+        all.extend(self.sealed(Believed::Revocation)?.into_iter().map(|bytes| FeedItem::Revocation(Sealed(bytes))));
+        let place = usize::try_from(from).unwrap_or(usize::MAX);
+        let receipts = self.shown_receipts(place.saturating_sub(all.len()), RECEIPTS_AT_ONCE)?;
+        let page_is_full = receipts.len() == RECEIPTS_AT_ONCE;
+        let mut all = all.into_iter().skip(place).chain(receipts.into_iter().map(FeedItem::Receipt)).peekable();
         let (mut items, mut bytes) = (Vec::new(), 0_usize);
         let size = |item: &FeedItem| match item {
             FeedItem::Certificate(sealed) | FeedItem::Revocation(sealed) => sealed.0.len(),
+            FeedItem::Receipt(shown) => shown.size(),
             _ => 0,
         };
         while let Some(item) = all.next_if(|item| items.is_empty() || bytes.saturating_add(size(item)) <= max_bytes) {
             bytes = bytes.saturating_add(size(&item));
             items.push(item);
         }
-        let more = all.peek().is_some();
+        let more = all.peek().is_some() || page_is_full;
         let seq = from.saturating_add(items.len() as u64);
         let place = Cursor { epoch: Epoch([0; 8]), seq, chain: ChainHash([0; 16]) };
         let mut next = plan.clone();

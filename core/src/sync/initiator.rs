@@ -411,6 +411,13 @@ impl Initiator {
         };
         let signed = statement.verify(&core.config.peer, &end.signature);
         signed.map_err(|error| malformed(format!("the acceptor's statement: {error}")))?;
+        // A database of another life is told once what it may have lost: receipts, with the times
+        // they prove, are no part of what a digest covers.
+        if self.comparisons == 0 && self.takes_records && !self.options.peer {
+            let void = cursors.iter().map(|(collection, _)| *collection);
+            unequal.extend(void.filter(|collection| !unequal.contains(collection)).collect::<Vec<_>>());
+            unequal.sort_unstable();
+        }
         if unequal.is_empty() {
             self.prove(core, statement, end.signature, cursors);
         } else if self.comparisons < MAX_COMPARISONS && self.takes_records {

@@ -98,4 +98,6 @@ pub use session::{CloseReason, Config, Event, Input, Options, Output, Session, S
 pub use wire::Lane;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod session_tests;

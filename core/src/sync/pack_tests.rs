@@ -3,7 +3,7 @@
 use super::*;
 use crate::identity::SecretKey;
 use crate::ids::{ChainHash, Collection, DocKind, Epoch, OutletId};
-use crate::sync::replica::{Cursor, Sealed};
+use crate::sync::replica::{Cursor, Sealed, ShownReceipt};
 use crate::time::Timestamp;
 
 fn doc(at: u8) -> DocKey {
@@ -36,7 +36,10 @@ fn mixed() -> Batch {
             FeedItem::Revocation(sealed(3)),
             FeedItem::Run(run(2, 1)),
             FeedItem::Ruling(sealed(4)),
-            FeedItem::Receipt(sealed(5)),
+            FeedItem::Receipt(ShownReceipt {
+                receipt: sealed(5),
+                runs: vec![(doc(1), crate::ids::ChangeHash([6; 32]))],
+            }),
         ],
         cursors: vec![(doc(1).collection, Cursor { epoch: Epoch([2; 8]), seq: 7, chain: ChainHash([3; 16]) })],
     }

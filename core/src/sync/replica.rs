@@ -230,9 +230,28 @@ pub enum FeedItem {
     Revocation(Sealed),
     /// A ruling on changes: held, released, rejected.
     Ruling(Sealed),
-    /// A receipt a device shows again when it re-sends a run to a server that lost it, so that the
-    /// first time of receipt stands.
-    Receipt(Sealed),
+    /// A receipt that a device shows to a server that may have lost it, so that the first time of
+    /// receipt stands.
+    Receipt(ShownReceipt),
+}
+
+/// A receipt with the runs it was given for.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ShownReceipt {
+    /// [`crate::identity::SignedReceipt`].
+    #[n(0)]
+    pub receipt: Sealed,
+    /// What its list digest covers: each run's document and last change, in order.
+    #[n(1)]
+    pub runs: Vec<(DocKey, ChangeHash)>,
+}
+
+impl ShownReceipt {
+    /// About how long it is on the wire.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.receipt.0.len() + 56 * self.runs.len()
+    }
 }
 
 /// Items that are admitted together: one transaction, one frame of the journal.

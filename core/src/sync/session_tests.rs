@@ -315,7 +315,7 @@ fn a_server_restored_from_an_old_backup_gets_back_what_it_lost() {
     world.server = backup.restored(Epoch([2; 8]), [0; 4]);
     let report = world.sync(1);
     converged(&report);
-    assert_eq!(report.initiator.compared, [doc(0, 1).collection], "the reference documents did not change");
+    assert_eq!(report.initiator.compared, [Collection::REFERENCE, doc(0, 1).collection], "once in every new life");
     for (doc, change) in world.devices[0].confirmed() {
         assert!(world.server.has(doc, change));
     }
@@ -374,7 +374,7 @@ fn a_comparison_in_many_ranges_brings_what_is_missing_on_either_side() {
     converged(&world.sync(0));
     let report = world.sync(1);
     converged(&report);
-    assert_eq!(report.initiator.compared.len(), 1);
+    assert_eq!(report.initiator.compared.len(), 2);
     converged(&world.sync(0));
     for at in (0..15).chain([20]) {
         let texts = |replica: &MemoryReplica| replica.document(&doc(0, at)).unwrap().entries();
@@ -382,6 +382,37 @@ fn a_comparison_in_many_ranges_brings_what_is_missing_on_either_side() {
         assert_eq!(texts(&world.server), texts(&world.devices[1]), "{at}");
     }
     assert_eq!(world.server.document(&doc(0, 12)).unwrap().entries().len(), 2);
+}
+
+#[test]
+fn what_either_side_missed_by_a_bug_is_found_among_many_for_little() {
+    const DOCS: u16 = 300;
+    let mut world = World::new(2, 1);
+    let key = |at: u16| {
+        let [high, low] = at.to_be_bytes();
+        DocKey { id: OutletId::new(NOW.plus_millis(i64::from(at)), [high, low, 0, 0, 0, 0, 0, 0, 0, 0]), ..doc(0, 0) }
+    };
+    for at in 0..DOCS {
+        world.note(0, key(at), "a");
+    }
+    converged(&world.sync(0));
+    converged(&world.sync(1));
+    // Cursors and feeds say that all is there.
+    world.devices[1].lose_document(&key(7));
+    world.devices[1].lose_document(&key(290));
+    world.server.lose_document(&key(100));
+    let report = world.sync(1);
+    converged(&report);
+    assert_eq!(report.initiator.compared, [doc(0, 0).collection]);
+    // Listing documents and heads would take 70 bytes for each.
+    let bytes = report.initiator.sent.bytes + report.initiator.received.bytes;
+    assert!(bytes < u64::from(DOCS) * 70 / 2, "{bytes}");
+    for at in [7, 100, 290] {
+        assert!(world.devices[1].document(&key(at)).is_some() && world.server.document(&key(at)).is_some(), "{at}");
+    }
+    let idle = world.sync(1);
+    assert!(idle.initiator.compared.is_empty());
+    assert_eq!(idle.initiator.round_trips, 1);
 }
 
 #[test]

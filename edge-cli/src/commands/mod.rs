@@ -27,6 +27,7 @@ pub(crate) mod sync;
 pub(crate) mod tasks;
 pub(crate) mod trace;
 pub(crate) mod walk;
+mod watch;
 pub(crate) mod works;
 
 use clap::Subcommand;

@@ -22,10 +22,10 @@ use crate::route::Route;
 ///   outlet status
 ///
 /// JSON: {"records": {"on_device": n, "sent": n, "stored": n, "in_ledger": n, "held": n}, "photos":
-/// {.. the same}, "attachments": {.. the same}, "last_proof": {"at", "digest", "collections": [..]} or
-/// null, "unsent_changes", "pending_photos", "pending_bytes", "held", "conflicts", "returned", "read_only",
-/// "member": {"name", "role", "level", "collections", "valid_until"} or null, "server": [..],
-/// "route": {"address", "until"} (a detour that goes first for now) or null, "home"}
+/// {.. the same}, "attachments": {.. the same}, "last_proof": {"at", "server", "documents", "held", "digest",
+/// "collections": {CODE: DIGEST}} or null, "unsent_changes", "pending_photos", "pending_bytes", "held",
+/// "conflicts", "returned", "read_only", "member": {"name", "role", "level", "collections", "valid_until"} or null,
+/// "server": [..], "route": {"address", "until"} (a detour that goes first for now) or null, "home"}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct StatusArgs {}
@@ -82,7 +82,17 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
     }
     ctx.ui.line(format!("to send: {} changes, {} files", status.unsent_changes, status.unsent_files))?;
     match last_proof {
-        Some(proof) => ctx.ui.line(format!("last proof: {} at {}", plain(&proof["digest"]), plain(&proof["at"])))?,
+        Some(proof) => ctx.ui.line(format!(
+            "converged with server {} at {}: {} documents{}, digest {}",
+            plain(&proof["server"]).get(..12).unwrap_or_default(),
+            plain(&proof["at"]),
+            proof["documents"],
+            proof["held"]
+                .as_u64()
+                .filter(|held| *held > 0)
+                .map_or_else(String::new, |held| format!(", {held} changes held")),
+            plain(&proof["digest"])
+        ))?,
         None => ctx.ui.line("last proof: none yet; `outlet sync` makes one")?,
     }
     if status.in_conflict > 0 {
@@ -110,10 +120,18 @@ pub(crate) fn status(ctx: &mut Context<'_>, _: &StatusArgs) -> Result<Outcome> {
 fn last_proof(status: &StoreStatus) -> Option<serde_json::Value> {
     let at = status.proofs.iter().map(|proof| proof.at).max()?;
     // Proofs of an earlier sync say nothing about the last one.
-    let last: BTreeMap<Collection, Digest> =
-        status.proofs.iter().filter(|proof| proof.at == at).map(|proof| (proof.collection, proof.digest)).collect();
-    Some(json!({"at": at.to_string(), "digest": combined_digest(&last),
-        "collections": last.keys().map(Collection::to_string).collect::<Vec<_>>()}))
+    let last: Vec<_> = status.proofs.iter().filter(|proof| proof.at == at).collect();
+    let digests: BTreeMap<Collection, Digest> = last.iter().map(|proof| (proof.collection, proof.digest)).collect();
+    let collections: serde_json::Map<String, serde_json::Value> =
+        digests.iter().map(|(collection, digest)| (collection.to_string(), json!(digest))).collect();
+    Some(json!({
+        "at": at.to_string(),
+        "server": last.first().map(|proof| proof.server),
+        "documents": last.iter().map(|proof| proof.count).sum::<u64>(),
+        "held": last.iter().map(|proof| proof.held).sum::<u64>(),
+        "digest": combined_digest(&digests),
+        "collections": collections,
+    }))
 }
 
 fn plain(value: &serde_json::Value) -> &str {

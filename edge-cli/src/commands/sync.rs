@@ -11,11 +11,12 @@ use outlet_transport::TransportError;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Outcome;
+use super::{Outcome, watch};
 use crate::context::Context;
 use crate::error::{CommandError, Result};
 use crate::input::half_width;
 use crate::net;
+use crate::rates::{Expected, Rates};
 use crate::ui::Warning;
 
 /// Sync with the server: send what is new here, fetch what others did, prove that both sides hold
@@ -27,13 +28,17 @@ use crate::ui::Warning;
 /// Example:
 ///   outlet sync
 ///   outlet sync --max-bytes 5MB --no-originals
+///   outlet sync --dry-run
+///   outlet sync --watch --every 5min
 ///   outlet sync --server quic://203.0.113.7:4433 --json
 ///   outlet sync --peer peer:192.168.43.1:4433/MFRGG…
 ///
 /// JSON: {"outcome": "converged"|"incomplete"|"refused", "digest", "sent": {"changes", "photos",
 /// "bytes"}, "received": {"changes", "photos", "bytes"}, "round_trips", "pending_photos", "held",
 /// "collections": {CODE: DIGEST}, "waiting", "refused_items", "skew_ms", "why": {"code", "message"}};
-/// "damaged_files", "via": ADDRESS; with --dry-run also "plan": {"to_push": {..}, "to_pull": {..}}
+/// "damaged_files", "via": ADDRESS; with --dry-run also "plan": {"to_push": {"documents", "changes",
+/// "bytes", "photos", "photo_bytes"}, "to_pull": {the same} or null, "expected": {"bytes", "seconds" or
+/// null, "measured_sessions"}}; with --watch one such line per round, with "next_in_s"
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SyncArgs {
@@ -47,6 +52,16 @@ pub(crate) struct SyncArgs {
     /// Only say what would be transferred.
     #[arg(long)]
     dry_run: bool,
+    /// Go on syncing whenever the server is reachable, until Ctrl-C; other commands of this device
+    /// are let in at once.
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    /// With --watch: time between rounds, longer after failures: 30s, 5min.
+    #[arg(long, requires = "watch", default_value = "60s")]
+    every: String,
+    /// With --watch: end after so many rounds.
+    #[arg(long, requires = "watch")]
+    rounds: Option<u32>,
     /// Stop with photos after so many bytes: 5MB, 800kB, 2MiB. Records always go.
     #[arg(long)]
     max_bytes: Option<String>,
@@ -106,6 +121,9 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SyncArgs) -> Result<Outcome> {
         ctx.forget_lists();
         return report(ctx, &summary, false);
     }
+    if args.watch {
+        return watch::run(ctx, &servers, &options, duration(&args.every)?.max(Duration::from_secs(1)), args.rounds);
+    }
     let mut summary = net::sync(ctx, &servers, options.clone())?;
     ctx.forget_lists();
     let now = ctx.now();
@@ -118,12 +136,13 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SyncArgs) -> Result<Outcome> {
 
 /// Prints a summary and turns it into the command's end.
 pub(crate) fn report(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<Outcome> {
+    let expected = if plan { Some(expected(&ctx.home()?, summary)) } else { None };
     if ctx.ui.json {
-        let mut value = value(summary, plan);
+        let mut value = value(summary, expected);
         value["via"] = json!(ctx.via);
         ctx.ui.data(&value)?;
     } else {
-        words(ctx, summary, plan)?;
+        words(ctx, summary, expected)?;
     }
     match summary.outcome {
         SyncOutcome::Refused => Err(refused(summary.why.as_ref())),
@@ -133,7 +152,15 @@ pub(crate) fn report(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Re
     }
 }
 
-fn value(summary: &Summary, plan: bool) -> serde_json::Value {
+/// What the transfer will take, as far as past syncs tell.
+fn expected(home: &std::path::Path, summary: &Summary) -> Expected {
+    let pull = summary.to_pull.unwrap_or_default();
+    let raw = summary.to_push.bytes.saturating_add(pull.bytes);
+    Rates::of(home).expect(raw, summary.to_push.photo_bytes.saturating_add(pull.photo_bytes))
+}
+
+/// As `--json` gives it; with what is expected, for a plan.
+pub(crate) fn value(summary: &Summary, plan: Option<Expected>) -> serde_json::Value {
     let collections: serde_json::Map<String, serde_json::Value> =
         summary.digests.iter().map(|(collection, digest)| (collection.to_string(), json!(digest))).collect();
     let mut value = json!({
@@ -153,12 +180,13 @@ fn value(summary: &Summary, plan: bool) -> serde_json::Value {
         "skew_ms": summary.skew_ms,
         "why": summary.why.as_ref().map(|why| json!({"code": why.code.as_str(), "message": why.text})),
     });
-    if plan {
+    if let Some(expected) = plan {
         let pending = |pending: &outlet_core::sync::replica::Pending| {
             json!({"documents": pending.documents, "changes": pending.changes, "bytes": pending.bytes,
                 "photos": pending.photos, "photo_bytes": pending.photo_bytes})
         };
-        value["plan"] = json!({"to_push": pending(&summary.to_push), "to_pull": summary.to_pull.as_ref().map(pending)});
+        value["plan"] = json!({"to_push": pending(&summary.to_push), "to_pull": summary.to_pull.as_ref().map(pending),
+            "expected": expected});
     }
     value
 }
@@ -166,8 +194,8 @@ fn value(summary: &Summary, plan: bool) -> serde_json::Value {
 /// A clock this wrong spoils dates in records; EXIF times are compared within a day.
 const SKEW_WARNING_MS: i64 = 5 * 60 * 1000;
 
-fn words(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<()> {
-    if plan {
+fn words(ctx: &mut Context<'_>, summary: &Summary, plan: Option<Expected>) -> Result<()> {
+    if let Some(expected) = plan {
         let Summary { to_push, to_pull, .. } = summary;
         ctx.ui.line(format!(
             "to send: {} changes, {} photos ({} bytes)",
@@ -183,7 +211,13 @@ fn words(ctx: &mut Context<'_>, summary: &Summary, plan: bool) -> Result<()> {
                 pull.bytes.saturating_add(pull.photo_bytes)
             ))?;
         }
-        return Ok(());
+        let Expected { bytes, seconds, measured_sessions } = expected;
+        return ctx.ui.line(match seconds {
+            Some(seconds) => {
+                format!("expected: {bytes} bytes in about {seconds} s, as fast as the last {measured_sessions} syncs")
+            }
+            None => format!("expected: at most {bytes} bytes; how long that takes, the first sync will tell"),
+        });
     }
     ctx.ui.line(format!("{}  digest {}", summary.outcome.as_str(), summary.digest()))?;
     let way = |way: &Transferred| format!("{} changes, {} photos, {} bytes", way.changes, way.photos, way.bytes);

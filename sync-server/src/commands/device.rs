@@ -1,7 +1,10 @@
 //! `device list|show|revoke`.
 
-use outlet_core::identity::{Level, Role, Roster, fingerprint};
-use outlet_core::ids::{Collection, PersonId, PublicKey};
+use std::collections::BTreeMap;
+
+use outlet_core::identity::{Level, Role, Roster, SignedStatement, fingerprint};
+use outlet_core::ids::{Collection, Digest, PersonId, PublicKey};
+use outlet_core::sync::session::combined_digest;
 use serde::Serialize;
 
 use super::Outcome;
@@ -31,13 +34,49 @@ struct Device {
     revoked_at: Option<String>,
     /// The server itself: it signs and writes reference documents.
     server: bool,
+    /// The last statement that both signed; null before the first sync that converged.
+    converged: Option<Converged>,
+}
+
+/// "We hold the same."
+#[derive(Serialize)]
+struct Converged {
+    at: String,
+    server: PublicKey,
+    documents: u64,
+    held: u64,
+    digest: Digest,
+    collections: BTreeMap<String, Digest>,
+}
+
+impl Converged {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let signed = SignedStatement::from_bytes(bytes).ok()?;
+        let statement = signed.verify().ok()?;
+        let digests = statement.lines.iter().map(|line| (line.collection, line.digest)).collect();
+        Some(Self {
+            at: statement.at.to_string(),
+            server: statement.acceptor,
+            documents: statement.lines.iter().map(|line| line.count).sum(),
+            held: statement.lines.iter().map(|line| line.held).sum(),
+            digest: combined_digest(&digests),
+            collections: digests.iter().map(|(collection, digest)| (collection.to_string(), *digest)).collect(),
+        })
+    }
+
+    fn words(&self) -> String {
+        let held = if self.held > 0 { format!(", {} changes held", self.held) } else { String::new() };
+        let server = self.server.short();
+        format!("with server {server} at {}, {} documents{held}, digest {}", self.at, self.documents, self.digest)
+    }
 }
 
 impl Device {
-    fn new(member: StoredMember, roster: &Roster) -> Self {
+    fn new(member: StoredMember, roster: &Roster, statement: Option<&[u8]>) -> Self {
         Self {
             fingerprint: fingerprint(&member.key),
             server: roster.is_server(&member.key),
+            converged: statement.and_then(Converged::of),
             key: member.key,
             name: member.grant.name,
             person: member.grant.person,
@@ -81,7 +120,11 @@ pub(super) fn device(command: &DeviceCommand, folder: &Folder, ui: &mut Ui) -> O
 fn all(folder: &Folder) -> Result<Vec<Device>, CommandError> {
     folder.database.read::<_, CommandError>(|tx| {
         let roster = folder.roster(tx)?;
-        Ok(devices::members(tx)?.into_iter().map(|member| Device::new(member, &roster)).collect())
+        let device = |member: StoredMember| {
+            let statement = devices::statement(tx, &member.key)?;
+            Ok(Device::new(member, &roster, statement.as_deref()))
+        };
+        devices::members(tx)?.into_iter().map(device).collect()
     })
 }
 
@@ -137,6 +180,7 @@ fn show(device: &Device, ui: &mut Ui) -> Outcome {
             ("valid until", device.valid_until.clone()),
             ("last seen", optional(&device.last_seen)),
             ("revoked", optional(&device.revoked_at)),
+            ("converged", device.converged.as_ref().map_or_else(|| "-".into(), Converged::words)),
         ]
         .map(|(label, value)| format!("{label:<12} {value}"))
         .join("\n")

@@ -14,6 +14,7 @@ mod account;
 mod archive;
 mod assign;
 mod bundle;
+mod clock;
 mod codes;
 #[cfg(test)]
 mod codes_tests;
@@ -70,6 +71,7 @@ pub(crate) fn dispatch(cli: Cli, ui: &mut Ui) -> Outcome {
         Command::Ticket(args) => ticket::ticket(&args, &data.open(ui)?, ui),
         Command::Device(command) => device::device(&command, &data.open(ui)?, ui),
         Command::Token(command) => token::token(&command, &data.open(ui)?, ui),
+        Command::Clock(command) => clock::clock(&command, &data.open(ui)?, ui),
         Command::Key(crate::cli::KeyCommand::Rotate { root_key }) => init::rotate(root_key, &data.open(ui)?, ui),
         Command::Backup(args) => archive::backup(&args, &data.open(ui)?, ui),
         Command::Restore(args) => archive::restore(&args, &data.path(ui)?, ui),

@@ -306,3 +306,41 @@ fn accounts_are_made_listed_and_shut_and_passwords_never_come_from_the_command_l
         run(&kit, &["account", "add", "p9", "--name", "person 9", "--role", "viewer", "--collection", "511902"]);
     assert!(warned.err.contains("--person 0909"), "{}", warned.err);
 }
+
+#[test]
+fn a_clock_that_was_far_ahead_is_accepted_with_a_reason_and_an_audit() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let day = 86_400_000;
+    run(&kit, &["clock", "accept", "--reason", "x"]).fails(
+        1,
+        "there is nothing to accept",
+        "`outlet-server clock show`",
+    );
+    kit.wait(400 * day);
+    let early = device_fact(&mut device, 1);
+    kit.push(&device, &[early]);
+    kit.wait(-400 * day);
+    let late = device_fact(&mut device, 2);
+    let items = [outlet_core::sync::replica::FeedItem::Run(late.clone())];
+    let refused = kit.engine.admit(&device.key.public(), &items).unwrap_err();
+    assert!(refused.to_string().contains("it takes nothing until the clock is right"), "{refused}");
+    let shown = run(&kit, &["clock", "show", "--json"]).json();
+    assert_eq!((&shown["gives_receipts"], shown["ahead_ms"].as_i64()), (&false.into(), Some(400 * day)));
+    run(&kit, &["clock", "accept", "--reason", " "]).fails(2, "the reason is empty", "say why the clock was wrong");
+    let accepted = run(&kit, &["clock", "accept", "--reason", "empty battery", "--json"]).json();
+    assert_eq!((&accepted["gives_receipts"], &accepted["ahead_ms"]), (&true.into(), &0.into()));
+    assert_eq!(kit.push(&device, &[late]).receipts.len(), 1);
+    let audit: String = kit
+        .engine
+        .database()
+        .read::<_, crate::db::DbError>(|tx| {
+            Ok(tx.query_row("SELECT detail FROM audit WHERE action = 'clock accept'", [], |row| row.get(0))?)
+        })
+        .unwrap();
+    assert!(audit.contains("empty battery") && audit.contains("2023-04"), "{audit}");
+}
+
+fn device_fact(device: &mut crate::testing::Device, number: u8) -> outlet_core::identity::SignedRun {
+    device.fact(&outlet(number), "name", "甲")
+}

@@ -6,7 +6,7 @@ use outlet_core::ids::{Collection, PersonId, PublicKey};
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::{DbError, fixed, int, uint};
+use super::{DbError, fixed, int, optional, uint};
 
 /// What a ticket grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,6 +235,15 @@ pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp, skew_ms: i
     let sql = "UPDATE members SET last_seen = ?2, skew_ms = ?3 WHERE key = ?1";
     connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis(), skew_ms])?;
     Ok(())
+}
+
+/// The last statement that a device and this server signed, as kept.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn statement(connection: &Connection, key: &PublicKey) -> Result<Option<Vec<u8>>, DbError> {
+    let sql = "SELECT statement FROM statements WHERE device = ?1";
+    optional(connection.prepare_cached(sql)?.query_row([&key.0[..]], |row| row.get(0)))
 }
 
 /// Keeps the statement that both sides signed, in place of the device's older one.

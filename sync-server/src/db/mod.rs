@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_tokens.sql"),
     include_str!("../../migrations/sqlite/0006_desk.sql"),
     include_str!("../../migrations/sqlite/0007_lists.sql"),
+    include_str!("../../migrations/sqlite/0008_shown_receipts.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

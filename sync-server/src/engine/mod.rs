@@ -32,6 +32,7 @@ mod policy;
 pub(crate) mod projector;
 mod quarantine;
 mod reference;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -51,7 +52,7 @@ pub use quarantine::{Decided, HeldRun, Hold};
 const THREADS: usize = 2;
 
 /// A clock that is being disciplined steps back by so much at times; a clock that is wrong, by more.
-const CLOCK_JITTER_MS: i64 = 2_000;
+pub(crate) const CLOCK_JITTER_MS: i64 = 2_000;
 
 /// Everything that is open while changes are taken.
 pub struct Engine {
@@ -116,7 +117,9 @@ impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Database(error) => error.into(),
-            EngineError::Clock { .. } => Self::user(error.to_string()).hint("set the clock of this machine"),
+            EngineError::Clock { .. } => Self::user(error.to_string()).hint(
+                "set the clock of this machine; if it is right now and was wrong before: `outlet-server clock accept`",
+            ),
             EngineError::Full => Self::user(error.to_string()).hint("free space on the data folder's file system"),
             EngineError::Document(..) | EngineError::Photo(_) => Self::internal(error.to_string()),
             EngineError::Peer(_) => Self::user(error.to_string()),
@@ -193,6 +196,7 @@ impl Engine {
             // Again, inside: another process may have revoked the author in between.
             let roster = self.folder.roster(tx)?;
             let mut batch = work::Batch::new(self, tx, &roster, *carrier, now);
+            let mut shown = shown::Shown::default();
             let mut outcomes = Vec::with_capacity(checked.len());
             for (index, result) in checked.into_iter().enumerate() {
                 outcomes.push(match result {
@@ -201,9 +205,15 @@ impl Engine {
                         None
                     }
                     Checked::Refused(refusal) => Some(not_kept(&refusal)),
+                    Checked::Shown(Ok(receipt)) => {
+                        shown.take(receipt);
+                        Some(Outcome::Stored { in_ledger: false })
+                    }
+                    Checked::Shown(Err(text)) => Some(Outcome::Refused { code: "not_believed".to_owned(), text }),
                     Checked::Other => Some(Outcome::Stored { in_ledger: false }),
                 });
             }
+            shown.keep(&mut batch)?;
             batch.run(rules)?;
             let written = write::write(&mut batch, &mut outcomes)?;
             beside(tx, written.new_changes)?;
@@ -220,6 +230,7 @@ impl Engine {
     fn check(&self, items: &[FeedItem], roster: &Roster) -> Vec<Checked> {
         let check = |item: &FeedItem| match item {
             FeedItem::Run(run) => check_one(run, roster),
+            FeedItem::Receipt(shown) => Checked::Shown(shown::check(shown, roster)),
             _ => Checked::Other,
         };
         self.pool.install(|| items.par_iter().map(check).collect())
@@ -325,7 +336,9 @@ impl Engine {
 enum Checked {
     Run(CheckedRun),
     Refused(Refusal),
-    /// Certificates, receipts: nothing to admit.
+    /// A receipt of an earlier life of the database, or why it is not believed.
+    Shown(Result<shown::Receipted, String>),
+    /// Certificates and the like: nothing to admit.
     Other,
 }
 

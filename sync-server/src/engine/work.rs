@@ -96,6 +96,12 @@ pub(super) struct DocWork {
     pub applied: Option<Applied>,
     /// Receipt times of the changes it had before.
     pub times: HashMap<ChangeHash, Timestamp>,
+    /// Receipts of an earlier life of the database, shown again: last change of a run, and when.
+    pub shown: Vec<(ChangeHash, Timestamp)>,
+    /// Runs it had before, read when something was shown: row, changes, time.
+    pub known: Vec<(i64, Vec<ChangeHash>, Timestamp)>,
+    /// Of those, the ones that were received earlier than their row says.
+    pub earlier: Vec<(i64, Timestamp)>,
     failure: Option<EngineError>,
 }
 
@@ -151,6 +157,9 @@ impl<'a> Batch<'a> {
                 fates: Vec::new(),
                 applied: None,
                 times: HashMap::new(),
+                shown: Vec::new(),
+                known: Vec::new(),
+                earlier: Vec::new(),
                 failure: None,
             });
             self.docs.len() - 1
@@ -166,9 +175,11 @@ impl<'a> Batch<'a> {
     pub(super) fn run(&mut self, rules: Rules) -> Result<(), EngineError> {
         self.add_partners();
         self.read()?;
+        self.read_shown()?;
         self.parallel(DocWork::open)?;
         policy::judge(self, rules)?;
         self.parallel(DocWork::extend)?;
+        self.docs.iter_mut().for_each(DocWork::recall);
         self.project()
     }
 
@@ -209,7 +220,7 @@ impl<'a> Batch<'a> {
 
     fn project(&mut self) -> Result<(), EngineError> {
         let reference = self.engine.projector.reference(self.tx)?;
-        let changed = |key: &DocKey| self.doc(key).is_some_and(|doc| doc.applied.is_some());
+        let changed = |key: &DocKey| self.doc(key).is_some_and(|doc| doc.applied.is_some() || !doc.earlier.is_empty());
         let outlets: BTreeSet<DocKey> = self
             .places
             .keys()

@@ -40,6 +40,7 @@ pub(super) fn write(batch: &mut Batch<'_>, outcomes: &mut [Option<Outcome>]) -> 
     let mut collections: BTreeMap<Collection, CollectionWork> = BTreeMap::new();
     let mut written = Written { receipts: Vec::new(), new_changes: 0, withdrawn: Vec::new(), admitted: Vec::new() };
     write_documents(batch, &mut written)?;
+    batch.write_shown()?;
     for place in 0..batch.docs.len() {
         let work = collections.entry(batch.docs[place].key.collection).or_default();
         write_runs(batch, place, work, outcomes, &mut written)?;

@@ -18,7 +18,7 @@ use outlet_core::ledger::MilestoneSet;
 use outlet_core::store::frame::{self, FrameHash, FrameKind};
 use outlet_core::store::record::{OwnAct, Record};
 use outlet_core::sync::digest::CollectionDigest;
-use outlet_core::sync::replica::{Batch, Cursor, FeedItem, Sealed};
+use outlet_core::sync::replica::{Batch, Cursor, FeedItem, Sealed, ShownReceipt};
 use outlet_core::sync::wire::{self, Frame, Hello, HelloLine, Lane};
 use outlet_core::time::{Day, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -117,7 +117,10 @@ fn honest_batch() -> Batch {
         FeedItem::ServerCert(Sealed(seeds::server_cert().to_bytes())),
         FeedItem::Revocation(Sealed(seeds::revocation().to_bytes())),
         FeedItem::Ruling(Sealed(seeds::ruling().to_bytes())),
-        FeedItem::Receipt(Sealed(seeds::receipt().to_bytes())),
+        FeedItem::Receipt(ShownReceipt {
+            receipt: Sealed(seeds::receipt().to_bytes()),
+            runs: vec![(seeds::run().doc, seeds::run().last().expect("a run has changes"))],
+        }),
     ];
     let cursor = Cursor { epoch: Epoch([2; 8]), seq: 7, chain: outlet_core::ids::ChainHash([3; 16]) };
     Batch { items, cursors: vec![(seeds::county(), cursor)] }

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 
 /// Why a run is held that builds on a held one.
 const BEHIND_HELD: &str = "waiting";
+/// Why a run is kept that a person rejected.
+const REJECTED: &str = "rejected";
 
 impl MemoryReplica {
     pub(super) fn take(&mut self, peer: &PublicKey, batch: &Batch, now: Timestamp) -> Result<Admitted, ReplicaError> {
@@ -84,6 +86,13 @@ impl MemoryReplica {
             self.stands(&checked);
             return Err(Outcome::Stored { in_ledger: true });
         }
+        let rejected = |stored: &Stored| {
+            let known = stored.parked.get(&checked.last());
+            known.is_some_and(|known| known.held.as_deref() == Some(REJECTED))
+        };
+        if self.server.is_some() && self.docs.get(&run.doc).is_some_and(rejected) {
+            return Err(self.park(peer, run, None));
+        }
         if self.server.is_some() && self.roster.check_receipt(&checked.signer(), now).is_err() {
             return Err(self.park(peer, run, Some("revoked")));
         }
@@ -150,6 +159,16 @@ impl MemoryReplica {
     }
 
     fn park(&mut self, peer: &PublicKey, run: &SignedRun, held: Option<&str>) -> Outcome {
+        let known = self.docs.get(&run.doc).zip(run.last()).and_then(|(stored, last)| stored.parked.get(&last));
+        if known.is_some_and(|known| known.held.as_deref() == Some(REJECTED)) {
+            return Outcome::Refused { code: REJECTED.to_owned(), text: "a ruling rejected these changes".to_owned() };
+        }
+        let news = held.is_some() && known.is_none_or(|known| known.held.is_none());
+        if let Some(last) = run.last().filter(|_| news && self.server.is_some()) {
+            // Others may have it from an earlier life of this server: they leave it out, too.
+            let changes = run.changes.iter().filter_map(|raw| change_hash(raw)).collect();
+            self.rule(run.doc, last, changes, RulingVerdict::Held, Timestamp::default());
+        }
         let stored = self.docs.entry(run.doc).or_insert_with(|| Stored::new(run.doc));
         if let Some(last) = run.last() {
             let parked = Parked { run: run.clone(), held: held.map(str::to_owned), carried_by: *peer };
@@ -199,32 +218,49 @@ impl MemoryReplica {
         self.recount(ruling.doc);
     }
 
+    /// Server: runs that wait for a person, by document and last change.
+    #[must_use]
+    pub fn held_runs(&self) -> Vec<(DocKey, ChangeHash)> {
+        let held = |parked: &Parked| parked.held.as_deref().is_some_and(|why| why != BEHIND_HELD && why != REJECTED);
+        let of_doc = |(doc, stored): (&DocKey, &Stored)| {
+            let runs = stored.parked.iter().filter(|(_, parked)| held(parked));
+            runs.map(|(last, _)| (*doc, *last)).collect::<Vec<_>>()
+        };
+        self.docs.iter().flat_map(of_doc).collect()
+    }
+
+    /// Server: a person decides that a held run is never let in. True when there was one.
+    pub fn reject(&mut self, doc: DocKey, last: &ChangeHash, now: Timestamp) -> bool {
+        let parked = self.docs.get_mut(&doc).and_then(|stored| stored.parked.get_mut(last));
+        let Some(parked) = parked.filter(|parked| parked.held.is_some()) else { return false };
+        parked.held = Some(REJECTED.to_owned());
+        let changes = parked.run.changes.iter().filter_map(|raw| change_hash(raw)).collect();
+        self.rule(doc, *last, changes, RulingVerdict::Rejected, now);
+        true
+    }
+
     /// Server: a person lets a held run in. True when there was one and its turn has come.
     pub fn release(&mut self, doc: DocKey, last: &ChangeHash, now: Timestamp) -> bool {
         let parked = self.docs.get(&doc).and_then(|stored| stored.parked.get(last)).cloned();
-        let Some(parked) = parked.filter(|parked| parked.held.is_some()) else { return false };
+        let open = |parked: &Parked| parked.held.as_deref().is_some_and(|why| why != REJECTED);
+        let Some(parked) = parked.filter(open) else { return false };
         let Ok(checked) = admission::check_run(&parked.run, &self.roster) else { return false };
         let changes = checked.heads().iter().map(|head| head.hash).collect();
         let (outcomes, _) = self.apply(&parked.carried_by, doc, vec![checked]);
         if !matches!(outcomes[..], [Outcome::Stored { .. }]) {
             return false;
         }
-        let ruling = Ruling {
-            doc,
-            run: *last,
-            changes,
-            verdict: RulingVerdict::Released,
-            reason: crate::identity::RulingReason::Reviewed,
-            who: "memory".into(),
-            at: now,
-            serial: 1,
-            note: None,
-        };
+        self.rule(doc, *last, changes, RulingVerdict::Released, now);
+        true
+    }
+
+    fn rule(&mut self, doc: DocKey, run: ChangeHash, changes: Vec<ChangeHash>, verdict: RulingVerdict, at: Timestamp) {
+        let (reason, who) = (crate::identity::RulingReason::Reviewed, "memory".into());
+        let ruling = Ruling { doc, run, changes, verdict, reason, who, at, serial: 1, note: None };
         let sealed = Sealed(SignedRuling::sign(&self.key, ruling).to_bytes());
         if let Some(server) = &mut self.server {
             server.append(doc.collection, FeedItem::Ruling(sealed), None);
         }
-        true
     }
 }
 

@@ -182,6 +182,12 @@ impl MemoryReplica {
         self.skews.get(peer).copied()
     }
 
+    /// Whether this side knows that a key was revoked.
+    #[must_use]
+    pub fn is_revoked(&self, key: &PublicKey) -> bool {
+        self.roster.revocation(key).is_some()
+    }
+
     /// How far a device has read a feed.
     #[must_use]
     pub fn cursor(&self, collection: Collection) -> Option<Cursor> {
@@ -214,6 +220,12 @@ impl MemoryReplica {
     /// Forgets how far a device has read, as a lost index would.
     pub fn forget_cursors(&mut self) {
         self.cursors.values_mut().for_each(|cursor| *cursor = None);
+    }
+
+    /// Loses a document while everything else says that it is here, as a bug would.
+    pub fn lose_document(&mut self, doc: &DocKey) {
+        let Some(stored) = self.docs.remove(doc) else { return };
+        self.digests.entry(doc.collection).or_default().replace(doc, &stored.heads, &[]);
     }
 
     /// Moves a document's place in its collection's digest.

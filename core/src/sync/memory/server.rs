@@ -8,6 +8,7 @@ use crate::identity::{
     TicketSecret,
 };
 use crate::ids::{ChainHash, Collection, Epoch, PublicKey};
+use crate::sync::digest::CollectionDigest;
 use crate::sync::replica::{
     Batch, Cursor, FeedItem, Introduction, Limits, Outgoing, PeerPlan, Pending, Refusal, RefusalCode, ReplicaError,
     Sealed, SendPlan, Since, Verdict,
@@ -70,8 +71,8 @@ impl Server {
             FeedItem::Certificate(sealed)
             | FeedItem::ServerCert(sealed)
             | FeedItem::Revocation(sealed)
-            | FeedItem::Ruling(sealed)
-            | FeedItem::Receipt(sealed) => sealed.0.clone(),
+            | FeedItem::Ruling(sealed) => sealed.0.clone(),
+            FeedItem::Receipt(shown) => shown.receipt.0.clone(),
         };
         let chain = link(before, &name);
         self.feeds.entry(collection).or_default().push(Item { item, carried_by, chain });
@@ -200,7 +201,9 @@ impl MemoryReplica {
             feeds.extend(membership.collections.iter().map(|collection| (*collection, Since::Start)));
         }
         for line in introduction.subscriptions.iter().filter(|line| membership.reads(line.collection)) {
+            let here = self.digests.get(&line.collection).map_or(0, CollectionDigest::count);
             let since = match line.cursor {
+                None if here > 0 && line.count.saturating_mul(2) >= here => Since::WithoutRuns,
                 None => Since::Start,
                 Some(cursor) if server.is_valid(line.collection, &cursor) => Since::After(cursor),
                 Some(_) => Since::WithoutRuns,

@@ -6,9 +6,11 @@
 mod bulk;
 mod decisions;
 mod devices;
+mod fairness;
 mod imports;
 mod inventory;
 mod links;
+mod sync;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -64,6 +66,12 @@ fn main() {
     }
     if wanted("decisions") {
         decisions::measure(&mut figures, folder.path(), collection);
+    }
+    if wanted("sync") {
+        sync::measure(&mut figures, folder.path(), collection);
+    }
+    if wanted("fairness") {
+        fairness::measure(&mut figures, folder.path(), collection);
     }
     if wanted("links") {
         links::measure(&mut figures, folder.path());
