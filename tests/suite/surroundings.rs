@@ -180,7 +180,7 @@ fn a_clock_a_year_off_is_named_and_changes_no_order() {
     }
     let quiet = run(now(), &["sync", "--json"], 0);
     assert!(quiet.stdout.contains("\"outcome\":\"converged\""), "{}", quiet.stdout);
-    assert!(quiet.stderr.is_empty(), "a clock that is right again is not mentioned: {}", quiet.stderr);
+    assert!(!quiet.stderr.contains("clock"), "a clock that is right again is not mentioned: {}", quiet.stderr);
     let device = &server.admin_json(&["device", "list"]);
     let last_seen = device.as_array().into_iter().flatten().filter_map(|row| row["last_seen"].as_str()).max();
     let seen: Timestamp = last_seen.expect("the device was seen").parse().expect("an instant");
