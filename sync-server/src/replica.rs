@@ -312,7 +312,7 @@ impl ServerReplica {
         if placed.is_empty() {
             return Ok(Vec::new());
         }
-        self.write("noting files", |tx| {
+        let kept = self.write("noting files", |tx| {
             let now = self.engine.receipt_time(tx)?;
             let mut kept = Vec::new();
             for offer in placed {
@@ -325,7 +325,9 @@ impl ServerReplica {
             }
             meta::set(tx, meta::LAST_RECEIPT, now.millis())?;
             Ok(kept)
-        })
+        })?;
+        placed.iter().for_each(|offer| self.engine.metrics.photo(offer.bytes));
+        Ok(kept)
     }
 }
 
