@@ -29,12 +29,12 @@ pub(crate) enum PeerCommand {
 ///
 /// Both sides check the other's membership, also without any network, and give only what both may
 /// read. What is received counts as *sent*, never as stored: only the server makes it safe. Ends
-/// with Ctrl-C, after --once, or after --max-time.
+/// with Ctrl-C, after --once, or after --max-time. The other device calls with
+/// `outlet sync --peer ADDRESS`, and the address that is shown here.
 ///
 /// Example:
 ///   outlet peer listen
 ///   outlet peer listen --once --address 192.168.43.1:4433
-///   outlet sync --peer peer:192.168.43.1:4433/MFRGG…      (on the other device)
 ///
 /// JSON: one line each: {"listening": [ADDRESS..]}, then per session {"peer", "name", "outcome",
 /// "sent", "received", "why"}

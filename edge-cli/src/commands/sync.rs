@@ -31,7 +31,7 @@ use crate::ui::Warning;
 ///   outlet sync --dry-run
 ///   outlet sync --watch --every 5min
 ///   outlet sync --server quic://203.0.113.7:4433 --json
-///   outlet sync --peer peer:192.168.43.1:4433/MFRGG…
+///   outlet sync --peer 192.168.43.1:4433
 ///
 /// JSON: {"outcome": "converged"|"incomplete"|"refused", "digest", "sent": {"changes", "photos",
 /// "bytes"}, "received": {"changes", "photos", "bytes"}, "round_trips", "pending_photos", "held",
