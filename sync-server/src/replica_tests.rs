@@ -376,7 +376,8 @@ fn a_photo_is_taken_for_a_record_that_names_it_continued_and_receipted_once() {
 
     let reader = kit.member(2, Role::Inspector, None);
     let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
-    welcome(replica.begin(&reader.public(), &introduction(both(&[])), kit.now()).unwrap());
+    let curious = Introduction { fetch: Fetch::Everything, ..introduction(both(&[])) };
+    welcome(replica.begin(&reader.public(), &curious, kit.now()).unwrap());
     let query = BlobQuery { max: 4, originals: true, exclude: std::collections::BTreeSet::new() };
     let list = replica.blobs_to_send(&reader.public(), &query).unwrap();
     assert_eq!((list.offers, list.pending), (vec![offer.clone()], 1));
