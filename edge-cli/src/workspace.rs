@@ -160,7 +160,8 @@ impl Workspace {
         let mut lines = Vec::new();
         let mut opened = EdgeStore::open(&options, &mut |progress| lines.extend(bar.at(progress.done, progress.total)));
         if let Err(StoreError::Locked { holder }) = &opened
-            && holder.contains(WATCHER)
+            // Between taking the lock and writing its name, a watcher is nobody yet.
+            && (holder.contains(WATCHER) || holder == "another process")
         {
             opened = after_the_watcher(home, &options);
         }

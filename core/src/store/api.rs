@@ -304,6 +304,9 @@ pub trait Store: Send {
     fn reissue(&mut self, doc: &DocKey, change: &ChangeHash, now: Timestamp) -> Result<Saved, StoreError>;
 }
 
+/// Reason of a ruling on what waited for something else.
+const WAITED: &str = "waiting";
+
 impl Store for EdgeStore {
     fn identity(&self) -> &Identity {
         &self.identity
@@ -488,6 +491,8 @@ impl Store for EdgeStore {
                 let own = self.identity.public();
                 for (_, row) in runs.iter().filter(|(_, row)| row.actor.key() == own) {
                     let code = match row.state {
+                        // The server rejected it for nothing but what it builds on.
+                        RunState::Rejected if row.code.as_deref() == Some(WAITED) => "builds_on_rejected".to_owned(),
                         RunState::Rejected => row.code.clone().unwrap_or_else(|| "rejected".to_owned()),
                         _ if row.orphan => "builds_on_rejected".to_owned(),
                         _ => continue,
