@@ -136,7 +136,7 @@ pub struct Cover {
     pub edge: Vec<Tile>,
 }
 
-/// Tiles that cover a box (degrees), about [`TILES`] of them at most.
+/// Tiles that cover a box (degrees), about `TILES` of them at most.
 #[must_use]
 pub fn cover(west: f64, south: f64, east: f64, north: f64) -> Cover {
     let (left, top) = position(west, north);

@@ -52,7 +52,7 @@ pub(crate) fn targets() -> Vec<Target> {
             name: "change_body",
             seeds: changes,
             decode: change_body,
-            grant: Grant { fixed: 1 << 20, per_byte: 64 },
+            grant: Grant { fixed: 8 << 20, per_byte: 64 },
         },
         plain("ticket", tickets, ticket),
         plain("text", texts, text),

@@ -1,10 +1,10 @@
 //! REST, OGC API – Features and map tiles: everything that other programs ask.
 //!
-//! A request passes, in this order: its size, who asks ([`who`]), how often they asked
-//! ([`limits`]), its handler. Handlers ask the database on a blocking thread ([`Api::blocking`]),
+//! A request passes, in this order: its size, who asks (`who`), how often they asked
+//! (`limits`), its handler. Handlers ask the database on a blocking thread ([`Api::blocking`]),
 //! with the asker's [`crate::inventory::Scope`] in every query, and answer [`Problem`]s.
 //!
-//! A new resource is one file here with its own `routes()`, merged in [`rest`]. Its OpenAPI comes
+//! A new resource is one file here with its own `routes()`, merged in `rest`. Its OpenAPI comes
 //! from the handlers' attributes; a test reads every path.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The console: server-rendered pages for supervisors and administrators. Every address is in
 //! [`router`], on one screen, under the right that it needs; a page is one file here, one template
-//! in `templates/console/`, one line in the map and one in [`menu`].
+//! in `templates/console/`, one line in the map and one in `menu`.
 //!
 //! A request passes the frame (`frame.rs`: language, session, security headers, error pages), then
 //! the guard of its group (`visitor.rs`: right, cross-site check), then its page. Pages ask the
