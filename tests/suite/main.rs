@@ -11,6 +11,7 @@ mod links;
 mod main_job;
 mod readme;
 mod surroundings;
+mod sync;
 mod worklist;
 
 use std::path::PathBuf;

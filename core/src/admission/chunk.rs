@@ -111,7 +111,10 @@ pub fn read_change(raw: &[u8], limits: &Limits) -> Result<ChangeHead, Malformed>
         return Err(Malformed::TooLarge { bytes: raw.len(), limit: limits.bytes });
     }
     let (hash, body) = open_chunk(raw)?;
-    let (head, table) = read_body(hash, body, limits)?;
+    // No key occurs twice in a change, so that each operation has bytes of its own: what a few bytes of run lengths
+    // claim beyond that is refused before anything is expanded.
+    let limits = Limits { ops: limits.ops.min(body.len()), ..*limits };
+    let (head, table) = read_body(hash, body, &limits)?;
     check_table(&head, &table)?;
     // The length before the body was read in its shortest form: equal bodies are equal chunks.
     if encode_body(&head) == body { Ok(head) } else { Err(Malformed::NotCanonical) }

@@ -153,7 +153,8 @@ impl Engine {
                 for (run, incoming) in doc.runs.iter().zip(&mut doc.fates) {
                     if incoming.fate == Fate::Admitted {
                         items.extend(
-                            ruling(self, tx, doc.key, run, Verdict::Released, who, now)?.map(|item| (doc.key, item)),
+                            ruling(self, tx, doc.key, run, (Verdict::Released, RulingReason::Reviewed), who, now)?
+                                .map(|item| (doc.key, item)),
                         );
                         decided.released.push(run.last());
                     } else {
@@ -198,7 +199,10 @@ impl Engine {
                     }
                     gone.extend(&aside.row.hashes);
                     records::set_run_state(tx, aside.row.id, RunState::Rejected, None)?;
-                    let item = ruling(self, tx, aside.row.doc, &aside.run, Verdict::Rejected, who, now)?;
+                    // What only builds on a rejected run was not judged: its device issues it again.
+                    let reason =
+                        if named.contains(&aside.row.id) { RulingReason::Reviewed } else { RulingReason::Waiting };
+                    let item = ruling(self, tx, aside.row.doc, &aside.run, (Verdict::Rejected, reason), who, now)?;
                     items.extend(item.map(|item| (aside.row.doc, item)));
                     decided.rejected.push(aside.run.last());
                 }
@@ -243,7 +247,7 @@ fn ruling(
     tx: &rusqlite::Transaction<'_>,
     doc: DocKey,
     run: &outlet_core::admission::CheckedRun,
-    verdict: Verdict,
+    (verdict, reason): (Verdict, RulingReason),
     who: &str,
     now: Timestamp,
 ) -> Result<Option<Pending>, EngineError> {
@@ -252,7 +256,7 @@ fn ruling(
         run: run.last(),
         changes: run.heads().iter().map(|head| head.hash).collect(),
         verdict,
-        reason: RulingReason::Reviewed,
+        reason,
         who: who.to_owned(),
         at: now,
         serial: serial(tx)?,
