@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{MemoryReplica, Unsent};
 use crate::identity::{MAX_RUN_BYTES, MAX_RUN_CHANGES, SignedReceipt, SignedRun, change_hash};
-use crate::ids::{Actor, ChangeHash, Collection, DocKey};
+use crate::ids::{Actor, ChainHash, ChangeHash, Collection, DocKey, Epoch};
 use crate::sync::replica::{
-    Admitted, Batch, BlobQuery, FeedItem, Local, Outcome, Outgoing, Pending, ReplicaError, SendPlan,
+    Admitted, Batch, BlobQuery, Cursor, FeedItem, Local, Outcome, Outgoing, Pending, ReplicaError, Sealed, SendPlan,
+    Since,
 };
+
+/// The place after all statements.
+const SENT: Cursor = Cursor { epoch: Epoch([0; 8]), seq: u64::MAX, chain: ChainHash([0; 16]) };
 
 impl MemoryReplica {
     pub(super) fn device_local(&self) -> Local {
@@ -57,6 +61,20 @@ impl MemoryReplica {
         let items = runs.into_iter().map(|draft| FeedItem::Run(draft.run)).collect();
         let next = SendPlan { after, ..SendPlan::default() };
         Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more }
+    }
+
+    /// Everybody's certificates, and revocations: a server restored from a backup takes back those of
+    /// its own that it lost, and with them the work of their holders. All at once: a model has few.
+    pub(super) fn statements(&self, plan: &SendPlan) -> Outgoing {
+        let mut next = plan.clone();
+        let before = next.feeds.insert(Collection::REFERENCE, Since::After(SENT));
+        if before == Some(Since::After(SENT)) {
+            return Outgoing { batch: Batch::default(), next, more: false };
+        }
+        let certificates = self.roster.certificates().map(|signed| FeedItem::Certificate(Sealed(signed.to_bytes())));
+        let revocations = self.roster.revocations().map(|signed| FeedItem::Revocation(Sealed(signed.to_bytes())));
+        let items = certificates.chain(revocations).collect();
+        Outgoing { batch: Batch { items, cursors: Vec::new() }, next, more: false }
     }
 
     /// A database that does not know our cursor may not know what an earlier one held of ours:

@@ -32,8 +32,7 @@ impl MemoryReplica {
                     }
                     Err(outcome) => outcome,
                 },
-                // A server learns who is a member from its own administrators alone.
-                _ if self.server.is_some() => Outcome::Stored { in_ledger: false },
+                item if self.server.is_some() => self.take_back(item),
                 item => self.take_statement(item)?,
             };
             admitted.outcomes.push(outcome);
@@ -177,6 +176,36 @@ impl MemoryReplica {
         held.map_or(Outcome::Waiting, |code| Outcome::Held { code: code.to_owned() })
     }
 
+    /// Server: a certificate or revocation that it signed itself and lost with its database. Nothing
+    /// else that a device says makes a member.
+    fn take_back(&mut self, item: &FeedItem) -> Outcome {
+        match item {
+            FeedItem::Certificate(sealed) => {
+                let own = Certificate::from_bytes(&sealed.0).ok().filter(|signed| signed.signer() == self.public());
+                if let Some(certificate) = own.filter(|signed| self.admit_member(signed).is_ok()) {
+                    self.apply_waiting(&certificate.value().key);
+                }
+            }
+            FeedItem::Revocation(sealed) => {
+                let own = SignedRevocation::from_bytes(&sealed.0).ok();
+                if let Some(revocation) = own.filter(|signed| signed.signer() == self.public()) {
+                    self.take_revocation(&revocation);
+                }
+            }
+            _ => {}
+        }
+        Outcome::Stored { in_ledger: false }
+    }
+
+    /// What waits anywhere may have waited for a certificate.
+    fn apply_waiting(&mut self, peer: &PublicKey) {
+        let waits = |stored: &Stored| !stored.parked.is_empty();
+        let docs: Vec<_> = self.docs.iter().filter(|(_, stored)| waits(stored)).map(|(doc, _)| *doc).collect();
+        for doc in docs {
+            self.apply(peer, doc, Vec::new());
+        }
+    }
+
     /// Device: certificates, revocations, rulings from a server.
     fn take_statement(&mut self, item: &FeedItem) -> Result<Outcome, ReplicaError> {
         match item {
@@ -187,11 +216,7 @@ impl MemoryReplica {
             FeedItem::Certificate(sealed) => {
                 let certificate = Certificate::from_bytes(&sealed.0).map_err(peer_error)?;
                 self.roster.add(&certificate).map_err(peer_error)?;
-                let waits = |stored: &Stored| !stored.parked.is_empty();
-                let docs: Vec<_> = self.docs.iter().filter(|(_, stored)| waits(stored)).map(|(doc, _)| *doc).collect();
-                for doc in docs {
-                    self.apply(&certificate.value().key, doc, Vec::new());
-                }
+                self.apply_waiting(&certificate.value().key);
             }
             FeedItem::Revocation(sealed) => {
                 let revocation = SignedRevocation::from_bytes(&sealed.0).map_err(peer_error)?;

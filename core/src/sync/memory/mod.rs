@@ -15,8 +15,10 @@ use super::replica::{
     Admitted, Batch, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor, DocHeads,
     Introduction, Local, Missing, Outgoing, Replica, ReplicaError, Sealed, SendPlan, SignedStatement, Verdict, Welcome,
 };
-use crate::doc::Document;
-use crate::identity::{Certificate, Membership, Roster, SecretKey, ServerCert, ServerGrant, ServerStanding, SignedRun};
+use crate::doc::{Document, Entry};
+use crate::identity::{
+    Certificate, Membership, Roster, SecretKey, ServerCert, ServerGrant, ServerStanding, SignedRun, change_hash,
+};
 use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey, Signature};
 use crate::time::Timestamp;
 
@@ -150,6 +152,15 @@ impl MemoryReplica {
         self.docs.get(doc).map(|stored| &stored.document)
     }
 
+    /// What of a document counts: without what a server holds or refused, which a device goes on
+    /// showing.
+    #[must_use]
+    pub fn admitted_entries(&self, doc: &DocKey) -> Vec<Entry> {
+        let Some(stored) = self.docs.get(doc) else { return Vec::new() };
+        let out = stored.left_out();
+        stored.document.entries().into_iter().filter(|entry| !out.contains(&entry.origin.change)).collect()
+    }
+
     /// All documents of a collection that have something in them.
     pub fn documents(&self, collection: Collection) -> impl Iterator<Item = (&DocKey, &Document)> {
         let inside = self.docs.iter().filter(move |(doc, stored)| {
@@ -162,6 +173,15 @@ impl MemoryReplica {
     #[must_use]
     pub fn has(&self, doc: &DocKey, change: &ChangeHash) -> bool {
         self.docs.get(doc).is_some_and(|stored| stored.document.has(change))
+    }
+
+    /// Whether a change is here, admitted or set aside: held is not lost.
+    #[must_use]
+    pub fn keeps(&self, doc: &DocKey, change: &ChangeHash) -> bool {
+        self.docs.get(doc).is_some_and(|stored| {
+            let mut aside = stored.parked.values().flat_map(|parked| &parked.run.changes);
+            stored.document.has(change) || aside.any(|raw| change_hash(raw).as_ref() == Some(change))
+        })
     }
 
     /// Changes a server has confirmed to this device.
@@ -278,12 +298,8 @@ impl Stored {
         if self.excluded.is_empty() {
             return self.document.heads();
         }
-        let (mut out, mut heads, mut own) = (self.excluded.clone(), BTreeSet::new(), false);
-        for change in self.document.changes() {
-            if out.contains(&change.hash) || change.deps.iter().any(|dep| out.contains(dep)) {
-                out.insert(change.hash);
-                continue;
-            }
+        let (out, mut heads, mut own) = (self.left_out(), BTreeSet::new(), false);
+        for change in self.document.changes().filter(|change| !out.contains(&change.hash)) {
             own |= change.actor != crate::doc::RESERVED;
             change.deps.iter().for_each(|dep| {
                 heads.remove(dep);
@@ -291,6 +307,17 @@ impl Stored {
             heads.insert(change.hash);
         }
         if own { heads.into_iter().collect() } else { Vec::new() }
+    }
+
+    /// What is excluded, and what builds on it.
+    fn left_out(&self) -> BTreeSet<ChangeHash> {
+        let mut out = self.excluded.clone();
+        for change in self.document.changes() {
+            if change.deps.iter().any(|dep| out.contains(dep)) {
+                out.insert(change.hash);
+            }
+        }
+        out
     }
 
     fn held(&self) -> u64 {
@@ -334,6 +361,8 @@ impl Replica for MemoryReplica {
     fn outgoing(&mut self, peer: &PublicKey, plan: &SendPlan, max_bytes: usize) -> Result<Outgoing, ReplicaError> {
         Ok(match &self.server {
             Some(server) => server.outgoing(peer, plan, max_bytes),
+            // After a restore of the server the session asks for what is not a run.
+            None if plan.feeds.contains_key(&Collection::REFERENCE) => self.statements(plan),
             None => self.unacknowledged(plan, max_bytes),
         })
     }

@@ -138,9 +138,12 @@ impl MemoryReplica {
     /// Server: a device may no longer write.
     pub fn revoke(&mut self, key: PublicKey, now: Timestamp) {
         let revocation = Revocation { key, at: now, reason: "test".into(), who: "memory".into() };
-        let signed = SignedRevocation::sign(&self.key, revocation);
+        self.take_revocation(&SignedRevocation::sign(&self.key, revocation));
+    }
+
+    pub(super) fn take_revocation(&mut self, signed: &SignedRevocation) {
         let sealed = Sealed(signed.to_bytes());
-        if let (Some(server), Ok(true)) = (&mut self.server, self.roster.revoke(&signed)) {
+        if let (Some(server), Ok(true)) = (&mut self.server, self.roster.revoke(signed)) {
             server.append(Collection::REFERENCE, FeedItem::Revocation(sealed), None);
         }
     }
@@ -263,7 +266,7 @@ impl MemoryReplica {
         Ok(Sealed(certificate.to_bytes()))
     }
 
-    fn admit_member(&mut self, certificate: &Certificate) -> Result<(), IdentityError> {
+    pub(super) fn admit_member(&mut self, certificate: &Certificate) -> Result<(), IdentityError> {
         if self.roster.add(certificate)? {
             let sealed = Sealed(certificate.to_bytes());
             if let Some(server) = &mut self.server {
