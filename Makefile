@@ -22,7 +22,7 @@ prerequisites: ## Install what the build needs (as root), or say what to install
 
 demo: prerequisites web ## Run the main job: server, three inspectors, supervisors, photos, ledger, milestones.
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) run --locked --quiet -p outlet-tests --bin demo
+	$(CARGO) run --locked --quiet --bin demo
 
 test: prerequisites web ## Run every test.
 	$(CARGO) build --locked --workspace --bins
@@ -30,7 +30,7 @@ test: prerequisites web ## Run every test.
 
 bench: prerequisites web ## Measure; writes target/bench.json. Figures are ratios within one run; never fails on a figure.
 	$(CARGO) build --locked --release --workspace --bins
-	$(CARGO) run --locked --release --quiet -p outlet-tests --bin bench
+	$(CARGO) run --locked --release --quiet --bin bench
 
 bench-compare: prerequisites web ## Measure samod, plain Automerge sync and PouchDB (needs npm) on the same documents; writes target/bench-compare.json.
 	$(CARGO) build --locked --release --workspace --bins
@@ -38,8 +38,8 @@ bench-compare: prerequisites web ## Measure samod, plain Automerge sync and Pouc
 
 soak: prerequisites web ## Long simulations, then ten minutes of fuzzing per decoder (prints its seeds; SEEDS=, FUZZ_SECONDS=).
 	$(CARGO) build --locked --release --workspace --bins
-	$(CARGO) run --locked --release --quiet -p outlet-tests --bin soak -- $(SEEDS)
-	$(CARGO) run --locked --release --quiet -p outlet-fuzz --bin fuzz -- --seconds $(FUZZ_SECONDS) --seed "$$(date +%s)"
+	$(CARGO) run --locked --release --quiet --bin soak -- $(SEEDS)
+	$(CARGO) run --locked --release --quiet --bin fuzz -- --seconds $(FUZZ_SECONDS) --seed "$$(date +%s)"
 
 web: prerequisites web/dist/manifest.json ## Build the front-end of the console into web/dist (npm ci, vite).
 

@@ -81,6 +81,7 @@ impl<'a> Stage<'a> {
         };
         self.settle_runs(doc, document, &mut runs);
         let held: BTreeSet<ChangeHash> = held_changes(document, &runs);
+        self.send_what_builds_on_held(doc, &held, &mut runs);
         let admitted = admitted_heads(document, &held);
         let old: DocRow = self.get(&rows::doc(doc))?.unwrap_or_default();
         let row = self.doc_row(document, &runs, admitted, held.len() as u64);
@@ -153,6 +154,19 @@ impl<'a> Stage<'a> {
                 last_of.insert(row.actor, *last);
             }
             if *row != before {
+                self.put(key.clone(), row);
+            }
+        }
+    }
+
+    /// A server that holds a run cannot have let in what builds on it: what says so is of an earlier life
+    /// of its database. It is sent again, to be held beside it and to go in with it.
+    fn send_what_builds_on_held(&mut self, doc: &DocKey, held: &BTreeSet<ChangeHash>, runs: &mut [(Vec<u8>, RunRow)]) {
+        let behind = |row: &RunRow| row.changes.last().is_some_and(|last| held.contains(last));
+        for (key, row) in runs.iter_mut().filter(|(_, row)| !row.orphan && behind(row)) {
+            if matches!(row.state, RunState::Stored | RunState::InLedger) {
+                row.state = RunState::Unsent;
+                self.put(rows::unsent(rows::run_sequence(key)), &UnsentRow { doc: *doc, bytes: row.bytes });
                 self.put(key.clone(), row);
             }
         }

@@ -21,8 +21,11 @@ use super::wire::{
 use crate::identity::{Purpose, verify};
 use crate::ids::{Collection, Signature};
 
-/// Pushed batches that may wait before the hello is judged: the initiator's window.
+/// Frames of pushed batches that wait before the hello is judged; more stay in the stream.
 const MAX_EARLY: usize = 8;
+/// The same while a certificate is awaited, which comes behind them: the initiator's window of 8 batches,
+/// each of at most one run beyond the first size (512 KiB in parts of 32 KiB), and its end.
+const MAX_BEFORE_CERTIFICATE: usize = 8 * 18 + 1;
 /// Batches received and not yet durable, beyond which reading pauses.
 const MAX_ADMITTING: usize = 3;
 /// Times the end of the feed is read again because others wrote meanwhile.
@@ -113,7 +116,8 @@ impl Acceptor {
     }
 
     pub(super) fn ready(&self) -> bool {
-        self.admitting < MAX_ADMITTING && self.comparison.as_ref().is_none_or(Answering::has_room)
+        let early = self.stage != Stage::Judging || self.early.len() < MAX_EARLY;
+        early && self.admitting < MAX_ADMITTING && self.comparison.as_ref().is_none_or(Answering::has_room)
     }
 
     /// Only who has proven its records offers files; its bye may overtake the end of them.
@@ -129,7 +133,7 @@ impl Acceptor {
         match (self.stage, frame) {
             (Stage::AwaitHello, Frame::Hello(hello)) => self.hello(core, &hello),
             (Stage::Judging | Stage::AwaitCertificate, frame @ (Frame::Push(_) | Frame::PushEnd(_))) => {
-                if self.early.len() >= MAX_EARLY {
+                if self.early.len() >= MAX_BEFORE_CERTIFICATE {
                     return Err(malformed("too many batches before the hello was answered"));
                 }
                 self.early.push_back(frame);

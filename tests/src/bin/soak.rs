@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use outlet_core::sync::sim::{Size, Tally, soak};
@@ -22,25 +23,45 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let started = Instant::now();
-    let mut all = Tally::default();
-    for first in (0..seeds).step_by(STEP as usize) {
+    let (next, started) = (AtomicU64::new(0), Instant::now());
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let all_held = std::thread::scope(|scope| {
+        let run = || scope.spawn(|| stretches(&next, seeds, started));
+        let running: Vec<_> = (0..workers).map(|_| run()).collect();
+        running.into_iter().all(|worker| worker.join().unwrap_or(false))
+    });
+    if all_held {
+        say("no divergence, nothing lost");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Takes stretches of seeds until none is left, or until one of these seeds fails.
+fn stretches(next: &AtomicU64, seeds: u64, started: Instant) -> bool {
+    loop {
+        let first = next.fetch_add(STEP, Ordering::Relaxed);
+        if first >= seeds {
+            return true;
+        }
         let runs = STEP.min(seeds - first);
-        let small = soak(first, runs, Size::SMALL);
-        let large = soak(first, (runs / 20).max(1), Size::LARGE);
-        for part in [small, large] {
-            match part {
-                Ok(tally) => all += tally,
-                Err(failure) => {
-                    say(&format!("FAILED {failure}"));
-                    return ExitCode::FAILURE;
-                }
+        let both =
+            soak(first, runs, Size::SMALL).and_then(|small| Ok((small, soak(first, (runs / 20).max(1), Size::LARGE)?)));
+        match both {
+            Ok((small, large)) => {
+                let mut all = Tally::default();
+                all += small;
+                all += large;
+                say(&format!("seeds {first}..{}: {all:?}, {:.0} s", first + runs, started.elapsed().as_secs_f64()));
+            }
+            Err(failure) => {
+                say(&format!("FAILED {failure}"));
+                next.store(seeds, Ordering::Relaxed);
+                return false;
             }
         }
-        say(&format!("seeds {first}..{}: {all:?}, {:.0} s", first + runs, started.elapsed().as_secs_f64()));
     }
-    say("no divergence, nothing lost");
-    ExitCode::SUCCESS
 }
 
 fn say(line: &str) {

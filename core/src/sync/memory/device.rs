@@ -84,14 +84,33 @@ impl MemoryReplica {
         for doc in docs {
             let Some(stored) = self.docs.get_mut(&doc) else { continue };
             for hash in std::mem::take(&mut stored.excluded) {
-                let run = stored.runs.iter().find(|run| run.last() == Some(hash) && run.changes.len() == 1);
-                let (Some(run), Some(change)) = (run, stored.document.change(&hash)) else { continue };
-                let (actor, deps) = (change.actor, change.deps.clone());
-                let unsent = Unsent { doc, hash, actor, raw: run.changes[0].clone(), deps, signature: run.signature };
-                self.unsent.insert(self.next_order, unsent);
-                self.next_order += 1;
+                self.offer(doc, hash);
             }
             self.recount(doc);
+        }
+    }
+
+    /// To be sent again, if it is a run of its own.
+    fn offer(&mut self, doc: DocKey, hash: ChangeHash) {
+        let Some(stored) = self.docs.get(&doc) else { return };
+        let run = stored.runs.iter().find(|run| run.last() == Some(hash) && run.changes.len() == 1);
+        let (Some(run), Some(change)) = (run, stored.document.change(&hash)) else { return };
+        let (actor, deps) = (change.actor, change.deps.clone());
+        let unsent = Unsent { doc, hash, actor, raw: run.changes[0].clone(), deps, signature: run.signature };
+        self.unsent.insert(self.next_order, unsent);
+        self.next_order += 1;
+    }
+
+    /// A server that holds a run cannot have let in what builds on it: what says so is of an earlier
+    /// life of its database.
+    pub(super) fn offer_what_builds_on_held(&mut self, doc: DocKey) {
+        let Some(stored) = self.docs.get(&doc) else { return };
+        let queued = |hash: &ChangeHash| self.unsent.values().any(|unsent| unsent.doc == doc && unsent.hash == *hash);
+        let behind: Vec<_> = stored.left_out().difference(&stored.excluded).copied().collect();
+        // In causal order, as a run is built.
+        let order = stored.document.changes().map(|change| change.hash).filter(|hash| behind.contains(hash));
+        for hash in order.filter(|hash| !queued(hash)).collect::<Vec<_>>() {
+            self.offer(doc, hash);
         }
     }
 
@@ -119,6 +138,7 @@ impl MemoryReplica {
                 Outcome::Held { .. } | Outcome::Refused { .. } => stored.excluded.extend(hashes),
                 Outcome::Waiting => {}
             }
+            self.offer_what_builds_on_held(run.doc);
             self.recount(run.doc);
         }
         Ok(())

@@ -240,6 +240,7 @@ impl MemoryReplica {
                 RulingVerdict::Held | RulingVerdict::Rejected => stored.excluded.insert(*change),
             };
         }
+        self.offer_what_builds_on_held(ruling.doc);
         self.recount(ruling.doc);
     }
 

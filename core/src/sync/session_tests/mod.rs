@@ -1,16 +1,18 @@
 //! The session between replicas in memory: what it costs, what it keeps, what it refuses.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
+mod healing;
 
-use super::calls::{Answer, Call};
-use super::memory::MemoryReplica;
-use super::replica::{self, BlobClass, FeedItem, Limits, RefusalCode, Since};
-use super::session::{CloseReason, Config, Event, Input, Options, Output, Session, SyncOutcome};
-use super::simnet::{Connection, End, Report, Step, sync};
-use super::wire::{self, Frame, Lane};
 use crate::identity::{Role, SecretKey, TicketRecord, TicketSecret};
 use crate::ids::{Collection, DocKey, DocKind, Epoch, OutletId, PersonId};
+use crate::sync::calls::{Answer, Call};
+use crate::sync::memory::MemoryReplica;
+use crate::sync::replica::{self, BlobClass, FeedItem, RefusalCode, Since};
+use crate::sync::session::{CloseReason, Config, Input, Options, Output, Session, SyncOutcome};
+use crate::sync::simnet::{Connection, End, Report, Step, sync};
+use crate::sync::wire::{self, Frame, Lane};
 use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: Timestamp = Timestamp::from_millis(1_640_000_000_000);
 
@@ -82,6 +84,13 @@ fn doc(county: u32, at: u8) -> DocKey {
 
 fn note(text: &str) -> String {
     format!(r#"{{"type":"note","kind":"note","text":"{text}","at":1640000000000}}"#)
+}
+
+fn offer(at: u32) -> replica::BlobOffer {
+    let mut hash = [9; 32];
+    hash[..4].copy_from_slice(&at.to_be_bytes());
+    let hash = crate::ids::BlobHash(hash);
+    replica::BlobOffer { hash, bytes: u64::MAX, class: BlobClass::Original, doc: doc(0, 1), original: None }
 }
 
 fn converged(report: &Report) {
@@ -191,100 +200,6 @@ fn a_cut_at_every_single_step_loses_nothing_that_was_confirmed() {
 }
 
 #[test]
-fn a_photo_goes_on_where_it_was_cut() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    converged(&world.sync(0));
-    let bytes: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).take(400_000).collect();
-    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, bytes.clone());
-    let mut connection = world.open(0);
-    while world.server.blob_progress(&hash) < 200_000 {
-        let step = connection.steps()[0];
-        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
-    }
-    connection.cut(NOW);
-    let had = world.server.blob_progress(&hash);
-    let report = world.sync(0);
-    converged(&report);
-    assert_eq!(report.initiator.sent.photos, 1);
-    let rest = u64::try_from(400_000 - had).unwrap();
-    assert!(report.initiator.sent.bytes < rest + 5_000, "{} for {rest}", report.initiator.sent.bytes);
-    assert_eq!(world.server.blob(&hash), Some(&bytes[..]));
-    assert!(world.devices[0].blob_is_safe(&hash));
-}
-
-#[test]
-fn previews_go_first_and_a_budget_keeps_the_rest_for_later() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    let original = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 300_000]);
-    let preview = world.devices[0].add_blob(doc(0, 1), BlobClass::Preview, Some(original), vec![2; 20_000]);
-    let report = world.sync_with(0, Options { max_bytes: Some(100_000), ..Options::default() });
-    converged(&report);
-    assert!(world.devices[0].blob_is_safe(&preview));
-    assert!(!world.devices[0].blob_is_safe(&original));
-    assert_eq!(report.initiator.pending_photos, 1);
-    let bytes = report.initiator.sent.bytes + report.initiator.received.bytes;
-    assert!(bytes <= 100_000, "{bytes}");
-
-    let report = world.sync_with(0, Options { originals: false, ..Options::default() });
-    converged(&report);
-    assert_eq!((report.initiator.pending_photos, report.initiator.sent.photos), (1, 0));
-    assert_eq!(world.sync(0).initiator.pending_photos, 0);
-    assert!(world.devices[0].blob_is_safe(&original));
-}
-
-#[test]
-fn a_photo_that_changed_under_its_name_is_not_kept() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 100_000]);
-    world.devices[0].spoil_blob(&hash);
-    let report = world.sync(0);
-    converged(&report);
-    assert_eq!(report.initiator.pending_photos, 1);
-    assert!(world.server.blob(&hash).is_none());
-    let refused = |event: &Event| matches!(event, Event::FileRefused { code, .. } if code == "hash_mismatch");
-    assert!(report.events.iter().any(refused));
-    // Thrown away, counted, and sent once more from the start before it is left for another day.
-    assert_eq!((report.initiator.damaged_files, report.acceptor.damaged_files), (2, 2));
-    assert!(report.initiator.sent.bytes > 200_000, "{}", report.initiator.sent.bytes);
-}
-
-#[test]
-fn when_the_time_is_up_records_have_gone_and_photos_wait() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 100_000]);
-    let report = world.sync_with(0, Options { until: Some(NOW), ..Options::default() });
-    converged(&report);
-    assert_eq!((report.initiator.sent.changes, report.initiator.pending_photos), (1, 1));
-    let later = Options { until: Some(NOW.plus_millis(86_400_000)), ..Options::default() };
-    assert_eq!(world.sync_with(0, later).initiator.pending_photos, 0);
-}
-
-#[test]
-fn a_full_server_says_so_and_the_device_keeps_everything() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; 1000]);
-    world.server.set_limits(Limits { photos: false, ..Limits::default() });
-    let report = world.sync(0);
-    converged(&report);
-    assert_eq!(report.initiator.pending_photos, 1);
-
-    world.note(0, doc(0, 1), "b");
-    world.server.set_limits(Limits { records: false, ..Limits::default() });
-    // The first flight may have left before the answer, so the server's store decides; here it
-    // takes what comes, and the session converges all the same.
-    let report = world.sync(0);
-    assert_ne!(report.initiator.outcome, SyncOutcome::Refused);
-    world.server.set_limits(Limits::default());
-    converged(&world.sync(0));
-    assert_eq!(world.sync(0).initiator.pending_photos, 0);
-}
-
-#[test]
 fn a_plan_transfers_nothing() {
     let mut world = World::new(2, 1);
     world.note(1, doc(0, 2), "theirs");
@@ -299,202 +214,6 @@ fn a_plan_transfers_nothing() {
     assert!(plan.sent.bytes + plan.received.bytes < 1024);
     assert!(world.server.document(&doc(0, 1)).is_none());
     assert!(world.devices[0].document(&doc(0, 2)).is_none());
-}
-
-#[test]
-fn a_server_restored_from_an_old_backup_gets_back_what_it_lost() {
-    let mut world = World::new(2, 1);
-    world.note(0, doc(0, 1), "before");
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    let backup = world.server.clone();
-    world.note(0, doc(0, 1), "after");
-    world.note(0, doc(0, 3), "after");
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    world.server = backup.restored(Epoch([2; 8]), [0; 4]);
-    let report = world.sync(1);
-    converged(&report);
-    assert_eq!(report.initiator.compared, [Collection::REFERENCE, doc(0, 1).collection], "once in every new life");
-    for (doc, change) in world.devices[0].confirmed() {
-        assert!(world.server.has(doc, change));
-    }
-    converged(&world.sync(0));
-    let idle = world.sync(1);
-    converged(&idle);
-    assert!(idle.initiator.compared.is_empty());
-    assert!(idle.initiator.sent.bytes + idle.initiator.received.bytes < 1024, "the cursor was taken over");
-}
-
-#[test]
-fn a_server_that_forgot_its_members_asks_for_their_certificates() {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    world.server.forget_members();
-    let report = world.sync(0);
-    converged(&report);
-    assert!(world.server.document(&doc(0, 1)).is_some());
-}
-
-#[test]
-fn a_device_restored_from_an_old_backup_gets_back_its_own_work() {
-    let mut world = World::new(1, 1);
-    let backup = world.devices[0].clone();
-    for at in 0..30 {
-        world.note(0, doc(0, at), "own");
-    }
-    converged(&world.sync(0));
-    world.devices[0] = backup.restored(Epoch([0; 8]), [77; 4]);
-    let report = world.sync(0);
-    converged(&report);
-    assert!(report.initiator.received.changes >= 30);
-    assert!(world.devices[0].document(&doc(0, 29)).is_some());
-}
-
-#[test]
-fn a_comparison_in_many_ranges_brings_what_is_missing_on_either_side() {
-    let mut world = World::new(2, 1);
-    for at in 0..9 {
-        world.note(usize::from(at % 2), doc(0, at), "before");
-    }
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    let (server, device) = (world.server.clone(), world.devices[0].clone());
-    for at in 5..15 {
-        world.note(1, doc(0, at), "later");
-    }
-    converged(&world.sync(1));
-    converged(&world.sync(0));
-    // Both sides go back, to different times: what the second device brought is on neither.
-    world.server = server.restored(Epoch([2; 8]), [0; 4]);
-    world.devices[0] = device.restored(Epoch([0; 8]), [66; 4]);
-    for at in [0, 3, 12, 20] {
-        world.note(0, doc(0, at), "meanwhile");
-    }
-    converged(&world.sync(0));
-    let report = world.sync(1);
-    converged(&report);
-    assert_eq!(report.initiator.compared.len(), 2);
-    converged(&world.sync(0));
-    for at in (0..15).chain([20]) {
-        let texts = |replica: &MemoryReplica| replica.document(&doc(0, at)).unwrap().entries();
-        assert_eq!(texts(&world.server), texts(&world.devices[0]), "{at}");
-        assert_eq!(texts(&world.server), texts(&world.devices[1]), "{at}");
-    }
-    assert_eq!(world.server.document(&doc(0, 12)).unwrap().entries().len(), 2);
-}
-
-#[test]
-fn what_either_side_missed_by_a_bug_is_found_among_many_for_little() {
-    const DOCS: u16 = 300;
-    let mut world = World::new(2, 1);
-    let key = |at: u16| {
-        let [high, low] = at.to_be_bytes();
-        DocKey { id: OutletId::new(NOW.plus_millis(i64::from(at)), [high, low, 0, 0, 0, 0, 0, 0, 0, 0]), ..doc(0, 0) }
-    };
-    for at in 0..DOCS {
-        world.note(0, key(at), "a");
-    }
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    // Cursors and feeds say that all is there.
-    world.devices[1].lose_document(&key(7));
-    world.devices[1].lose_document(&key(290));
-    world.server.lose_document(&key(100));
-    let report = world.sync(1);
-    converged(&report);
-    assert_eq!(report.initiator.compared, [doc(0, 0).collection]);
-    // Listing documents and heads would take 70 bytes for each.
-    let bytes = report.initiator.sent.bytes + report.initiator.received.bytes;
-    assert!(bytes < u64::from(DOCS) * 70 / 2, "{bytes}");
-    for at in [7, 100, 290] {
-        assert!(world.devices[1].document(&key(at)).is_some() && world.server.document(&key(at)).is_some(), "{at}");
-    }
-    let idle = world.sync(1);
-    assert!(idle.initiator.compared.is_empty());
-    assert_eq!(idle.initiator.round_trips, 1);
-}
-
-#[test]
-fn a_lost_cursor_and_two_ways_of_one_backup_heal() {
-    let mut world = World::new(2, 1);
-    world.note(0, doc(0, 1), "a");
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    world.devices[1].forget_cursors();
-    converged(&world.sync(1));
-
-    // The same epoch, another history: only the chain hash tells.
-    let backup = world.server.clone();
-    world.note(0, doc(0, 2), "one way");
-    converged(&world.sync(0));
-    world.server = backup;
-    world.note(1, doc(0, 3), "the other way");
-    converged(&world.sync(1));
-    let report = world.sync(0);
-    converged(&report);
-    assert!(world.server.document(&doc(0, 2)).is_some());
-    assert!(world.devices[0].document(&doc(0, 3)).is_some());
-}
-
-#[test]
-fn the_work_of_a_revoked_device_is_held_and_the_rest_goes_on() {
-    let mut world = World::new(2, 1);
-    world.note(0, doc(0, 1), "honest");
-    converged(&world.sync(0));
-    converged(&world.sync(1));
-    world.note(1, doc(0, 1), "late");
-    let late = world.devices[1].document(&doc(0, 1)).unwrap().heads()[0];
-    let mut connection = world.open(1);
-    // Revoked while it speaks: the hello passed, the work comes too late.
-    while !matches!(connection.steps()[..], [Step::Execute(End::Acceptor), ..])
-        || connection.sent(End::Acceptor).is_empty()
-    {
-        let step = connection.steps()[0];
-        connection.take(step, [&mut world.devices[1], &mut world.server], NOW);
-    }
-    let revoked = world.devices[1].public();
-    world.server.revoke(revoked, NOW);
-    let report = connection.finish(&mut world.devices[1], &mut world.server, NOW).unwrap();
-    assert_eq!(report.initiator.outcome, SyncOutcome::Converged, "{:?}", report.initiator);
-    assert_eq!(report.initiator.held, 1);
-    assert!(!world.server.has(&doc(0, 1), &late));
-    let again = world.sync(1);
-    assert!(matches!(again.reason, CloseReason::RefusedByPeer(ref why) if why.code == RefusalCode::Revoked));
-    assert_eq!(again.initiator.outcome, SyncOutcome::Refused);
-    converged(&world.sync(0));
-    assert!(world.server.release(doc(0, 1), &late, world.now));
-    let report = world.sync(0);
-    converged(&report);
-    assert!(world.devices[0].has(&doc(0, 1), &late));
-}
-
-#[test]
-fn what_a_server_held_before_a_restore_is_judged_again() {
-    let mut world = World::new(2, 1);
-    world.note(0, doc(0, 1), "a");
-    converged(&world.sync(0));
-    let backup = world.server.clone();
-    // Revoked while it speaks, and held; then the server goes back to a time before that.
-    world.note(0, doc(0, 1), "b");
-    let late = world.devices[0].document(&doc(0, 1)).unwrap().heads()[0];
-    let mut connection = world.open(0);
-    while connection.sent(End::Acceptor).is_empty() {
-        let step = connection.steps()[0];
-        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
-    }
-    let key = world.devices[0].public();
-    world.server.revoke(key, NOW);
-    let report = connection.finish(&mut world.devices[0], &mut world.server, NOW).unwrap();
-    assert_eq!(report.initiator.held, 1);
-    world.server = backup.restored(Epoch([2; 8]), [0; 4]);
-    world.note(0, doc(0, 1), "built on the held one");
-    let report = world.sync(0);
-    converged(&report);
-    assert!(world.server.has(&doc(0, 1), &late));
-    let idle = world.sync(0);
-    assert_eq!((idle.initiator.waiting, idle.initiator.held), (0, 0));
-    assert_eq!(world.server.document(&doc(0, 1)).unwrap().entries().len(), 3);
 }
 
 #[test]
@@ -586,25 +305,6 @@ fn frames_out_of_place_end_the_session_and_change_nothing() {
     assert!(connection.closed(End::Acceptor).is_some());
 }
 
-fn offer(at: u32) -> replica::BlobOffer {
-    let mut hash = [9; 32];
-    hash[..4].copy_from_slice(&at.to_be_bytes());
-    let hash = crate::ids::BlobHash(hash);
-    replica::BlobOffer { hash, bytes: u64::MAX, class: BlobClass::Original, doc: doc(0, 1), original: None }
-}
-
-#[test]
-fn nobody_offers_files_before_the_records_are_done() {
-    let world = World::new(1, 1);
-    let mut connection = world.open(0);
-    assert!(!connection.is_ready(End::Acceptor, Lane::Files), "left in the stream");
-    let bytes = Frame::Offer(offer(0)).encode();
-    connection.input(End::Acceptor, NOW, Input::Frame { lane: Lane::Files, bytes });
-    let closed = connection.closed(End::Acceptor);
-    assert!(matches!(closed, Some(CloseReason::Refused(why)) if why.code == RefusalCode::Malformed), "{closed:?}");
-    assert!(connection.sent(End::Acceptor).iter().all(|(lane, _)| *lane == Lane::Records), "no answer about the file");
-}
-
 #[test]
 fn a_peer_that_never_reads_its_answers_is_not_read_either() {
     let mut world = World::new(1, 1);
@@ -690,47 +390,6 @@ fn first_batches_are_small_and_grow_only_while_receipts_come_soon() {
     assert_eq!((fast[0], fast[19]), (48 << 10, 768 << 10), "{fast:?}");
     let slow = sizes_with_receipts_after(8_000);
     assert!(slow.iter().all(|size| *size == 48 << 10), "{slow:?}");
-}
-
-/// Six files whose bytes the server has all received, and not yet verified, when the line is cut.
-fn six_files_all_there_but_unconfirmed() -> (World, Vec<crate::ids::BlobHash>) {
-    let mut world = World::new(1, 1);
-    world.note(0, doc(0, 1), "a");
-    converged(&world.sync(0));
-    let mut hashes = Vec::new();
-    for at in 0..6 {
-        let bytes = vec![at; 3_000];
-        let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, bytes.clone());
-        let offer =
-            replica::BlobOffer { hash, bytes: 3_000, class: BlobClass::Original, doc: doc(0, 1), original: None };
-        let device = world.devices[0].public();
-        use super::replica::Replica;
-        world.server.blob_begin(&device, &offer, NOW).unwrap();
-        world.server.blob_write(&hash, 0, &bytes).unwrap();
-        hashes.push(hash);
-    }
-    (world, hashes)
-}
-
-#[test]
-fn files_that_are_all_there_already_are_confirmed_before_they_have_their_turn() {
-    let (mut world, hashes) = six_files_all_there_but_unconfirmed();
-    let report = world.sync(0);
-    converged(&report);
-    assert_eq!((report.initiator.sent.photos, report.initiator.pending_photos), (6, 0), "{:?}", report.initiator);
-    assert!(hashes.iter().all(|hash| world.devices[0].blob_is_safe(hash)));
-    assert!(report.initiator.sent.bytes < 3_000, "none of their bytes went again");
-}
-
-#[test]
-fn a_receipt_after_the_budget_was_spent_counts_and_ends_nothing() {
-    for max_bytes in (2_200..8_000).step_by(50) {
-        let (mut world, hashes) = six_files_all_there_but_unconfirmed();
-        let report = world.sync_with(0, Options { max_bytes: Some(max_bytes), ..Options::default() });
-        assert_eq!(report.reason, CloseReason::Done, "budget {max_bytes}: {:?}", report.initiator);
-        let safe = hashes.iter().filter(|hash| world.devices[0].blob_is_safe(hash)).count();
-        assert_eq!(u64::try_from(safe).unwrap(), report.initiator.sent.photos, "budget {max_bytes}");
-    }
 }
 
 #[test]
