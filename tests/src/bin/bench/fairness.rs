@@ -18,6 +18,11 @@ const HONEST: u32 = 500;
 const CHANGES: u32 = 20;
 /// Changes of the greedy one.
 const GREEDY: u32 = 5_000;
+/// Counties that the devices work in, about as many as a river basin has: in one county, each would bring
+/// all others the work of all others at the same moment.
+const COUNTIES: u32 = 50;
+/// Times a device tries again, as `outlet sync --watch` does.
+const TRIES: usize = 5;
 /// Enrolments at a time: not what is measured.
 const AT_ONCE: usize = 16;
 
@@ -40,18 +45,19 @@ pub(crate) fn measure(figures: &mut Figures, folder: &Path, collection: Collecti
         slowest / median,
         "ratio",
         5.0,
-        "the median honest one of the same run",
+        "the median honest one of the same run, in 50 counties",
     );
     figures.beside("500 sessions of 20 changes: median honest", median, "s", "all begin at once");
     figures.beside("500 sessions of 20 changes: slowest honest", slowest, "s", "");
 }
 
 async fn run(server: &Server, collection: Collection) -> Vec<f64> {
-    let code = collection.to_string();
     let mut devices = Vec::new();
     for first in (0..HONEST + 2).step_by(AT_ONCE) {
         let group = (first..(HONEST + 2).min(first + AT_ONCE as u32)).map(|number| {
             let name = format!("device {number}");
+            let collection = county(collection, number);
+            let code = collection.to_string();
             let ticket = server.ticket(&["--role", "inspector", "--name", &name, "--collection", &code], None);
             enrol(number, ticket.parse().expect("a ticket"), collection)
         });
@@ -69,9 +75,13 @@ async fn run(server: &Server, collection: Collection) -> Vec<f64> {
         .into_iter()
         .map(|(device, key, address, pin)| {
             tokio::spawn(async move {
-                let outcome = session(&device, &key, &address, pin, Options::default()).await;
-                assert_eq!(outcome, SyncOutcome::Converged);
-                started.elapsed().as_secs_f64()
+                for _ in 0..TRIES {
+                    if session(&device, &key, &address, pin, Options::default()).await == Some(SyncOutcome::Converged) {
+                        return started.elapsed().as_secs_f64();
+                    }
+                }
+                // Printed as it is: a figure that holds nothing.
+                f64::INFINITY
             })
         })
         .collect();
@@ -93,7 +103,7 @@ async fn enrol(number: u32, ticket: Ticket, collection: Collection) -> (Device, 
     let address = ticket.addresses.first().expect("an address").clone();
     let options = Options { ticket_secret: Some(ticket.secret.expose().to_vec()), ..Options::default() };
     let outcome = session(&device, &key, &address, ticket.server, options).await;
-    assert_eq!(outcome, SyncOutcome::Converged);
+    assert_eq!(outcome, Some(SyncOutcome::Converged));
     let changes = if number == HONEST { GREEDY } else { CHANGES };
     let mut replica = device.lock().expect("nobody panicked with it");
     for change in 0..changes {
@@ -115,13 +125,18 @@ async fn session(
     address: &ServerAddress,
     pin: PublicKey,
     options: Options,
-) -> SyncOutcome {
+) -> Option<SyncOutcome> {
     let pins = [pin].into();
     let dialled = dial(std::slice::from_ref(address), key, &pins, Congestion::default()).await;
-    let (_, link) = dialled.expect("the server answers");
+    let (_, link) = dialled.ok()?;
     let session = Session::initiator(Config::new(key.clone(), link.peer, link.binding), options);
     let driven = drive(link, session, Arc::clone(device), Hooks::new(now(), |_| ())).await;
-    driven.summary.outcome
+    Some(driven.summary.outcome)
+}
+
+/// Where a device works.
+fn county(first: Collection, number: u32) -> Collection {
+    Collection::from_code(first.code() + number % COUNTIES).expect("a county code")
 }
 
 fn now() -> Timestamp {

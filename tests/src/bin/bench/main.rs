@@ -55,30 +55,15 @@ fn main() {
     let trials = admission(&runs, collection, &|run| trial(&run));
     figures.beside("the same with a trial on a copy for each", trials / bare, "ratio", "bare loop");
 
-    if wanted("devices") {
-        devices::measure(&mut figures, folder.path(), (bare, bare_cpu), outlets(OUTLETS), collection);
-    }
-    if wanted("imports") {
-        imports::measure(&mut figures, folder.path());
-    }
-    if wanted("bulk") {
-        bulk::measure(&mut figures, folder.path(), collection);
-    }
-    if wanted("decisions") {
-        decisions::measure(&mut figures, folder.path(), collection);
-    }
-    if wanted("sync") {
-        sync::measure(&mut figures, folder.path(), collection);
-    }
-    if wanted("fairness") {
-        fairness::measure(&mut figures, folder.path(), collection);
-    }
-    if wanted("links") {
-        links::measure(&mut figures, folder.path());
-    }
-    if wanted("inventory") {
-        inventory::measure(&mut figures, folder.path());
-    }
+    let folder = folder.path();
+    part(&mut figures, "devices", |all| devices::measure(all, folder, (bare, bare_cpu), outlets(OUTLETS), collection));
+    part(&mut figures, "imports", |all| imports::measure(all, folder));
+    part(&mut figures, "bulk", |all| bulk::measure(all, folder, collection));
+    part(&mut figures, "decisions", |all| decisions::measure(all, folder, collection));
+    part(&mut figures, "sync", |all| sync::measure(all, folder, collection));
+    part(&mut figures, "fairness", |all| fairness::measure(all, folder, collection));
+    part(&mut figures, "links", |all| links::measure(all, folder));
+    part(&mut figures, "inventory", |all| inventory::measure(all, folder));
     finish(&figures);
 }
 
@@ -88,6 +73,15 @@ fn finish(figures: &Figures) {
     match figures.write(&path) {
         Ok(()) => print(&format!("written to {}\n", path.display())),
         Err(error) => print(&format!("could not write {}: {error}\n", path.display())),
+    }
+}
+
+/// Measures a part if it was asked for, and keeps the figures so far: a long run may be ended early.
+fn part(figures: &mut Figures, name: &str, measure: impl FnOnce(&mut Figures)) {
+    if wanted(name) {
+        measure(figures);
+        // What cannot be written is said at the end.
+        let _ = figures.write(&target_folder().join("bench.json"));
     }
 }
 
