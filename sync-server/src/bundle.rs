@@ -2,7 +2,8 @@
 //!
 //! What comes in takes the way of a session: the same admission, quotas, receipts and rulings, in the
 //! name of the device that made the bundle. It *carried* the changes; who wrote them says each
-//! signature.
+//! signature. What goes out has the receipts with it, so that an author without a network hears what
+//! others carried here for them.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use outlet_core::bundle::{self, BundleError, Contents, Header, Imported, Writer};
 use outlet_core::identity::Certificate;
 use outlet_core::ids::{Collection, PublicKey};
-use outlet_core::sync::replica::{Batch, BlobClass, ReplicaError, Sealed};
+use outlet_core::sync::replica::{Batch, BlobClass, FeedItem, ReplicaError, Sealed};
 use outlet_transport::seal::{self, SealError};
 
 use crate::db::{feed, files};
@@ -21,6 +22,8 @@ use crate::engine::{Engine, EngineError};
 use crate::error::{CommandError, IoContext};
 use crate::folder;
 use crate::replica::{ServerReplica, item};
+
+mod receipts;
 
 /// Raw bytes of one batch: a frame takes a megabyte, and nothing compresses to more than it was.
 const BATCH_BYTES: usize = 384 << 10;
@@ -181,6 +184,10 @@ fn write(
     for collection in [Collection::REFERENCE].iter().chain(collections) {
         exported.items += write_feed(engine, &mut writer, *collection).and_then(|done| done.context(&what))?;
     }
+    for collection in collections {
+        let receipts = receipts::of(engine, *collection)?;
+        write_batches(&mut writer, receipts).context(&what)?;
+    }
     if let Some(originals) = photos {
         for collection in collections {
             // A device that nobody is: it lacks everything.
@@ -200,6 +207,20 @@ fn write(
     file.sync_all().context(&what)?;
     exported.bytes = file.metadata().context(&what)?.len();
     Ok(exported)
+}
+
+/// Items in as many batches as they need.
+fn write_batches<W: std::io::Write>(writer: &mut Writer<W>, items: Vec<(FeedItem, usize)>) -> std::io::Result<()> {
+    let (mut open, mut bytes) = (Batch::default(), 0);
+    for (item, size) in items {
+        if bytes > 0 && bytes + size > BATCH_BYTES {
+            writer.batch(&std::mem::take(&mut open))?;
+            bytes = 0;
+        }
+        bytes += size;
+        open.items.push(item);
+    }
+    writer.batch(&open)
 }
 
 /// One feed from its beginning, in its order.

@@ -47,6 +47,7 @@ mod tar;
 mod testing;
 pub mod tiles;
 pub mod tokens;
+mod turns;
 pub mod ui;
 pub mod web;
 

@@ -31,6 +31,7 @@ pub struct Metrics {
     changes: Counter,
     bytes: Family<Label, Counter>,
     photo_bytes: Counter,
+    damaged: Counter,
     admission: Histogram,
     requests: Family<Label, Counter>,
     latency: Family<Label, Histogram>,
@@ -45,6 +46,7 @@ impl Default for Metrics {
             changes: Counter::default(),
             bytes: Family::default(),
             photo_bytes: Counter::default(),
+            damaged: Counter::default(),
             admission: seconds(),
             requests: Family::default(),
             latency: Family::new_with_constructor(seconds as fn() -> Histogram),
@@ -75,6 +77,7 @@ impl Metrics {
         if let Some(summary) = summary {
             self.bytes.get_or_create(&label("direction", "in")).inc_by(summary.received.bytes);
             self.bytes.get_or_create(&label("direction", "out")).inc_by(summary.sent.bytes);
+            self.damaged.inc_by(summary.damaged_files);
         }
     }
 
@@ -112,6 +115,8 @@ impl Metrics {
         registry.register("changes_admitted", "Changes admitted", self.changes.clone());
         registry.register("session_bytes", "Bytes of sessions inside TLS, by direction", self.bytes.clone());
         registry.register("photo_bytes", "Bytes of photos and attachments stored", self.photo_bytes.clone());
+        let help = "Photos and attachments whose bytes were not those of their hash, each time";
+        registry.register("damaged_files", help, self.damaged.clone());
         registry.register("admission_seconds", "Time to store a batch", self.admission.clone());
         registry.register("http_requests", "Requests over HTTP, by class of status", self.requests.clone());
         registry.register("http_request_seconds", "Time to answer over HTTP, by group", self.latency.clone());

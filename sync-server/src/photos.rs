@@ -94,6 +94,14 @@ impl Photos {
     pub fn open(folder: &FsPath, incoming: &FsPath) -> Result<Self, CommandError> {
         for path in [folder, incoming] {
             std::fs::create_dir_all(path).context(format_args!("making {}", path.display()))?;
+        }
+        // All at once and synced before anything is received: of two uploads into a new folder the
+        // second could otherwise be receipted before the folder itself is durable.
+        for first in 0..=u8::MAX {
+            let path = folder.join(format!("{first:02x}"));
+            std::fs::create_dir_all(&path).context(format_args!("making {}", path.display()))?;
+        }
+        for path in [folder, incoming] {
             crate::folder::sync_folder(path)?;
         }
         // The default does not sync: a receipt would promise what a power cut takes back.
@@ -235,10 +243,6 @@ impl Incoming {
         let place = self.photos.place(&self.hash);
         let folder = place.parent().unwrap_or(&self.photos.folder).to_owned();
         let storing = |error| PhotoError::Io(error, "storing a file");
-        if !folder.exists() {
-            std::fs::create_dir_all(&folder).map_err(storing)?;
-            File::open(&self.photos.folder).and_then(|folder| folder.sync_all()).map_err(storing)?;
-        }
         self.file.sync_data().map_err(storing)?;
         std::fs::rename(self.photos.part(&self.hash), &place).map_err(storing)?;
         Ok(Some(folder))

@@ -19,6 +19,7 @@ use crate::db::{DbError, devices, meta, records};
 use crate::engine::{Engine, EngineError, load_digest, projector};
 use crate::enrol;
 use crate::photos::{Incoming, PhotoError};
+use crate::turns::Turn;
 
 /// Feed items read at a time.
 const PAGE: usize = 512;
@@ -40,6 +41,8 @@ pub struct ServerReplica {
     asked: Vec<BlobHash>,
     /// It wants files of others in general.
     fetches: bool,
+    /// Over when this is dropped, and with it the files being received.
+    _turn: Option<Turn>,
 }
 
 impl std::fmt::Debug for ServerReplica {
@@ -69,7 +72,13 @@ impl ServerReplica {
             served: Vec::new(),
             asked: Vec::new(),
             fetches: false,
+            _turn: None,
         }
+    }
+
+    /// For a session of a device whose turn it is.
+    pub(crate) fn in_turn(engine: Arc<Engine>, turn: Turn) -> Self {
+        Self { _turn: Some(turn), ..Self::new(engine) }
     }
 
     /// For a bundle whose maker was judged.

@@ -18,6 +18,7 @@ use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
 use crate::tiles::base::BaseMap;
+use crate::turns::Turns;
 use crate::web;
 use crate::web::listen::{self, Browsers, HttpsListener, Remote};
 
@@ -150,6 +151,7 @@ impl Server {
         let permits = Arc::new(Semaphore::new(self.engine.folder.config.limits.connections));
         let certificate: Arc<[u8]> = self.certificate.to_bytes().into();
         let mut sessions = JoinSet::new();
+        let turns = Arc::new(Turns::default());
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
@@ -165,9 +167,9 @@ impl Server {
                     let remote = incoming.remote_address();
                     let certificate = Arc::clone(&certificate);
                     let link = async move { quic::accept_link(incoming, &certificate).await };
-                    let (engine, stopped) = (Arc::clone(&self.engine), stopped.clone());
+                    let (engine, stopped, turns) = (Arc::clone(&self.engine), stopped.clone(), Arc::clone(&turns));
                     sessions.spawn(async move {
-                        serve_device(Some(remote), link, engine, stopped).await;
+                        serve_device(Some(remote), link, engine, (stopped, turns)).await;
                         drop(permit);
                     });
                 }
@@ -177,9 +179,9 @@ impl Server {
                         tracing::warn!("refused: too many connections");
                         continue;
                     };
-                    let (engine, stopped) = (Arc::clone(&self.engine), stopped.clone());
+                    let (engine, stopped, turns) = (Arc::clone(&self.engine), stopped.clone(), Arc::clone(&turns));
                     sessions.spawn(async move {
-                        serve_device(None, link, engine, stopped).await;
+                        serve_device(None, link, engine, (stopped, turns)).await;
                         drop(permit);
                     });
                 }
@@ -338,7 +340,7 @@ async fn serve_device(
     remote: Option<SocketAddr>,
     link: impl Future<Output = Result<Option<Link>, TransportError>>,
     engine: Arc<Engine>,
-    mut stopped: watch::Receiver<bool>,
+    (mut stopped, turns): (watch::Receiver<bool>, Arc<Turns>),
 ) {
     let link = match link.await {
         Ok(Some(link)) => link,
@@ -355,11 +357,15 @@ async fn serve_device(
     let mut config = SessionConfig::new(engine.folder.key().clone(), peer, binding);
     config.batch_bytes = engine.folder.config.limits.batch_bytes;
     let session = Session::acceptor(config);
-    let replica = Arc::new(Mutex::new(ServerReplica::new(Arc::clone(&engine))));
+    let turn = turns.begin(peer).await;
+    let replaced = turn.replaced();
+    let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn)));
     let longest = engine.folder.config.limits.session;
     let stop = async move {
-        let stopped = stopped.wait_for(|stopped| *stopped);
-        let _ = tokio::time::timeout(longest, stopped).await;
+        tokio::select! {
+            _ = tokio::time::timeout(longest, stopped.wait_for(|stopped| *stopped)) => {}
+            () = replaced => {}
+        }
     };
     let hooks = Hooks::new(engine.folder.now(), |_| {}).stop_when(stop);
     engine.metrics.session_began();
@@ -383,6 +389,7 @@ async fn serve_device(
         bytes_out = summary.sent.bytes,
         held = summary.held,
         refused = summary.refused_items,
+        damaged = summary.damaged_files,
         why = summary.why.as_ref().map(|why| why.code.as_str()),
         reason = ?driven.reason,
         "session ended"
@@ -392,7 +399,7 @@ async fn serve_device(
 #[cfg(test)]
 mod tests {
     use outlet_core::identity::Role;
-    use outlet_transport::quic::Congestion;
+    use outlet_transport::Congestion;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;

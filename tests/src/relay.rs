@@ -51,6 +51,8 @@ struct Shared {
     to_device: AtomicU64,
     /// Counts changes of the address that the server sees.
     moves: AtomicU64,
+    /// Longer datagrams are dropped from now on; 0: none.
+    narrow: AtomicU64,
     queue: Mutex<BinaryHeap<Datagram>>,
     wake: Condvar,
 }
@@ -147,6 +149,11 @@ impl Relay {
         self.shared.cut.store(false, Ordering::SeqCst);
     }
 
+    /// From now on longer datagrams are dropped, as after a change to a network with a tunnel.
+    pub fn narrow(&self, mtu: usize) {
+        self.shared.narrow.store(mtu as u64, Ordering::SeqCst);
+    }
+
     /// From now on the server sees another address of each device, as after a change of the network
     /// or of a carrier's translation. What it sends to the old one still arrives.
     pub fn change_address(&self) {
@@ -196,7 +203,8 @@ impl Shared {
 
     /// Puts what passes into the queue.
     fn pass(&self, path: &Mutex<Path>, bytes: &[u8], from: &Arc<UdpSocket>, to: SocketAddr, counter: &AtomicU64) {
-        if self.is_cut() {
+        let narrow = self.narrow.load(Ordering::SeqCst);
+        if self.is_cut() || (narrow > 0 && bytes.len() as u64 > narrow) {
             return;
         }
         let times = path.lock().unwrap_or_else(PoisonError::into_inner).fate(Instant::now(), bytes.len());

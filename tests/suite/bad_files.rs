@@ -2,11 +2,16 @@
 //! full, bytes asked for by name.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use outlet_core::sync::session::{Options, SyncOutcome};
 use outlet_core::time::Timestamp;
+use outlet_tests::device::Device;
 use outlet_tests::generator::picture;
 use outlet_tests::process::{Edge, Server};
+use outlet_tests::relay::{Relay, Weather};
 use outlet_tests::story::sync;
+use outlet_transport::Congestion;
 use serde_json::Value;
 
 const TAKEN: Timestamp = Timestamp::from_millis(1_640_000_000_000);
@@ -59,6 +64,52 @@ fn a_photo_that_changed_on_the_device_is_not_taken_and_both_say_so() {
     std::fs::write(blob(&edge, &hash), &good).expect("put back");
     assert_eq!(sync(&edge).expect_code(0).json()["sent"]["photos"], 1);
     assert_eq!(on_server(&server, &hash).as_ref(), Some(&good));
+}
+
+/// The first half has gone when the second one changes; so does it again when the file is sent once more.
+#[test]
+fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_sides() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Server::init(folder.path().join("server"));
+    server.serve();
+    let weather = Weather { delay: Duration::from_millis(5), rate: 3_000_000, ..Weather::default() };
+    let relay = Relay::start(server.quic, weather, 5);
+    let ticket = server.ticket(&["--role", "inspector", "--name", "li", "--collection", "511902"], None);
+    let direct = format!("quic://{}", server.quic).parse().expect("an address");
+    let through = [format!("quic://{}", relay.address).parse().expect("an address")];
+    let home = folder.path().join("li");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let good: Vec<u8> = (0..3_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
+    runtime.block_on(async {
+        let device = Device::enrol(&home, 11, &ticket, &direct).await;
+        let hash = device.record(1, Some(&good)).expect("a photo").to_string();
+        let path = home.join("blobs").join(&hash[..2]).join(&hash);
+        let mut bad = good.clone();
+        bad[good.len() - 1] ^= 1;
+        let changed = async {
+            while relay.bytes().0 < 1_000_000 {
+                tokio::task::yield_now().await;
+            }
+            std::fs::write(&path, &bad).expect("altered behind the store's back");
+        };
+        let (driven, ()) =
+            tokio::join!(device.sync(&through, Congestion::default(), Options::default()), changed);
+        let summary = driven.expect("the server answers").summary;
+        assert_eq!(summary.outcome, SyncOutcome::Converged, "{summary:?}");
+        assert_eq!((summary.damaged_files, summary.pending_photos, summary.sent.photos), (2, 1, 0));
+        assert!(on_server(&server, &hash).is_none(), "nothing half-visible");
+        let part = server.data.join("incoming").join(format!("{hash}.part"));
+        assert_eq!(std::fs::metadata(part).map_or(0, |part| part.len()), 0, "thrown away");
+        std::fs::write(&path, &good).expect("put back");
+        let driven = device.sync(&through, Congestion::default(), Options::default()).await.expect("an answer");
+        assert_eq!((driven.summary.damaged_files, driven.summary.sent.photos), (0, 1));
+        assert_eq!(on_server(&server, &hash).as_ref(), Some(&good));
+        // The first session has long ended there, too.
+        let page = server.get("/metrics");
+        let counted = page.lines().find(|line| line.starts_with("outlet_damaged_files_total"));
+        assert!(counted.is_some_and(|line| line.ends_with(" 2")), "{counted:?}");
+    });
 }
 
 #[cfg(unix)]

@@ -77,9 +77,10 @@ fn two_devices_meet_and_a_third_carries_everything_to_the_server_on_a_stick() {
     for edge in [&li, &wang] {
         assert_eq!(edge.json(&["list"]).as_array().expect("a list").len(), 2);
         let status = edge.json(&["status"]);
-        let open =
-            status["records"]["sent"].as_u64().unwrap_or(0) + status["records"]["on_device"].as_u64().unwrap_or(0);
-        assert_eq!((open, &status["records"]["stored"]), (1, &Value::from(0)), "{status}");
+        // One's own is with the other, the other's is here, whoever called: sent, and not safe.
+        let sent = serde_json::json!({"on_device": 0, "sent": 2, "stored": 0, "in_ledger": 0, "held": 0});
+        assert_eq!((&status["records"], &status["photos"]), (&sent, &sent), "{status}");
+        assert!(edge.json(&["list"]).as_array().expect("a list").iter().all(|row| row["state"] == "sent"));
         let proven = status["last_proof"]["collections"].as_object().expect("digests by collection");
         assert!(proven.keys().eq(["000000", "511902"]), "that of the enrolment: {status}");
     }
@@ -120,6 +121,19 @@ fn two_devices_meet_and_a_third_carries_everything_to_the_server_on_a_stick() {
     }
     let table = server.admin(&["history", "L-1"]).expect_code(0).stdout;
     assert!(table.contains("carried by") && table.contains("zhao"), "{table}");
+
+    // A stick back, still without a network: the author hears that the server has it.
+    let back = folder.path().join("back.outlet").to_string_lossy().into_owned();
+    let _ = server.admin_json(&["bundle", "export", &back, "--collection", "511902", "--photos", "none"]);
+    let told = li.json(&["bundle", "import", &back]);
+    assert_eq!(told["confirmed"]["photos"], 2, "the own one, and the one that was taken along: {told}");
+    assert!(told["confirmed"]["changes"].as_u64() > Some(0), "{told}");
+    let status = li.json(&["status"]);
+    // The other one's record waits for a proof: its author's receipts are its author's.
+    assert_eq!((&status["records"]["in_ledger"], &status["records"]["sent"]), (&Value::from(1), &Value::from(1)));
+    assert_eq!((&status["unsent_changes"], &status["photos"]["stored"]), (&Value::from(0), &Value::from(2)));
+    let again = li.json(&["bundle", "import", &back]);
+    assert_eq!(again["confirmed"], serde_json::json!({"changes": 0, "photos": 0}), "{again}");
 
     // Back in town: the authors hear that it is safe, and everybody holds the same.
     server.serve();

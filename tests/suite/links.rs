@@ -164,6 +164,48 @@ fn a_session_survives_a_change_of_address() {
     });
 }
 
+/// The server does not know yet that the link was cut: the older session gives way, and the photo goes
+/// on where it was.
+#[test]
+fn a_device_that_calls_again_after_a_cut_goes_on_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Server::init(folder.path().join("server"));
+    server.serve();
+    let weather = Weather { delay: Duration::from_millis(10), rate: 2_000_000, ..Weather::default() };
+    let relay = Relay::start(server.quic, weather, 6);
+    let ticket = server.ticket(&["--role", "inspector", "--name", "climber", "--collection", "511902"], None);
+    let direct = format!("quic://{}", server.quic).parse().expect("an address");
+    let through = [format!("quic://{}", relay.address).parse().expect("an address")];
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let device = Device::enrol(&folder.path().join("climber"), 12, &ticket, &direct).await;
+        let bytes: Vec<u8> = (0..2_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
+        let hash = device.record(1, Some(&bytes)).expect("a photo");
+        let before = relay.bytes().0;
+        let session = device.sync(&through, Congestion::default(), Options::default());
+        let cut = async {
+            while relay.bytes().0 - before < 1_000_000 {
+                tokio::task::yield_now().await;
+            }
+            relay.cut();
+        };
+        // The device gives up as a person does, without a word to the server.
+        tokio::select! {
+            _ = session => panic!("nothing passes"),
+            () = async { cut.await; tokio::task::yield_now().await } => {}
+        }
+        relay.mend(None);
+        let again = Instant::now();
+        let driven = device.sync(&through, Congestion::default(), Options::default()).await.expect("an answer");
+        assert_eq!(driven.summary.outcome, SyncOutcome::Converged, "{driven:?}");
+        assert_eq!((driven.summary.sent.photos, driven.summary.pending_photos), (1, 0), "not busy with the older one");
+        assert!(again.elapsed() < outlet_transport::tuning::IDLE_TIMEOUT, "{:?}", again.elapsed());
+        assert!(driven.summary.sent.bytes < 1_500_000, "from where it was: {}", driven.summary.sent.bytes);
+        assert_eq!(stored(&server, &hash).as_deref(), Some(&bytes[..]));
+    });
+}
+
 #[test]
 fn a_dead_first_address_costs_two_seconds_once_an_hour_and_is_shown() {
     let folder = tempfile::tempdir().expect("a temporary folder");

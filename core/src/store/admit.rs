@@ -16,10 +16,11 @@ use super::stage::read_run;
 use crate::admission::{self, CheckedRun, Refusal, check_run};
 use crate::doc::Document;
 use crate::identity::{
-    Certificate, IdentityError, Roster, ServerCert, SignedReceipt, SignedRevocation, SignedRuling, SignedRun, Verdict,
+    Certificate, IdentityError, Roster, ServerCert, SignedBlobReceipt, SignedReceipt, SignedRevocation, SignedRuling,
+    SignedRun, Verdict,
 };
-use crate::ids::{ChangeHash, Collection, DocKey, PublicKey};
-use crate::sync::replica::{Admitted, Batch, FeedItem, Outcome, ReplicaError, Sealed};
+use crate::ids::{BlobHash, ChangeHash, Collection, DocKey, PublicKey};
+use crate::sync::replica::{Admitted, Batch, FeedItem, Outcome, ReplicaError, Sealed, ShownReceipt};
 use crate::time::Timestamp;
 
 /// Items of one frame at most, in bytes of what they carry: below what a frame takes.
@@ -47,6 +48,9 @@ struct Judging {
     /// Foreign acts under this device's name: it must part from its copy.
     parted_by: Option<ChangeHash>,
     roster_changed: bool,
+    /// A server's receipts with their lists, and of files, that hold.
+    receipts: Vec<ShownReceipt>,
+    files: Vec<(BlobHash, Option<Sealed>)>,
     /// The peer is a server: what it sends it has admitted.
     from_server: bool,
 }
@@ -71,6 +75,8 @@ impl EdgeStore {
             parked: BTreeSet::new(),
             parted_by: None,
             roster_changed: false,
+            receipts: Vec::new(),
+            files: Vec::new(),
         };
         let followed = self.followed()?;
         if let Some((collection, _)) = batch.cursors.iter().find(|(collection, _)| !followed.contains(collection)) {
@@ -130,8 +136,22 @@ impl EdgeStore {
                 ruling.map(|_| Some(Item::Ruling(sealed.clone())))
             }
             FeedItem::Receipt(shown) => {
-                read(SignedReceipt::from_bytes, &shown.receipt, |receipt| roster.check_signer(receipt).map(|_| ()))
-                    .map(|()| None)
+                let told = read(SignedReceipt::from_bytes, &shown.receipt, |signed| roster.check_signer(signed).cloned());
+                told.map(|receipt| {
+                    if judging.from_server && receipt.covers(&shown.runs) {
+                        judging.receipts.push(shown.clone());
+                    }
+                    None
+                })
+            }
+            FeedItem::FileReceipt(sealed) => {
+                let told = read(SignedBlobReceipt::from_bytes, sealed, |signed| roster.check_signer(signed).cloned());
+                told.map(|receipt| {
+                    if judging.from_server {
+                        judging.files.push((receipt.sha256, Some(sealed.clone())));
+                    }
+                    None
+                })
             }
         };
         judging.outcomes[number] = match told {
@@ -282,6 +302,8 @@ impl EdgeStore {
         if judging.roster_changed {
             self.forget_roster();
         }
+        self.take_receipts(peer, &judging.receipts, now)?;
+        self.take_file_receipts(peer, judging.files, now)?;
         Ok(admitted)
     }
 

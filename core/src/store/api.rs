@@ -367,10 +367,10 @@ impl Store for EdgeStore {
 
     fn summaries(&self, filter: &Filter) -> Result<Vec<OutletSummary>, StoreError> {
         let prefix = filter.collection.map_or_else(|| b"s".to_vec(), rows::summaries_of);
-        let sent_through = self.sent_through()?;
+        let handed = self.handed()?;
         let mut found = Vec::new();
         for (_, row) in self.rows::<SummaryRow>(&prefix)? {
-            let summary = Self::summary_of(&row, sent_through)?;
+            let summary = self.summary_of(&row, &handed)?;
             if filter.admits(&summary) && !summary.key.id.is_walk_log() {
                 found.push(summary);
             }
@@ -565,14 +565,11 @@ impl EdgeStore {
     }
 
     fn count_files(&self, status: &mut StoreStatus) -> Result<(), StoreError> {
-        for (_, row) in self.rows::<BlobRow>(b"b")?.into_iter().filter(|(_, row)| !row.withdrawn) {
+        for (key, row) in self.rows::<BlobRow>(b"b")?.into_iter().filter(|(_, row)| !row.withdrawn) {
             let open = row.own && !row.stored;
             status.unsent_file_bytes += if open { row.bytes } else { 0 };
-            let state = match (row.own, row.stored) {
-                (true, false) => RecordState::OnDevice,
-                (true, true) => RecordState::Stored,
-                (false, _) => RecordState::InLedger,
-            };
+            let Some(hash) = BlobHash::from_slice(&key[1..]) else { continue };
+            let state = self.file_state(&hash, &row)?;
             match row.class {
                 BlobClass::Preview => continue,
                 BlobClass::Original => status.photos.count(state),

@@ -78,7 +78,7 @@ impl EdgeStore {
     fn fingerprints(&self) -> Result<BTreeMap<Vec<u8>, [u8; 32]>, StoreError> {
         let mut found = BTreeMap::new();
         self.index()?.scan(b"", &mut |key, value| {
-            if key != rows::SENT {
+            if !rows::is_hint(key) {
                 found.insert(key.to_vec(), *blake3::hash(value).as_bytes());
             }
             true

@@ -13,10 +13,9 @@ use super::journal::{Journal, create_durably};
 use super::lock::{StoreLock, unwritable};
 use super::open::{self, OnProgress, OpenReport, Opening};
 use super::record::{Enrolment, OwnAct, Record};
-use super::rows::{self, Believed, BlobRow, RunRow, SummaryRow};
+use super::rows::{self, Believed, BlobRow, RunRow};
 use super::space::Space;
 use super::stage::{DigestRow, Place, Stage, Staged};
-use super::summary::OutletSummary;
 use super::vfs::{RealVfs, Vfs, is_unsupported};
 use crate::admission::check_run;
 use crate::doc::{Document, NewChange};
@@ -328,16 +327,6 @@ impl EdgeStore {
 
     pub(super) fn digest_row(&self, collection: Collection) -> Result<DigestRow, StoreError> {
         Ok(self.row(&rows::digest(collection))?.unwrap_or_default())
-    }
-
-    pub(super) fn sent_through(&self) -> Result<u64, StoreError> {
-        Ok(self.row(rows::SENT)?.unwrap_or(0))
-    }
-
-    pub(super) fn summary_of(row: &SummaryRow, sent_through: u64) -> Result<OutletSummary, StoreError> {
-        let mut summary = super::lookup::parse(row)?;
-        summary.state = rows::state_of(row.own, row.last_unsent, sent_through);
-        Ok(summary)
     }
 
     pub(super) fn load(&self, doc: &DocKey) -> Result<Option<Document>, StoreError> {

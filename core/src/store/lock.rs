@@ -2,6 +2,10 @@
 //!
 //! The lock is the operating system's (released when the process ends, however it ends), so a file
 //! left behind by a crash blocks nobody.
+//!
+//! A second lock, the gate, is held from taking the first until the name is written, and while the
+//! name is read: whoever is turned away reads the name of who has the store now, never that of the
+//! one before and never nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -25,14 +29,10 @@ impl StoreLock {
     /// [`StoreError::Locked`], [`StoreError::ReadOnlyHome`], or [`StoreError::WeakStorage`] when the
     /// file system has no locks and `accept_weak_storage` is off.
     pub fn acquire(home: &Path, who: &str, now: Timestamp, accept_weak_storage: bool) -> Result<Self, StoreError> {
-        let path = home.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|source| unwritable(home, source))?;
+        let gate = open(home, "lock.gate")?;
+        // Held by others for moments only. A file system without locks is found out below.
+        let _without_locks = gate.lock();
+        let mut file = open(home, "lock")?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { holder: holder(&mut file) }),
@@ -47,6 +47,12 @@ impl StoreLock {
             file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(text.as_bytes()));
         Ok(Self { _file: file })
     }
+}
+
+fn open(home: &Path, name: &str) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    options.open(home.join(name)).map_err(|source| unwritable(home, source))
 }
 
 /// An error of creating or opening something in `home`, told apart by cause.
@@ -81,6 +87,34 @@ mod tests {
         insta::assert_snapshot!(second, @"the store is in use by outlet serve (process 11), since 2021-12-20T11:33:20Z; wait for it to end, or end it, and try again");
         drop(first);
         StoreLock::acquire(home.path(), "outlet add", at, false).unwrap();
+    }
+
+    /// Many at once, as when a script and a person meet: each that is turned away is told a name that
+    /// holds the store now.
+    #[test]
+    fn whoever_is_turned_away_reads_the_name_of_the_holder_and_not_of_the_one_before() {
+        let home = tempfile::tempdir().unwrap();
+        let at = Timestamp::from_millis(1_640_000_000_000);
+        for round in 0..40 {
+            let start = std::sync::Barrier::new(4);
+            let told: Vec<_> = std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..4)
+                    .map(|worker| {
+                        let (start, home) = (&start, home.path());
+                        scope.spawn(move || {
+                            start.wait();
+                            // Kept until all have asked, so that there is one holder a round.
+                            StoreLock::acquire(home, &format!("round {round} worker {worker}"), at, false)
+                        })
+                    })
+                    .collect();
+                workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+            });
+            assert_eq!(told.iter().filter(|lock| lock.is_ok()).count(), 1);
+            for error in told.iter().filter_map(|lock| lock.as_ref().err()) {
+                assert!(error.to_string().contains(&format!("in use by round {round} worker")), "{error}");
+            }
+        }
     }
 
     #[test]

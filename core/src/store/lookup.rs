@@ -51,7 +51,7 @@ impl EdgeStore {
     /// The summary of one outlet.
     pub(super) fn summary(&self, collection: Collection, id: OutletId) -> Result<Option<OutletSummary>, StoreError> {
         let row: Option<SummaryRow> = self.row(&rows::summary(collection, id))?;
-        row.map(|row| Self::summary_of(&row, self.sent_through()?)).transpose()
+        row.map(|row| self.summary_of(&row, &self.handed()?)).transpose()
     }
 
     /// Outlets within so many metres of a point, nearest first, with their distance.
@@ -140,12 +140,12 @@ impl EdgeStore {
         }
         let whole = digits.len() / 2 * 2;
         let Ok(bytes) = data_encoding::HEXLOWER.decode(&digits[..whole]) else { return Ok(Vec::new()) };
-        let sent_through = self.sent_through()?;
+        let handed = self.handed()?;
         let mut found = Vec::new();
         for collection in self.listed_collections()? {
             let prefix = [rows::summaries_of(collection), bytes.clone()].concat();
             for (_, row) in self.rows::<SummaryRow>(&prefix)? {
-                let summary = Self::summary_of(&row, sent_through)?;
+                let summary = self.summary_of(&row, &handed)?;
                 // The last digit may be half a byte, and a hyphen must stand where one does.
                 if summary.key.id.to_string().starts_with(&beginning) {
                     found.push(summary);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! HOME/lock            one process at a time: who, and since when
+//! HOME/lock.gate       held for the moment in which the lock is taken or asked about
 //! HOME/key             secret key of the device, 0600
 //! HOME/incarnation     with the device and inode number of the journal's directory
 //! HOME/journal/*.seg   segments of frames: every commit, in order          (the truth)
@@ -24,6 +25,7 @@ mod doctor;
 mod edge;
 pub mod error;
 pub mod frame;
+mod handed;
 mod home;
 mod index;
 pub mod journal;

@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::record::Record;
 use super::rows::{self, Believed, RunState};
 use super::stage::read_run;
-use crate::identity::{Certificate, IdentityError, Roster, ServerCert, SignedRuling, Verdict as Ruled};
+use crate::identity::{Certificate, IdentityError, Role, Roster, ServerCert, SignedRuling, Verdict as Ruled};
 use crate::ids::{BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey};
 use crate::sync::replica::{
     Admitted, Batch, BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor,
@@ -45,13 +45,15 @@ pub struct PeerReplica<L> {
     calls: bool,
     /// Files the peer has confirmed or offered in this session.
     given: BTreeSet<BlobHash>,
+    /// The last frame of the journal when the digests were last read.
+    stated: u64,
 }
 
 impl<L: Lend> PeerReplica<L> {
     /// For one session.
     #[must_use]
     pub fn new(store: L) -> Self {
-        Self { store, shared: BTreeSet::new(), statements: None, sent: 0, calls: false, given: BTreeSet::new() }
+        Self { store, shared: BTreeSet::new(), statements: None, sent: 0, calls: false, given: BTreeSet::new(), stated: 0 }
     }
 
     /// For a bundle whose maker was judged ([`EdgeStore::judge_bundle`]).
@@ -124,7 +126,8 @@ fn item_bytes(item: &FeedItem) -> usize {
         FeedItem::Certificate(sealed)
         | FeedItem::ServerCert(sealed)
         | FeedItem::Revocation(sealed)
-        | FeedItem::Ruling(sealed) => sealed.0.len(),
+        | FeedItem::Ruling(sealed)
+        | FeedItem::FileReceipt(sealed) => sealed.0.len(),
         FeedItem::Receipt(shown) => shown.size(),
     }
 }
@@ -201,7 +204,8 @@ impl EdgeStore {
     pub(super) fn statements_for(&mut self, shared: &BTreeSet<Collection>) -> Result<Vec<FeedItem>, StoreError> {
         let mut items = Vec::new();
         items.extend(self.sealed(Believed::Server)?.into_iter().map(|bytes| FeedItem::ServerCert(Sealed(bytes))));
-        items.extend(self.sealed(Believed::Member)?.into_iter().map(|bytes| FeedItem::Certificate(Sealed(bytes))));
+        items.extend(self.certificates_for(shared)?.into_iter().map(|bytes| FeedItem::Certificate(Sealed(bytes))));
+        // All of them, whoever they are about: a revocation that did not arrive is a hole.
         items.extend(self.sealed(Believed::Revocation)?.into_iter().map(|bytes| FeedItem::Revocation(Sealed(bytes))));
         let mut held: BTreeSet<DocKey> = BTreeSet::new();
         self.index()?.scan(b"q", &mut |_, value| {
@@ -221,6 +225,24 @@ impl EdgeStore {
             }
         }
         Ok(items)
+    }
+
+    /// Certificates of those whose work may be met there: members of a shared collection, and who
+    /// writes the reference documents that everybody reads. Who else is a member is not the peer's
+    /// affair. Of a key all or none: an older, wider one alone would mislead.
+    fn certificates_for(&self, shared: &BTreeSet<Collection>) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut all: Vec<(PublicKey, Vec<u8>)> = Vec::new();
+        let mut wanted: BTreeSet<PublicKey> = BTreeSet::new();
+        for bytes in self.sealed(Believed::Member)? {
+            let Ok(cert) = Certificate::from_bytes(&bytes) else { continue };
+            let member = cert.value();
+            if member.role == Role::Admin || !member.collections.is_disjoint(shared) {
+                wanted.insert(member.key);
+            }
+            all.push((member.key, bytes));
+        }
+        all.retain(|(key, _)| wanted.contains(key));
+        Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
     /// Remembers that a file is to be passed on to a server, unless one has it.
@@ -319,11 +341,7 @@ impl<L: Lend> Replica for PeerReplica<L> {
         let shared = &self.shared;
         self.store.with(|store| {
             let outgoing = store.next_runs_of(plan, max_bytes, &|collection| shared.contains(&collection))?;
-            let all = store.followed()?.iter().all(|code| *code == Collection::REFERENCE || shared.contains(code));
-            if all {
-                // A hint, and a line that nothing may lie below: only when nothing was left out.
-                store.note_sent(outgoing.next.after)?;
-            }
+            store.note_with_peer(shared, outgoing.next.after)?;
             Ok(outgoing)
         })
     }
@@ -357,7 +375,9 @@ impl<L: Lend> Replica for PeerReplica<L> {
     }
 
     fn states(&mut self, collections: &[Collection]) -> Result<Vec<CollectionState>, ReplicaError> {
-        let states = self.store.with(|store| store.states(collections))?;
+        let (states, stated) = self.store.with(|store| (store.states(collections), store.journal.end().sequence));
+        let states = states?;
+        self.stated = stated;
         Ok(states.into_iter().map(|state| CollectionState { cursor: Some(NOWHERE), ..state }).collect())
     }
 
@@ -377,12 +397,14 @@ impl<L: Lend> Replica for PeerReplica<L> {
         self.store.with(|store| store.runs_for(doc, have))
     }
 
-    /// Verified and not kept: `outlet status` speaks of proofs with a server.
+    /// Verified and not kept: `outlet status` speaks of proofs with a server. That both hold the same
+    /// means that own work is with the peer, whichever side called: it counts as sent.
     fn keep_statement(&mut self, statement: &SignedStatement, _: Timestamp) -> Result<(), ReplicaError> {
-        match statement.verify() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ReplicaError::Peer(format!("a statement that does not hold: {error}"))),
+        if let Err(error) = statement.verify() {
+            return Err(ReplicaError::Peer(format!("a statement that does not hold: {error}")));
         }
+        let (shared, stated) = (&self.shared, self.stated);
+        Ok(self.store.with(|store| store.note_with_peer(shared, stated))?)
     }
 
     fn blobs_to_send(&mut self, _: &PublicKey, query: &BlobQuery) -> Result<BlobList, ReplicaError> {
@@ -436,7 +458,7 @@ impl<L: Lend> Replica for PeerReplica<L> {
         _: Timestamp,
     ) -> Result<(), ReplicaError> {
         self.given.insert(*hash);
-        Ok(())
+        Ok(self.store.with(|store| store.note_file_with_peer(hash))?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Two devices without a server: who may speak to whom, what travels, and what it is worth.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -173,17 +173,23 @@ fn two_devices_end_with_the_same_and_nothing_is_called_stored() {
     assert_eq!(names(&a), names(&b));
     // A colleague's word is no receipt.
     let status = a.0.borrow().status().unwrap();
-    assert_eq!((status.records.sent, status.records.stored, status.unsent_changes), (2, 0, 2));
+    assert_eq!((status.records.sent, status.records.stored, status.unsent_changes), (3, 0, 2));
     assert!(status.proofs.is_empty(), "a proof is a server's");
     assert_eq!(status.unsent_files, 1);
     // The other one carries the photo on.
     let carried = b.0.borrow().status().unwrap();
     assert_eq!((carried.unsent_files, carried.unsent_changes), (1, 1));
+    // It did not call, and says the same: with a colleague, or from one, and not safe.
+    assert_eq!((carried.records.sent, carried.records.on_device, carried.records.in_ledger), (3, 0, 0));
+    assert_eq!((status.photos.sent, carried.photos.sent), (1, 1));
+    // What is written afterwards is here only.
+    b.with(|store| store.write(&outlet(3), &[name("by b, later")], &[], NOW).unwrap());
+    assert_eq!(b.0.borrow().status().unwrap().records.on_device, 1);
     let path = b.0.borrow().blob(&picture.hash).unwrap().unwrap().path.unwrap();
     assert_eq!(std::fs::read(path).unwrap(), [5; 200_000]);
-    // Again: nothing to do, in either direction.
+    // Again: only that, and nothing in the other direction.
     let [mine, theirs] = meet(&mut b, &mut a, everything());
-    assert_eq!((mine.sent.changes, theirs.received.changes, mine.received.photos), (1, 0, 0));
+    assert_eq!((mine.sent.changes, theirs.received.changes, mine.received.photos), (2, 1, 0));
     assert!(mine.compared.is_empty());
     // And what the indexes say follows from the journals.
     for device in [&a, &b] {
@@ -224,14 +230,44 @@ fn only_what_both_may_read_travels() {
     let [mine, _] = meet(&mut a, &mut b, everything());
     assert_eq!(mine.outcome, SyncOutcome::Converged);
     assert_eq!(names(&b), [Some("for both".to_owned())]);
-    // What was left out is not called sent.
-    let states: BTreeSet<RecordState> =
-        a.0.borrow().summaries(&Filter::default()).unwrap().iter().map(|outlet| outlet.state).collect();
-    assert_eq!(states, [RecordState::OnDevice].into());
+    // What was left out is not called sent; what went is.
+    let state = |doc: &DocKey| a.0.borrow().summary(doc.collection, doc.id).unwrap().unwrap().state;
+    assert_eq!((state(&outlet(1)), state(&elsewhere)), (RecordState::Sent, RecordState::OnDevice));
     let mut c = city.device(tempfile::tempdir().unwrap().path(), 60, &["511922"], 9);
     let [stranger, _] = meet(&mut c, &mut a, everything());
     assert_eq!(stranger.outcome, SyncOutcome::Refused);
     assert_eq!(stranger.why.unwrap().code, RefusalCode::NotAllowed);
+}
+
+#[test]
+fn a_peer_hears_of_members_of_shared_collections_only_and_of_every_revocation() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let city = Authority::new(1);
+    let mut a = city.device(homes[0].path(), 30, &["511902", "511903"], 9);
+    let mut b = city.device(homes[1].path(), 40, &["511902"], 9);
+    let key = |seed| SecretKey::from_bytes([seed; 32]).public();
+    let (shared, moved, elsewhere) = (key(70), key(71), key(72));
+    let revoked = crate::identity::Revocation { key: elsewhere, at: NOW, reason: "lost".into(), who: "admin".into() };
+    let narrowed = {
+        let cert = Certificate::from_bytes(&city.membership(moved, &["511903"], 9).0).unwrap();
+        let member = Membership { serial: 2, ..cert.value().clone() };
+        Sealed(Certificate::sign(&city.server, member).to_bytes())
+    };
+    let told = vec![
+        FeedItem::Certificate(city.membership(shared, &["511902"], 9)),
+        FeedItem::Certificate(city.membership(moved, &["511902"], 9)),
+        FeedItem::Certificate(narrowed),
+        FeedItem::Certificate(city.membership(elsewhere, &["511903"], 9)),
+        FeedItem::Revocation(Sealed(SignedRevocation::sign(&city.server, revoked).to_bytes())),
+    ];
+    city.tells(&mut a, told);
+    let [mine, _] = meet(&mut a, &mut b, everything());
+    assert_eq!(mine.outcome, SyncOutcome::Converged, "{mine:?}");
+    let roster = b.0.borrow_mut().roster().unwrap().unwrap();
+    let reads = |key: &PublicKey| roster.membership(key).map(|member| member.reads("511902".parse().unwrap()));
+    assert_eq!((reads(&shared), reads(&moved), reads(&elsewhere)), (Some(true), Some(false), None));
+    let revocations = b.0.borrow().sealed(Believed::Revocation).unwrap();
+    assert_eq!(revocations.len(), 1);
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! Keys and rows of the index. All of them follow from the journal, but for [`SENT`], which is a
-//! hint for people and may be forgotten.
+//! Keys and rows of the index. All of them follow from the journal, but for those that begin
+//! with [`SENT`], which are hints for people and may be forgotten.
 //!
 //! | first byte | rest of the key | row |
 //! |---|---|---|
 //! | `M` | | [`Mark`](super::segment::Mark): up to which frame the index stands |
 //! | `F` | | form of these rows: another one, and the index is built anew |
-//! | `S` | | sequence up to which own acts were handed out in some session |
+//! | `S` | nothing, or a collection | sequence up to which own acts (of it) were handed out in some session |
+//! | `S` | file | that another device has it |
 //! | `E` | | [`Enrolment`](super::record::Enrolment) |
 //! | `d` | document | [`DocRow`] |
 //! | `v` | document | the document as automerge saves it |
@@ -31,7 +32,6 @@ use minicbor::{Decode, Encode};
 
 use super::error::StoreError;
 use super::segment::FramePosition;
-use super::summary::RecordState;
 use crate::ids::{Actor, BlobHash, ChangeHash, Collection, DocKey, DocKind, OutletId, Signature};
 use crate::sync::replica::BlobClass;
 use crate::time::Timestamp;
@@ -213,16 +213,6 @@ pub(super) struct BlobRow {
     pub(super) withdrawn: bool,
 }
 
-pub(super) fn state_of(own: Option<OwnState>, last_unsent: u64, sent_through: u64) -> RecordState {
-    match own {
-        None | Some(OwnState::InLedger) => RecordState::InLedger,
-        Some(OwnState::Stored) => RecordState::Stored,
-        Some(OwnState::Held) => RecordState::Held,
-        Some(OwnState::Unsent) if last_unsent <= sent_through => RecordState::Sent,
-        Some(OwnState::Unsent) => RecordState::OnDevice,
-    }
-}
-
 fn key(first: u8, rest: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![first];
     rest.iter().for_each(|part| key.extend_from_slice(part));
@@ -378,6 +368,27 @@ pub(super) fn outgoing_is_preview(key: &[u8]) -> bool {
 /// File of an outgoing row, from its key.
 pub(super) fn outgoing_hash(key: &[u8]) -> Option<BlobHash> {
     BlobHash::from_slice(key.get(10..)?)
+}
+
+/// A row that does not follow from the journal.
+pub(super) fn is_hint(key: &[u8]) -> bool {
+    key.starts_with(SENT)
+}
+
+/// How much of a collection was handed out.
+pub(super) fn sent_of(collection: Collection) -> Vec<u8> {
+    key(SENT[0], &[&collection_bytes(collection)])
+}
+
+/// Collection of a key of [`sent_of`].
+pub(super) fn sent_collection(key: &[u8]) -> Option<Collection> {
+    let [_, a, b, c] = *key else { return None };
+    Collection::from_code(u32::from_be_bytes([0, a, b, c]))
+}
+
+/// That another device has a file.
+pub(super) fn sent_file(hash: &BlobHash) -> Vec<u8> {
+    key(SENT[0], &[&hash.0])
 }
 
 pub(super) fn digest(collection: Collection) -> Vec<u8> {

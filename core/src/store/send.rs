@@ -151,15 +151,6 @@ impl EdgeStore {
         Ok(runs)
     }
 
-    /// A hint for people, not a promise: so it is not in the journal.
-    pub(super) fn note_sent(&self, through: u64) -> Result<(), StoreError> {
-        if through <= self.sent_through()? {
-            return Ok(());
-        }
-        let write = (rows::SENT.to_vec(), Some(rows::encode(&through)));
-        self.index()?.apply(&[write].into(), None)
-    }
-
     /// Admitted runs of a document that `have` does not cover.
     pub(super) fn runs_beyond(&mut self, doc: &DocKey, have: &[ChangeHash]) -> Result<Missing, StoreError> {
         let rows = self.runs(doc)?;

@@ -61,7 +61,7 @@ pub(super) fn rows_of(store: &EdgeStore) -> Vec<(Vec<u8>, Vec<u8>)> {
     let index = store.index().unwrap();
     index
         .scan(b"", &mut |key, value| {
-            if key != super::rows::SENT {
+            if !super::rows::is_hint(key) {
                 rows.push((key.to_vec(), value.to_vec()));
             }
             true

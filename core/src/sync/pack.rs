@@ -197,6 +197,7 @@ fn put_batch(e: &mut Encoder<&mut Vec<u8>>, batch: &Batch, noise: &mut Vec<u8>) 
             FeedItem::Revocation(sealed) => _ = e.u8(3)?.encode(sealed)?,
             FeedItem::Ruling(sealed) => _ = e.u8(4)?.encode(sealed)?,
             FeedItem::Receipt(sealed) => _ = e.u8(5)?.encode(sealed)?,
+            FeedItem::FileReceipt(sealed) => _ = e.u8(7)?.encode(sealed)?,
         }
     }
     e.encode(&batch.cursors)?.bytes(noise)?.ok()
@@ -277,6 +278,7 @@ fn take_item(d: &mut Decoder<'_>, kind: u8) -> Result<FeedItem, decode::Error> {
         3 => FeedItem::Revocation(d.decode()?),
         4 => FeedItem::Ruling(d.decode()?),
         5 => FeedItem::Receipt(d.decode()?),
+        7 => FeedItem::FileReceipt(d.decode()?),
         SHORT_RUN => FeedItem::Run(take_run(d)?),
         _ => return Err(decode::Error::message("an item of an unknown kind")),
     })

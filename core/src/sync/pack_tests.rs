@@ -50,6 +50,12 @@ fn plain(batch: &Batch) -> Vec<u8> {
 }
 
 #[test]
+fn the_receipt_of_a_file_travels_in_a_bundle() {
+    let batch = Batch { items: vec![FeedItem::FileReceipt(Sealed(vec![7; 90]))], cursors: Vec::new() };
+    assert_eq!(unpack(&pack(&batch).unwrap()).unwrap(), batch);
+}
+
+#[test]
 fn the_released_bytes_of_a_batch_stay_readable() {
     const GOLDEN: &str = include_str!("../../../fixtures/golden/batch-v1.txt");
     let now = format!("{}\n", data_encoding::HEXLOWER.encode(&plain(&mixed())));

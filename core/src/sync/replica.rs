@@ -230,9 +230,11 @@ pub enum FeedItem {
     Revocation(Sealed),
     /// A ruling on changes: held, released, rejected.
     Ruling(Sealed),
-    /// A receipt that a device shows to a server that may have lost it, so that the first time of
-    /// receipt stands.
+    /// A receipt with its list. From a device to a server that may have lost it, so that the first
+    /// time of receipt stands; in a server's bundle, of runs that its feeds hold, for their author.
     Receipt(ShownReceipt),
+    /// The receipt of a file ([`crate::identity::SignedBlobReceipt`]), in a server's bundle.
+    FileReceipt(Sealed),
 }
 
 /// A receipt with the runs it was given for.

@@ -10,8 +10,8 @@ use outlet_core::ids::PublicKey;
 use tokio::task::JoinSet;
 
 use crate::introduce::introduce;
-use crate::quic::{Congestion, HANDSHAKE_TIMEOUT, io_error};
-use crate::{Link, TransportError, quic, tcp};
+use crate::quic::{HANDSHAKE_TIMEOUT, io_error};
+use crate::{Congestion, Link, TransportError, quic, tcp};
 
 /// Tries the addresses in order, with each IP address of a name, until a server with a pinned key
 /// answers; one that is silent for [`HEAD_START`] gets company from the next. A server with another key ends the search: that is somebody else's server, or a

@@ -203,13 +203,15 @@ where
     }
 
     /// Sends what is left, then closes. A call that is being executed is waited for: the caller
-    /// gets its replica back at rest.
+    /// gets its replica back at rest, before the last frames are waited for.
     async fn finish(self, link: Link, reason: CloseReason) -> Driven {
-        let Work { running, records, files, network, .. } = self.work;
+        let Self { session, execute, work, .. } = self;
+        let Work { running, records, files, network, .. } = work;
         if let Some((_, handle)) = running {
             // The session is over: its answer changes nothing any more.
             let _answer = handle.await;
         }
+        drop(execute);
         let last = async {
             for (lane, frames) in [(&link.records, records), (&link.files, files)] {
                 for frame in frames {
@@ -224,7 +226,7 @@ where
         let (code, text) = close_code(&reason);
         link.close(code, text).await;
         let wire = connection.map(|connection| connection.wire_bytes());
-        Driven { summary: self.session.summary().clone(), reason, network, wire }
+        Driven { summary: session.summary().clone(), reason, network, wire }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod quic;
 pub mod seal;
 pub mod tcp;
 pub mod tls;
+pub mod tuning;
 
 #[cfg(test)]
 mod drive_tests;
@@ -31,5 +32,6 @@ pub use dial::{dial, dial_by_roster};
 pub use drive::{Driven, Hooks, drive};
 pub use error::{FrameError, TransportError};
 pub use link::{LaneEnds, Link, Meter};
-pub use quic::{Congestion, QuicServer};
+pub use quic::QuicServer;
 pub use tcp::{Https, HttpsStream, TcpServer};
+pub use tuning::{Congestion, Tuning};

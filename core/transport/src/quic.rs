@@ -8,84 +8,33 @@ use std::time::Duration;
 use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
-use quinn::{Endpoint, TransportConfig, VarInt};
+use quinn::{Endpoint, VarInt};
 use rustls::pki_types::CertificateDer;
 
 use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
 use crate::tls::{self, SeenKey};
+use crate::tuning::Tuning;
 use crate::{Connection, Link, TransportError};
 
-/// A connection on which nothing moves, not even keep-alives, ends after this.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Keeps the mapping of a carrier's address translation alive.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
-// One lost keep-alive must not end a connection, and the shortest mappings of carriers live 30 s.
-const _: () = assert!(KEEP_ALIVE.as_secs() * 2 <= IDLE_TIMEOUT.as_secs() && KEEP_ALIVE.as_secs() < 30);
 /// A peer that does not finish the handshake holds its place for so long at most.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What is called the congestion controller: how fast to send into a bad link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Congestion {
-    /// Loss means congestion.
-    Cubic,
-    /// Measures bandwidth instead: better on links that lose at random. Called experimental by
-    /// the library. The default: links in the field lose by chance, and `make bench` compares all
-    /// three over such a link.
-    #[default]
-    Bbr,
-    /// Loss means congestion, and recovery is slow: to compare with.
-    NewReno,
-}
-
-impl std::str::FromStr for Congestion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "cubic" => Ok(Self::Cubic),
-            "bbr" => Ok(Self::Bbr),
-            "newreno" => Ok(Self::NewReno),
-            other => Err(format!("{other:?} is no congestion controller; known: cubic, bbr, newreno")),
-        }
-    }
-}
-
-/// The parameters both sides use.
-#[must_use]
-pub fn transport_config(congestion: Congestion) -> TransportConfig {
-    let mut config = TransportConfig::default();
-    config
-        .max_idle_timeout(Some(VarInt::from_u32(30_000).into()))
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        // Two lanes, and two more so that a later version can add one.
-        .max_concurrent_bidi_streams(VarInt::from_u32(4))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        // What one peer can make this side buffer. 2 MiB fill 80 Mbit/s at 200 ms.
-        .stream_receive_window(VarInt::from_u32(2 << 20))
-        .receive_window(VarInt::from_u32(4 << 20))
-        .send_window(4 << 20)
-        .datagram_receive_buffer_size(None);
-    match congestion {
-        Congestion::Cubic => {}
-        Congestion::Bbr => _ = config.congestion_controller_factory(Arc::new(quinn::congestion::BbrConfig::default())),
-        Congestion::NewReno => {
-            config.congestion_controller_factory(Arc::new(quinn::congestion::NewRenoConfig::default()));
-        }
-    }
-    config
-}
 
 /// Opens the socket of a server. It is bound when this returns; port 0 takes a free one.
 ///
 /// # Errors
 /// [`TransportError::Io`] when the address is in use or not allowed.
-pub fn listen(address: SocketAddr, key: &SecretKey, congestion: Congestion) -> Result<Endpoint, TransportError> {
-    let tls = tls::server_config(key)?;
+pub fn listen(address: SocketAddr, key: &SecretKey, tuning: impl Into<Tuning>) -> Result<Endpoint, TransportError> {
+    let (tls, tuning) = (tls::server_config(key)?, tuning.into());
     let crypto = QuicServerConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-    config.transport_config(Arc::new(transport_config(congestion)));
-    Endpoint::server(config, address).map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+    config.transport_config(Arc::new(tuning.transport_config()));
+    endpoint(address, tuning, Some(config))
+        .map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+}
+
+fn endpoint(address: SocketAddr, tuning: Tuning, server: Option<quinn::ServerConfig>) -> std::io::Result<Endpoint> {
+    let runtime = quinn::default_runtime().ok_or_else(|| std::io::Error::other("no async runtime"))?;
+    Endpoint::new(quinn::EndpointConfig::default(), server, tuning.socket(address)?, runtime)
 }
 
 /// Accepts links over QUIC.
@@ -104,9 +53,9 @@ impl QuicServer {
         address: SocketAddr,
         key: &SecretKey,
         certificate: &ServerCert,
-        congestion: Congestion,
+        tuning: impl Into<Tuning>,
     ) -> Result<Self, TransportError> {
-        let endpoint = listen(address, key, congestion)?;
+        let endpoint = listen(address, key, tuning)?;
         Ok(Self { endpoint, certificate: certificate.to_bytes().into() })
     }
 
@@ -174,9 +123,9 @@ pub async fn connect(
     address: SocketAddr,
     key: &SecretKey,
     pins: &BTreeSet<PublicKey>,
-    congestion: Congestion,
+    tuning: impl Into<Tuning>,
 ) -> Result<Connection, TransportError> {
-    let (connection, endpoint) = call(address, key, pins, congestion, tls::ALPN).await?;
+    let (connection, endpoint) = call(address, key, pins, tuning.into(), tls::ALPN).await?;
     with_peer(connection, Some(endpoint))
 }
 
@@ -186,7 +135,7 @@ pub(crate) async fn fetch_certificate(
     got: PublicKey,
 ) -> Result<Vec<u8>, TransportError> {
     let pins = BTreeSet::from([got]);
-    let (connection, _endpoint) = call(address, key, &pins, Congestion::default(), CERT_ALPN).await?;
+    let (connection, _endpoint) = call(address, key, &pins, Tuning::default(), CERT_ALPN).await?;
     let (_send, mut receive) = connection.accept_bi().await?;
     read_certificate(&mut receive).await
 }
@@ -195,7 +144,7 @@ async fn call(
     address: SocketAddr,
     key: &SecretKey,
     pins: &BTreeSet<PublicKey>,
-    congestion: Congestion,
+    tuning: Tuning,
     protocol: &[u8],
 ) -> Result<(quinn::Connection, Endpoint), TransportError> {
     let seen = SeenKey::default();
@@ -203,12 +152,12 @@ async fn call(
     tls.alpn_protocols = vec![protocol.to_vec()];
     let crypto = QuicClientConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport_config(congestion)));
+    config.transport_config(Arc::new(tuning.transport_config()));
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let endpoint = Endpoint::client(any).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
+    let endpoint = endpoint(any, tuning, None).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
     // The name is not sent: keys, not names, say who a server is.
     let connecting = endpoint.connect_with(config, address, "outlet")?;
     match within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await {

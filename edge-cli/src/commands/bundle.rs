@@ -78,13 +78,14 @@ struct ExportArgs {
 
 /// Take a bundle that was made for this device. Repeated, it changes nothing.
 ///
-/// It is read to its end and checked before anything of it is used.
+/// It is read to its end and checked before anything of it is used. One from the server brings the
+/// receipts of what others carried there for this device: *stored*, without a network.
 ///
 /// Example:
 ///   outlet bundle import /media/usb/week-12.outlet
 ///
 /// JSON: {"maker", "name", "made_at", "new_changes", "changes", "held", "waiting", "refused": {CODE: n},
-/// "elsewhere", "photos", "known_photos", "refused_photos": {CODE: n}}
+/// "elsewhere", "photos", "known_photos", "refused_photos": {CODE: n}, "confirmed": {"changes", "photos"}}
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 struct ImportArgs {
@@ -255,6 +256,7 @@ fn import(ctx: &mut Context<'_>, args: &ImportArgs) -> Result<Outcome> {
     // Once to its end: nothing is used of a file that is cut, altered or not ours.
     let contents =
         open(&args.file, &key).and_then(|input| bundle::check(input).map_err(|error| bad(&args.file, error)))?;
+    let before = workspace.status()?;
     let mut shared = SharedStore(workspace.replica());
     let wanted = shared.with(|store| store.judge_bundle(&contents.header, now)).map_err(|error| not_taken(&error))?;
     if wanted.is_empty() {
@@ -275,8 +277,13 @@ fn import(ctx: &mut Context<'_>, args: &ImportArgs) -> Result<Outcome> {
         bundle::import(input, &mut replica, &maker, &wanted, now)
     };
     let imported = imported.map_err(|error| bad(&args.file, error))?;
+    let after = workspace.status()?;
     ctx.forget_lists();
-    report(ctx, &contents, &imported)
+    let confirmed = Confirmed {
+        changes: before.unsent_changes.saturating_sub(after.unsent_changes),
+        photos: before.unsent_files.saturating_sub(after.unsent_files),
+    };
+    report(ctx, &contents, &imported, confirmed)
 }
 
 fn open(file: &Path, key: &outlet_core::identity::SecretKey) -> Result<impl Read> {
@@ -314,7 +321,19 @@ fn not_taken(error: &ReplicaError) -> CommandError {
     }
 }
 
-fn report(ctx: &mut Context<'_>, contents: &Contents, imported: &Imported) -> Result<Outcome> {
+/// Own work and files that the server says it has.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+struct Confirmed {
+    changes: u64,
+    photos: u64,
+}
+
+fn report(
+    ctx: &mut Context<'_>,
+    contents: &Contents,
+    imported: &Imported,
+    confirmed: Confirmed,
+) -> Result<Outcome> {
     let maker = contents.header.maker;
     let name = ctx.carrier(&maker);
     let made_at = contents.header.made_at.to_string();
@@ -322,12 +341,16 @@ fn report(ctx: &mut Context<'_>, contents: &Contents, imported: &Imported) -> Re
         ctx.ui.data(&json!({"maker": maker, "name": name, "made_at": made_at, "new_changes": imported.new_changes,
             "changes": imported.changes, "held": imported.held, "waiting": imported.waiting,
             "refused": imported.refused, "elsewhere": imported.elsewhere, "photos": imported.files,
-            "known_photos": imported.known_files, "refused_photos": imported.refused_files}))?;
+            "known_photos": imported.known_files, "refused_photos": imported.refused_files, "confirmed": confirmed}))?;
     } else {
         ctx.ui.line(format!(
             "from {name}, {made_at}: {} new changes of {}, {} new files, {} known",
             imported.new_changes, imported.changes, imported.files, imported.known_files
         ))?;
+        if confirmed.changes + confirmed.photos > 0 {
+            let Confirmed { changes, photos } = confirmed;
+            ctx.ui.line(format!("confirmed by the server: {changes} changes and {photos} files of this device"))?;
+        }
         if imported.elsewhere > 0 {
             ctx.ui.line(format!("left out: {} changes of counties this device does not hold", imported.elsewhere))?;
         }

@@ -16,7 +16,8 @@ use crate::route::Route;
 
 /// Say what is safe: records and photos on this device, sent, stored by the server, in the ledger.
 ///
-/// Only *stored* is safe: the server has written it durably and signed for it.
+/// Only *stored* is safe: the server has written it durably and signed for it. *Sent* is what
+/// another device has or brought, and what went to the server without an answer.
 ///
 /// Example:
 ///   outlet status

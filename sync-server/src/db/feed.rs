@@ -4,7 +4,8 @@
 //! order is sequence order, and the chain makes a cursor of a foreign or restored database visible.
 
 use outlet_core::identity::Receipt;
-use outlet_core::ids::{Collection, PublicKey};
+use outlet_core::ids::{ChangeHash, Collection, DocKey, PublicKey};
+use outlet_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{DbError, fixed, int, optional, uint};
@@ -160,6 +161,44 @@ pub fn after(connection: &Connection, collection: Collection, seq: u64, limit: u
         });
     }
     Ok(items)
+}
+
+/// A run of a feed as receipts speak of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipted {
+    /// Its number in the feed.
+    pub seq: u64,
+    /// Its document.
+    pub doc: DocKey,
+    /// Its last change.
+    pub last: ChangeHash,
+    /// Who wrote it.
+    pub author: PublicKey,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// All runs of a feed, by author, then by moment, then in their order.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn receipted(connection: &Connection, collection: Collection) -> Result<Vec<Receipted>, DbError> {
+    let sql = "SELECT f.seq, r.doc, substr(r.hashes, -32), r.author, r.received_at FROM feed f JOIN runs r ON r.id = f.ref \
+               WHERE f.collection = ?1 AND f.kind = ?2 ORDER BY r.author, r.received_at, f.seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![collection.code(), ItemKind::Run as i64])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let doc: Vec<u8> = row.get(1)?;
+        runs.push(Receipted {
+            seq: uint(row.get(0)?),
+            doc: DocKey::from_bytes(&doc).ok_or_else(|| DbError::Damaged("document key".into()))?,
+            last: ChangeHash(fixed(&row.get::<_, Vec<u8>>(2)?, "change hash")?),
+            author: PublicKey(fixed(&row.get::<_, Vec<u8>>(3)?, "author")?),
+            at: Timestamp::from_millis(row.get(4)?),
+        });
+    }
+    Ok(runs)
 }
 
 /// Keeps something signed and appends it to a feed; `about` is the key or change it speaks of.

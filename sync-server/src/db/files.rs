@@ -117,6 +117,17 @@ pub fn lacking(connection: &Connection, collection: Collection, device: &PublicK
     Ok(offers)
 }
 
+/// Receipts of the files of a collection, as signed.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn receipts(connection: &Connection, collection: Collection) -> Result<Vec<Vec<u8>>, DbError> {
+    let sql = "SELECT receipt FROM blobs WHERE collection = ?1 AND withdrawn_at IS NULL ORDER BY received_at, hash";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([collection.code()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// A file as an offer, if its bytes are here.
 ///
 /// # Errors

@@ -127,6 +127,7 @@ fn honest_batch() -> Batch {
             receipt: Sealed(seeds::receipt().to_bytes()),
             runs: vec![(seeds::run().doc, seeds::run().last().expect("a run has changes"))],
         }),
+        FeedItem::FileReceipt(Sealed(seeds::receipt().to_bytes())),
     ];
     let cursor = Cursor { epoch: Epoch([2; 8]), seq: 7, chain: outlet_core::ids::ChainHash([3; 16]) };
     Batch { items, cursors: vec![(seeds::county(), cursor)] }

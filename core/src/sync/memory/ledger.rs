@@ -227,7 +227,7 @@ impl MemoryReplica {
                 let ruling = self.roster.check_signer(&signed).map_err(peer_error)?.clone();
                 self.obey(&ruling);
             }
-            FeedItem::Run(_) | FeedItem::Receipt(_) => {}
+            FeedItem::Run(_) | FeedItem::Receipt(_) | FeedItem::FileReceipt(_) => {}
         }
         Ok(Outcome::Stored { in_ledger: false })
     }

@@ -71,7 +71,8 @@ impl Server {
             FeedItem::Certificate(sealed)
             | FeedItem::ServerCert(sealed)
             | FeedItem::Revocation(sealed)
-            | FeedItem::Ruling(sealed) => sealed.0.clone(),
+            | FeedItem::Ruling(sealed)
+            | FeedItem::FileReceipt(sealed) => sealed.0.clone(),
             FeedItem::Receipt(shown) => shown.receipt.0.clone(),
         };
         let chain = link(before, &name);

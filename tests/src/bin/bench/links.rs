@@ -46,11 +46,22 @@ pub(crate) fn measure(figures: &mut Figures, folder: &Path) {
     server.serve();
     let mut bench = Bench { folder, runtime, server, devices: 0 };
     let photos = std::env::var("OUTLET_BENCH_PHOTOS").ok().and_then(|text| text.parse().ok()).unwrap_or(PHOTOS);
-    bench.loopback(figures, photos);
-    bench.bad_link(figures);
-    bench.again(figures);
-    bench.records_beside_photos(figures);
-    bench.memory(figures);
+    let wanted = |part: &str| super::sub_part(&["loopback", "bad", "again", "beside", "memory"], part);
+    if wanted("loopback") {
+        bench.loopback(figures, photos);
+    }
+    if wanted("bad") {
+        bench.bad_link(figures);
+    }
+    if wanted("again") {
+        bench.again(figures);
+    }
+    if wanted("beside") {
+        bench.records_beside_photos(figures);
+    }
+    if wanted("memory") {
+        bench.memory(figures);
+    }
 }
 
 /// Unlike any other photo of the run.
@@ -149,10 +160,42 @@ impl Bench<'_> {
             Weather { delay: Duration::from_millis(25), rate: 2_500_000, queue: 125_000, ..Weather::default() };
         let whole = self.disturbed(weather, &mut |_, _| {});
         let cut = self.disturbed(weather, &mut |_, relay| relay.cut());
-        let killed = self.disturbed(weather, &mut |server, _| server.kill());
+        let device = self.killed_device(weather);
+        // What the server has got of the file is on its disk by then: what else passed was on the way.
+        let mut under_way = 0.0;
+        let killed = self.disturbed(weather, &mut |server, relay| {
+            server.kill();
+            under_way = relay.bytes().0.saturating_sub(partial(&server.data)) as f64 / 1024.0;
+        });
         let kib = |bytes: u64| bytes.saturating_sub(whole) as f64 / 1024.0;
-        figures.at_most("sent again after a cut in a photo", kib(cut), "KiB", 256.0, "a push without it");
-        figures.at_most("sent again after kill -9 in a photo", kib(killed), "KiB", 256.0, "a push without it");
+        let beside = "a push without it";
+        figures.at_most("sent again after a cut in a photo", kib(cut), "KiB", 256.0, beside);
+        figures.at_most("sent again after kill -9 of the device", kib(device), "KiB", 256.0, beside);
+        figures.at_most("sent again after kill -9 of the server", kib(killed), "KiB", 256.0, beside);
+        figures.beside("of this on the way when it died", under_way, "KiB", "20 Mbit/s, 50 ms, queue 1 BDP");
+    }
+
+    /// The same with the real program, killed when half of the photo has passed.
+    fn killed_device(&mut self, weather: Weather) -> u64 {
+        let edge = Edge::new(self.folder.join("edge-killed"));
+        let _ = edge.ok(&["enroll", &self.ticket("killed")]);
+        let _ = edge.ok(&["add", "--number", "K", "--lon", "106.75", "--lat", "31.85"]);
+        let file = self.folder.join("killed.bin");
+        std::fs::write(&file, photo(800_000)).expect("a file");
+        let _ = edge.ok(&["attach", "K", &file.to_string_lossy(), "--kind", "other"]);
+        let _ = edge.run(&["sync", "--max-bytes", "1kB"]);
+        let relay = Relay::start(self.server.quic, weather, SEED);
+        let address = format!("quic://{}", relay.address);
+        let mut command = edge.command();
+        command.args(["sync", "--server", &address]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("outlet starts");
+        while relay.bytes().0 < PHOTO as u64 / 2 && child.try_wait().expect("it can be waited for").is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("it runs");
+        let _ = child.wait();
+        let _ = edge.ok(&["sync", "--server", &address]);
+        relay.bytes().0
     }
 
     /// Bytes to the server until one photo is there, disturbed when half of it has passed.
@@ -225,6 +268,12 @@ impl Bench<'_> {
         let preview = peak_of(&edge, &["photo", "M", &large.to_string_lossy()]);
         figures.at_most("device's memory while it makes a preview of 24 MP", preview, "MiB", 224.0, "peak resident");
     }
+}
+
+/// Bytes of files that are not complete yet.
+fn partial(data: &Path) -> u64 {
+    let files = std::fs::read_dir(data.join("incoming")).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 /// Peak of a running process.

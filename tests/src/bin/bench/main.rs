@@ -10,6 +10,7 @@ mod fairness;
 mod imports;
 mod inventory;
 mod links;
+mod network;
 mod sync;
 
 use std::path::PathBuf;
@@ -36,9 +37,14 @@ fn main() {
         return finish(&figures);
     }
     let collection: Collection = "511902".parse().expect("a county code");
-    // One part of the whole, for whoever works on it: `bench links`.
+    // One part of the whole, for whoever works on it: `bench links`, `bench links loopback`.
     if std::env::args().nth(1).as_deref() == Some("links") {
         links::measure(&mut figures, folder.path());
+        return finish(&figures);
+    }
+    // A comparison that decides settings, never part of the whole.
+    if std::env::args().nth(1).as_deref() == Some("network") {
+        network::measure(&mut figures);
         return finish(&figures);
     }
     let runs = workload(collection);
@@ -89,6 +95,12 @@ fn part(figures: &mut Figures, name: &str, measure: impl FnOnce(&mut Figures)) {
 fn wanted(part: &str) -> bool {
     let mut names = std::env::args().skip(1).filter(|name| name.parse::<usize>().is_err()).peekable();
     names.peek().is_none() || names.any(|name| name == part)
+}
+
+/// Was this part of a part asked for? All of `known` are when none of them is named.
+fn sub_part(known: &[&str], part: &str) -> bool {
+    let mut named = std::env::args().skip(2).filter(|name| known.contains(&name.as_str())).peekable();
+    named.peek().is_none() || named.any(|name| name == part)
 }
 
 /// As many outlets as were asked for.
