@@ -362,8 +362,11 @@ async fn serve_device(
     let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn)));
     let longest = engine.folder.config.limits.session;
     let stop = async move {
+        let over = async {
+            let _ = tokio::time::timeout(longest, stopped.wait_for(|stopped| *stopped)).await;
+        };
         tokio::select! {
-            _ = tokio::time::timeout(longest, stopped.wait_for(|stopped| *stopped)) => {}
+            () = over => {}
             () = replaced => {}
         }
     };

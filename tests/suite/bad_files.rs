@@ -93,8 +93,7 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
             }
             std::fs::write(&path, &bad).expect("altered behind the store's back");
         };
-        let (driven, ()) =
-            tokio::join!(device.sync(&through, Congestion::default(), Options::default()), changed);
+        let (driven, ()) = tokio::join!(device.sync(&through, Congestion::default(), Options::default()), changed);
         let summary = driven.expect("the server answers").summary;
         assert_eq!(summary.outcome, SyncOutcome::Converged, "{summary:?}");
         assert_eq!((summary.damaged_files, summary.pending_photos, summary.sent.photos), (2, 1, 0));

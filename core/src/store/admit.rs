@@ -136,7 +136,8 @@ impl EdgeStore {
                 ruling.map(|_| Some(Item::Ruling(sealed.clone())))
             }
             FeedItem::Receipt(shown) => {
-                let told = read(SignedReceipt::from_bytes, &shown.receipt, |signed| roster.check_signer(signed).cloned());
+                let told =
+                    read(SignedReceipt::from_bytes, &shown.receipt, |signed| roster.check_signer(signed).cloned());
                 told.map(|receipt| {
                     if judging.from_server && receipt.covers(&shown.runs) {
                         judging.receipts.push(shown.clone());

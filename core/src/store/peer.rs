@@ -53,7 +53,15 @@ impl<L: Lend> PeerReplica<L> {
     /// For one session.
     #[must_use]
     pub fn new(store: L) -> Self {
-        Self { store, shared: BTreeSet::new(), statements: None, sent: 0, calls: false, given: BTreeSet::new(), stated: 0 }
+        Self {
+            store,
+            shared: BTreeSet::new(),
+            statements: None,
+            sent: 0,
+            calls: false,
+            given: BTreeSet::new(),
+            stated: 0,
+        }
     }
 
     /// For a bundle whose maker was judged ([`EdgeStore::judge_bundle`]).

@@ -28,8 +28,7 @@ pub fn listen(address: SocketAddr, key: &SecretKey, tuning: impl Into<Tuning>) -
     let crypto = QuicServerConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(tuning.transport_config()));
-    endpoint(address, tuning, Some(config))
-        .map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+    endpoint(address, tuning, Some(config)).map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
 }
 
 fn endpoint(address: SocketAddr, tuning: Tuning, server: Option<quinn::ServerConfig>) -> std::io::Result<Endpoint> {

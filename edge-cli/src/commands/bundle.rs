@@ -328,12 +328,7 @@ struct Confirmed {
     photos: u64,
 }
 
-fn report(
-    ctx: &mut Context<'_>,
-    contents: &Contents,
-    imported: &Imported,
-    confirmed: Confirmed,
-) -> Result<Outcome> {
+fn report(ctx: &mut Context<'_>, contents: &Contents, imported: &Imported, confirmed: Confirmed) -> Result<Outcome> {
     let maker = contents.header.maker;
     let name = ctx.carrier(&maker);
     let made_at = contents.header.made_at.to_string();

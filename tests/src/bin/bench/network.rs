@@ -49,9 +49,8 @@ async fn controllers(figures: &mut Figures) {
         for round_trip in [50, 200, 600] {
             let weather = link(loss, round_trip);
             // Each over a relay of its own, at the same time.
-            let all = CONTROLLERS.map(|(name, congestion)| {
-                (name, tokio::spawn(goodput(Tuning::from(congestion), weather, None)))
-            });
+            let all = CONTROLLERS
+                .map(|(name, congestion)| (name, tokio::spawn(goodput(Tuning::from(congestion), weather, None))));
             for (name, running) in all {
                 let rate = running.await.expect("measured");
                 let title = format!("{:.0} % loss, {round_trip} ms, {name}", loss * 100.0);
