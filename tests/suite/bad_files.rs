@@ -72,7 +72,7 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::init(folder.path().join("server"));
     server.serve();
-    let weather = Weather { delay: Duration::from_millis(5), rate: 3_000_000, ..Weather::default() };
+    let weather = Weather { delay: Duration::from_millis(5), rate: 8_000_000, ..Weather::default() };
     let relay = Relay::start(server.quic, weather, 5);
     let ticket = server.ticket(&["--role", "inspector", "--name", "li", "--collection", "511902"], None);
     let direct = format!("quic://{}", server.quic).parse().expect("an address");
@@ -80,7 +80,8 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
     let home = folder.path().join("li");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let good: Vec<u8> = (0..3_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
+    // More than the sender has read ahead when the first piece has passed.
+    let good: Vec<u8> = (0..9_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 9) as u8).collect();
     runtime.block_on(async {
         let device = Device::enrol(&home, 11, &ticket, &direct).await;
         let hash = device.record(1, Some(&good)).expect("a photo").to_string();
