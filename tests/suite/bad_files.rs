@@ -86,13 +86,18 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
         let device = Device::enrol(&home, 11, &ticket, &direct).await;
         let hash = device.record(1, Some(&good)).expect("a photo").to_string();
         let path = home.join("blobs").join(&hash[..2]).join(&hash);
-        let mut bad = good.clone();
-        bad[good.len() - 1] ^= 1;
+        // In place: a file that is replaced would be shorter for a moment.
+        let alter = |last: u8| {
+            use std::io::{Seek as _, SeekFrom, Write as _};
+            let mut file = std::fs::File::options().write(true).open(&path).expect("the store's file");
+            file.seek(SeekFrom::Start(good.len() as u64 - 1)).and_then(|_| file.write_all(&[last])).expect("altered");
+        };
+        let last = good[good.len() - 1];
         let changed = async {
             while relay.bytes().0 < 1_000_000 {
                 tokio::task::yield_now().await;
             }
-            std::fs::write(&path, &bad).expect("altered behind the store's back");
+            alter(last ^ 1);
         };
         let (driven, ()) = tokio::join!(device.sync(&through, Congestion::default(), Options::default()), changed);
         let summary = driven.expect("the server answers").summary;
@@ -101,7 +106,7 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
         assert!(on_server(&server, &hash).is_none(), "nothing half-visible");
         let part = server.data.join("incoming").join(format!("{hash}.part"));
         assert_eq!(std::fs::metadata(part).map_or(0, |part| part.len()), 0, "thrown away");
-        std::fs::write(&path, &good).expect("put back");
+        alter(last);
         let driven = device.sync(&through, Congestion::default(), Options::default()).await.expect("an answer");
         assert_eq!((driven.summary.damaged_files, driven.summary.sent.photos), (0, 1));
         assert_eq!(on_server(&server, &hash).as_ref(), Some(&good));
