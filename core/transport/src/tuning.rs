@@ -1,5 +1,5 @@
 //! What both sides of a connection set of QUIC. Values are chosen by measurement: `bench network`
-//! makes the figures that stand beside them.
+//! makes the figures that stand beside them (those of 2026-11-26, two cores; quinn 0.11.12).
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -9,19 +9,29 @@ use quinn::{MtuDiscoveryConfig, TransportConfig, VarInt};
 
 /// A connection on which nothing moves, not even keep-alives, ends after this.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Keeps the mapping of a carrier's address translation alive.
+/// Keeps the mapping of a carrier's address translation alive (RFC 9000, 10.1.2: mappings of UDP are
+/// dropped after 30 s by some); one datagram each way.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 // One lost keep-alive must not end a connection, and the shortest mappings of carriers live 30 s.
 const _: () = assert!(KEEP_ALIVE.as_secs() * 2 <= IDLE_TIMEOUT.as_secs() && KEEP_ALIVE.as_secs() < 30);
 
 /// What is called the congestion controller: how fast to send into a bad link.
+///
+/// MB/s of the 2.5 that the link has, in the first 8 s, slow start included (queue of one bandwidth-delay
+/// product, jitter of a tenth of the delay):
+///
+/// | loss | round trip | cubic | newreno | bbr |
+/// |---|---|---|---|---|
+/// | 0 % | 50, 200, 600 ms | 2.37, 2.03, 0.87 | 2.34, 2.01, 0.87 | 2.34, 1.90, 1.49 |
+/// | 1 % | 50, 200, 600 ms | 0.35, 0.17, 0.08 | 0.30, 0.10, 0.06 | 2.26, 1.68, 0.69 |
+/// | 5 % | 50, 200, 600 ms | 0.23, 0.12, 0.07 | 0.17, 0.07, 0.05 | 2.27, 1.62, 0.40 |
+/// | 20 % | 50, 200, 600 ms | 0.02, 0.01, 0.00 | 0.00, 0.00, 0.00 | 1.60, 0.85, 0.06 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Congestion {
     /// Loss means congestion.
     Cubic,
-    /// Measures bandwidth instead: better on links that lose at random. Called experimental by
-    /// the library. The default: links in the field lose by chance, and `make bench` compares all
-    /// three over such a link.
+    /// Measures bandwidth instead. Called experimental by the library. The default: as good as the
+    /// others where nothing is lost, and 6 to 100 times as fast where one datagram in a hundred is.
     #[default]
     Bbr,
     /// Loss means congestion, and recovery is slow: to compare with.
@@ -47,19 +57,32 @@ impl std::str::FromStr for Congestion {
 pub struct Tuning {
     /// How fast to send.
     pub congestion: Congestion,
-    /// UDP payload that is sent before anything is known of the path, in bytes.
+    /// UDP payload that is sent before anything is known of the path, in bytes. The least that QUIC
+    /// allows: 1400 gave 2.31 MB/s instead of 2.25, and no connection at all through a tunnel of 1300.
     pub initial_mtu: u16,
-    /// Largest UDP payload that is looked for; no larger than the initial one: none is.
+    /// Largest UDP payload that is looked for; no larger than the initial one: none is. Looking costs
+    /// nothing (2.25 MB/s instead of 2.24; 2.30 on a path of 1300), and a path that narrows to 1300
+    /// under way is noticed: 2.01 MB/s over the 8 s in which it happened.
     pub largest_mtu: u16,
-    /// Several datagrams in one call of the kernel, where it can (GSO).
+    /// Several datagrams in one call of the kernel, where it can (GSO). On loopback 87 MB/s with, 57
+    /// without, 11 and 17 s of CPU per GB for both ends (debug build: the ratio is what counts).
     pub offload: bool,
-    /// Buffers of the socket in bytes, as far as the system allows; 0: as the system has them.
-    pub buffers: usize,
+    /// Buffer of the socket for what has arrived, in bytes, as far as the system allows; 0: as the
+    /// system has it (208 KiB). A server has one socket for all devices, and what does not fit is sent
+    /// again: 2 MiB in both directions gave 166 MB/s on loopback instead of 87. The buffer for what goes
+    /// out stays as the system has it: photos would wait in it before records.
+    pub receive_buffer: usize,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { congestion: Congestion::default(), initial_mtu: 1200, largest_mtu: 1452, offload: true, buffers: 0 }
+        Self {
+            congestion: Congestion::default(),
+            initial_mtu: 1200,
+            largest_mtu: 1452,
+            offload: true,
+            receive_buffer: 2 << 20,
+        }
     }
 }
 
@@ -106,14 +129,13 @@ impl Tuning {
         config
     }
 
-    /// A bound socket with the buffers asked for, or those that the system grants.
+    /// A bound socket with the buffer asked for, or what the system grants.
     pub(crate) fn socket(self, address: SocketAddr) -> std::io::Result<UdpSocket> {
         let socket = UdpSocket::bind(address)?;
-        if self.buffers > 0 {
+        if self.receive_buffer > 0 {
             let state = quinn::udp::UdpSocketState::new((&socket).into())?;
             // Less is slower and harms nothing.
-            let _granted = state.set_recv_buffer_size((&socket).into(), self.buffers);
-            let _granted = state.set_send_buffer_size((&socket).into(), self.buffers);
+            let _granted = state.set_recv_buffer_size((&socket).into(), self.receive_buffer);
         }
         Ok(socket)
     }

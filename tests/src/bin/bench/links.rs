@@ -167,8 +167,21 @@ impl Bench<'_> {
             server.kill();
             under_way = relay.bytes().0.saturating_sub(partial(&server.data)) as f64 / 1024.0;
         });
+        // The same where nothing is dropped: then nothing waits at the server behind what is missing.
+        let deep = Weather { queue: 2_500_000, ..weather };
+        let [deep_whole, deep_cut] = [false, true].map(|cut| {
+            self.disturbed(deep, &mut |_, relay| {
+                if cut {
+                    relay.cut()
+                }
+            })
+        });
+        let deep_killed = self.disturbed(deep, &mut |server, _| server.kill());
         let kib = |bytes: u64| bytes.saturating_sub(whole) as f64 / 1024.0;
+        let deep_kib = |bytes: u64| bytes.saturating_sub(deep_whole) as f64 / 1024.0;
         let beside = "a push without it";
+        figures.beside("the same after a cut, deep queue", deep_kib(deep_cut), "KiB", "no datagram is dropped");
+        figures.beside("the same after kill -9 of the server, deep queue", deep_kib(deep_killed), "KiB", "the same");
         figures.at_most("sent again after a cut in a photo", kib(cut), "KiB", 256.0, beside);
         figures.at_most("sent again after kill -9 of the device", kib(device), "KiB", 256.0, beside);
         figures.at_most("sent again after kill -9 of the server", kib(killed), "KiB", 256.0, beside);

@@ -83,10 +83,10 @@ async fn datagrams(figures: &mut Figures) {
 async fn kernel(figures: &mut Figures) {
     let own = || cpu_millis_of(std::process::id(), 0);
     for (name, tuning) in [
-        ("GSO", Tuning::default()),
-        ("no GSO", Tuning { offload: false, ..Tuning::default() }),
-        ("GSO, buffers of 2 MiB", Tuning { buffers: 2 << 20, ..Tuning::default() }),
-        ("no GSO, buffers of 2 MiB", Tuning { offload: false, buffers: 2 << 20, ..Tuning::default() }),
+        ("GSO", Tuning { receive_buffer: 0, ..Tuning::default() }),
+        ("no GSO", Tuning { offload: false, receive_buffer: 0, ..Tuning::default() }),
+        ("GSO, 2 MiB for what arrives", Tuning::default()),
+        ("no GSO, 2 MiB for what arrives", Tuning { offload: false, ..Tuning::default() }),
     ] {
         let cpu = own();
         let rate = direct(tuning).await;
