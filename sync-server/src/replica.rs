@@ -42,7 +42,7 @@ pub struct ServerReplica {
     /// It wants files of others in general.
     fetches: bool,
     /// Over when this is dropped, and with it the files being received.
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 impl std::fmt::Debug for ServerReplica {
@@ -72,13 +72,13 @@ impl ServerReplica {
             served: Vec::new(),
             asked: Vec::new(),
             fetches: false,
-            _turn: None,
+            turn: None,
         }
     }
 
-    /// For a session of a device whose turn it is.
+    /// For a session that becomes its device's turn when the device is known.
     pub(crate) fn in_turn(engine: Arc<Engine>, turn: Turn) -> Self {
-        Self { _turn: Some(turn), ..Self::new(engine) }
+        Self { turn: Some(turn), ..Self::new(engine) }
     }
 
     /// For a bundle whose maker was judged.
@@ -443,6 +443,7 @@ impl Replica for ServerReplica {
                     (membership, renewed, false)
                 }
             };
+        self.turn.iter_mut().for_each(Turn::take);
         let skew = now.millis().saturating_sub(introduction.claimed_time.millis());
         self.write(operation, |tx| Ok(devices::seen(tx, peer, now, skew)?))?;
         self.asked.clone_from(&introduction.files);

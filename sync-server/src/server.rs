@@ -357,7 +357,7 @@ async fn serve_device(
     let mut config = SessionConfig::new(engine.folder.key().clone(), peer, binding);
     config.batch_bytes = engine.folder.config.limits.batch_bytes;
     let session = Session::acceptor(config);
-    let turn = turns.begin(peer).await;
+    let turn = turns.of(peer);
     let replaced = turn.replaced();
     let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn)));
     let longest = engine.folder.config.limits.session;

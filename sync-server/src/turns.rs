@@ -1,13 +1,14 @@
 //! One session a device. A link that was cut leaves a session that hears of it only when the link's
-//! patience is over, half a minute later, with files half received in its hands. When the device calls
-//! again, the older session ends first, and what it has goes over to the new one.
+//! patience is over, half a minute later, with files half received in its hands. When the device has
+//! said hello again, the older session ends first, and what it has goes over to the new one.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outlet_core::ids::PublicKey;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// A session that is busy with its store ends when that is done. Waited for so long; after that the new
 /// session begins all the same, and files of the older one count as busy.
@@ -22,33 +23,23 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 struct Current {
     replaced: Arc<Notify>,
-    /// Closed when the turn is over.
-    over: watch::Receiver<()>,
+    /// Its other end is gone when the turn is over.
+    over: Receiver<()>,
 }
 
-/// A device's turn, as long as this lives: it goes with the session's replica.
+/// A device's turn, once taken, as long as this lives: it goes with the session's replica.
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Arc<Turns>,
     device: PublicKey,
     replaced: Arc<Notify>,
-    _over: watch::Sender<()>,
+    over: Option<SyncSender<()>>,
 }
 
 impl Turns {
-    /// Begins a device's turn and ends the one it had, if any.
-    pub(crate) async fn begin(self: &Arc<Self>, device: PublicKey) -> Turn {
-        let (sender, over) = watch::channel(());
-        let replaced = Arc::new(Notify::new());
-        let before = self.lock().insert(device, Current { replaced: Arc::clone(&replaced), over });
-        let turn = Turn { turns: Arc::clone(self), device, replaced, _over: sender };
-        if let Some(mut before) = before {
-            before.replaced.notify_one();
-            // An error is what is waited for: the other turn has let go.
-            let ended = tokio::time::timeout(PATIENCE, before.over.changed()).await;
-            tracing::info!(device = %device.short(), in_time = ended.is_ok(), "a device called again; its older session ends");
-        }
-        turn
+    /// For a session that may become a device's turn.
+    pub(crate) fn of(self: &Arc<Self>, device: PublicKey) -> Turn {
+        Turn { turns: Arc::clone(self), device, replaced: Arc::default(), over: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, Current>> {
@@ -57,10 +48,25 @@ impl Turns {
 }
 
 impl Turn {
-    /// Resolves when the device has called again: this session should end.
+    /// Resolves when the device has said hello in another session: this one should end.
     pub(crate) fn replaced(&self) -> impl Future<Output = ()> + Send + use<> {
         let replaced = Arc::clone(&self.replaced);
         async move { replaced.notified().await }
+    }
+
+    /// The device is who it says it is: ends the turn it had, if any. On a thread that may wait.
+    pub(crate) fn take(&mut self) {
+        if self.over.is_some() {
+            return;
+        }
+        let (sender, over) = sync_channel(0);
+        self.over = Some(sender);
+        let before = self.turns.lock().insert(self.device, Current { replaced: Arc::clone(&self.replaced), over });
+        if let Some(before) = before {
+            before.replaced.notify_one();
+            let in_time = before.over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+            tracing::info!(device = %self.device.short(), in_time, "a device called again; its older session ends");
+        }
     }
 }
 
@@ -77,31 +83,26 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn the_older_turn_is_told_and_the_newer_one_waits_for_its_end() {
+    #[test]
+    fn the_older_turn_is_told_and_the_newer_one_waits_for_its_end() {
         let turns = Arc::new(Turns::default());
         let (device, other) = (PublicKey([1; 32]), PublicKey([2; 32]));
-        let first = turns.begin(device).await;
-        let _beside = turns.begin(other).await;
-        let ending = async {
-            first.replaced().await;
+        let [mut first, mut beside] = [device, other].map(|device| turns.of(device));
+        first.take();
+        first.take();
+        beside.take();
+        let told = first.replaced();
+        let ending = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(told);
             drop(first);
-        };
-        let (second, ()) = tokio::join!(turns.begin(device), ending);
+        });
+        // Nothing happens to others, nor before the hello.
+        let mut second = turns.of(device);
         assert_eq!(turns.lock().len(), 2);
+        second.take();
+        ending.join().unwrap();
+        assert_eq!(turns.lock().len(), 2, "the end of the older one does not end the newer one's turn");
         drop(second);
         assert_eq!(turns.lock().len(), 1, "what has ended is forgotten");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_does_not_end_is_not_waited_for_for_ever() {
-        let turns = Arc::new(Turns::default());
-        let device = PublicKey([1; 32]);
-        let first = turns.begin(device).await;
-        let second = turns.begin(device).await;
-        drop(first);
-        assert_eq!(turns.lock().len(), 1, "the end of the older one does not end the newer one's turn");
-        drop(second);
-        assert!(turns.lock().is_empty());
     }
 }
