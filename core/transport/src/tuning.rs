@@ -31,7 +31,8 @@ pub enum Congestion {
     /// Loss means congestion.
     Cubic,
     /// Measures bandwidth instead. Called experimental by the library. The default: as good as the
-    /// others where nothing is lost, and 6 to 100 times as fast where one datagram in a hundred is.
+    /// others where nothing is lost, 6 to 10 times as fast where one datagram in a hundred is, and of use
+    /// where one in five is.
     #[default]
     Bbr,
     /// Loss means congestion, and recovery is slow: to compare with.

@@ -172,7 +172,7 @@ impl Bench<'_> {
         let [deep_whole, deep_cut] = [false, true].map(|cut| {
             self.disturbed(deep, &mut |_, relay| {
                 if cut {
-                    relay.cut()
+                    relay.cut();
                 }
             })
         });
