@@ -65,7 +65,8 @@ impl Context<'_> {
     /// A plan ends by the statutory date, or an extension until then is recorded (T13, T19).
     pub(crate) fn check_plan_due(&mut self, key: &DocKey, due: Day) -> Result<()> {
         let (reference, _) = Reference::from_entries(&self.reference_entries()?);
-        let statutory = reference.active_set().milestones.iter().map(|milestone| milestone.due).max();
+        let scale = self.ledger_row(key, &reference)?.scale;
+        let statutory = reference.active_set().works_due(scale);
         let Some(statutory) = statutory.filter(|statutory| due > *statutory) else { return Ok(()) };
         let entries = self.case_entries(key)?;
         let revoked: Vec<EntryId> = entries.iter().flat_map(|(_, case)| case.overrules.iter().copied()).collect();

@@ -21,6 +21,7 @@ mod near;
 mod net;
 mod rates;
 mod route;
+mod row;
 pub mod testing;
 mod ui;
 mod workspace;

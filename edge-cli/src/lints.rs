@@ -43,12 +43,14 @@ impl Context<'_> {
             let scheme = compared.scheme.as_deref().unwrap_or("hj1312_2023");
             dictionaries.terms().label(&type_dictionary(scheme), code, Lang::Zh)
         });
-        let waters = dictionaries.waters();
+        let (counties, waters) = (dictionaries.counties(), dictionaries.waters());
         let context = NameContext {
             waterbody: compared.waterbody.as_deref(),
             waters: &waters,
             city: hints.then_some("巴中市"),
             county: county.as_deref().filter(|_| hints),
+            own_county: county.as_deref(),
+            counties: &counties,
             township: township.as_deref(),
             type_label: label,
         };

@@ -13,7 +13,7 @@ mod account;
 mod desk;
 mod milestones;
 
-pub use account::{AccountAdd, AccountCommand, AccountRole, PasswordArgs};
+pub use account::{AccountAdd, AccountCommand, AccountRole, PasswordArgs, PersonArg};
 pub use desk::{
     AsArgs, ConflictsCommand, DecideArgs, DuplicatesCommand, LinkArgs, ReviewCommand, SeenArgs, VerdictOnArgs,
 };

@@ -95,6 +95,66 @@ pub fn put_block(engine: &Engine, block: CodeBlock) -> Result<(), EngineError> {
     engine.write_reference(reference_key("code_blocks", "code_blocks"), &[ReferenceEntry::CodeBlock(block)])
 }
 
+/// A granted block. `codes block list --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlockLine {
+    /// Name of the block.
+    pub id: String,
+    /// Basin letters.
+    pub basin: String,
+    /// County.
+    pub county: u32,
+    /// First serial.
+    pub from: u16,
+    /// Last serial.
+    pub to: u16,
+    /// Serials of it that are given.
+    pub used: usize,
+    /// 文号 of the grant.
+    pub document: String,
+    /// Server that holds it, first digits of its key.
+    pub holder: String,
+    /// Why it cannot be used here; absent: it can.
+    pub unusable: Option<String>,
+}
+
+/// Every granted block, with what is left of it.
+///
+/// # Errors
+/// When the database refuses.
+pub fn blocks(engine: &Engine) -> Result<Vec<BlockLine>, EngineError> {
+    let entries = block_entries(engine)?;
+    let (server, epoch) = (engine.folder.key().public(), engine.folder.epoch()?);
+    let line = |Standing { block, unusable }: Standing<'_>| -> Result<BlockLine, EngineError> {
+        let used = engine
+            .database()
+            .read::<_, DbError>(|tx| codes::used(tx, &block.basin, block.county, block.from, block.to))?
+            .len();
+        Ok(BlockLine {
+            id: block.id.clone(),
+            basin: block.basin.clone(),
+            county: block.county,
+            from: block.from,
+            to: block.to,
+            used,
+            document: block.document.number.clone(),
+            holder: block.holder.short(),
+            unusable: unusable.map(|why| why.to_string()),
+        })
+    };
+    standing(&entries, &server, &epoch).into_iter().map(line).collect()
+}
+
+/// Outlets with an approved name and without a code.
+///
+/// # Errors
+/// When the database refuses.
+pub fn ready(engine: &Engine, wanted: impl Fn(&LedgerRow) -> bool) -> Result<Vec<DocKey>, EngineError> {
+    let rows = report::current_rows(engine)?;
+    let is = |row: &&LedgerRow| row.name_approved && row.national_code.is_none() && wanted(row);
+    Ok(rows.iter().filter(is).map(|row| row.key).collect())
+}
+
 /// Assigns a code to each outlet from the blocks that this server holds.
 ///
 /// # Errors

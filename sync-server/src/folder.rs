@@ -158,6 +158,12 @@ impl Folder {
         self.database.read(|tx| meta::epoch(tx))
     }
 
+    /// Folder of files that are arriving.
+    #[must_use]
+    pub fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
     /// Folder of photos and attachments.
     #[must_use]
     pub fn photos(&self) -> PathBuf {

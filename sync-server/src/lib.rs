@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub mod accounts;
+pub mod assigning;
 pub mod backup;
 pub mod bundle;
 pub mod cli;
@@ -29,6 +30,7 @@ pub mod folder;
 mod hostile_tests;
 pub mod import;
 pub mod inventory;
+pub mod layers;
 pub mod membership;
 pub mod metrics;
 pub mod milestones;
@@ -50,6 +52,7 @@ pub mod tokens;
 mod turns;
 pub mod ui;
 pub mod web;
+pub mod zones;
 
 pub use env::Env;
 pub use server::Server;

@@ -16,9 +16,10 @@ use rusqlite::Connection;
 
 use crate::db::{DbError, feed, meta};
 use crate::engine::{Engine, EngineError, projector};
+use crate::inventory::Scope;
 
-/// Tables kept at a time.
-const TABLES: usize = 24;
+/// Tables kept at a time, for pages and interfaces together.
+const TABLES: usize = 48;
 /// Profiles of past days kept per outlet.
 const DAYS: usize = 6;
 
@@ -42,6 +43,8 @@ struct TableKey {
     basis: Basis,
     as_of: Day,
     by: GroupBy,
+    /// See [`Scope::tag`].
+    scope: String,
 }
 
 #[derive(Debug, Default)]
@@ -176,7 +179,16 @@ fn versions(connection: &Connection) -> Result<Vec<(DocKey, i64)>, DbError> {
     Ok(all)
 }
 
-/// The milestone table.
+/// Groupings whose figures everybody may see: how far each unit and county is gets circulated to all
+/// of them (通报), and a supervisor has to know where the own county stands. Finer ones name places,
+/// chiefs and parties: those are of the account's collections only.
+#[must_use]
+pub fn is_circulated(by: GroupBy) -> bool {
+    matches!(by, GroupBy::Unit | GroupBy::County)
+}
+
+/// The milestone table of the outlets in a scope. A record that duplicates one in another collection
+/// is counted there, as in the table of everything. Of a part of the area there is no row of the whole.
 ///
 /// # Errors
 /// When a document cannot be loaded or the database refuses.
@@ -186,10 +198,12 @@ pub fn table(
     set: &MilestoneSet,
     as_of: Day,
     by: GroupBy,
+    scope: &Scope,
 ) -> Result<Arc<Vec<ProgressRow>>, EngineError> {
+    let scope = if is_circulated(by) { Scope::everything() } else { scope.clone() };
     let key = engine.database().read::<_, DbError>(|tx| {
         let ledger = meta::get(tx, meta::LEDGER_VERSION)?.unwrap_or(0);
-        Ok(TableKey { ledger, basis: basis(tx, set)?, as_of, by })
+        Ok(TableKey { ledger, basis: basis(tx, set)?, as_of, by, scope: scope.tag() })
     })?;
     let known = |tables: &[(TableKey, Arc<Vec<ProgressRow>>)]| {
         tables.iter().find(|(own, _)| *own == key).map(|(_, table)| Arc::clone(table))
@@ -197,8 +211,13 @@ pub fn table(
     if let Some(table) = known(&engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(table);
     }
-    let readings = readings(engine, set, as_of)?;
-    let table = Arc::new(progress(readings.input(reference, set, as_of), by));
+    let mut readings = readings(engine, set, as_of)?;
+    for profiles in [&mut readings.known_now, &mut readings.as_reported] {
+        profiles.retain(|profile| scope.holds(profile.key.collection));
+    }
+    let mut rows = progress(readings.input(reference, set, as_of), by);
+    rows.retain(|row| scope.collections().is_none() || row.group != set.area);
+    let table = Arc::new(rows);
     let mut tables = engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner);
     // Tables of an older ledger are of no use to anybody.
     tables.retain(|(own, _)| own.ledger == key.ledger && own.basis == key.basis);
@@ -229,7 +248,8 @@ mod tests {
     fn count(kit: &Kit, as_of: &str, reading: Reading) -> usize {
         let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
         let as_of: Day = as_of.parse().unwrap();
-        let rows = table(&kit.engine, &reference, reference.active_set(), as_of, GroupBy::Unit).unwrap();
+        let rows =
+            table(&kit.engine, &reference, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything()).unwrap();
         rows.iter().find(|row| row.milestone == "M2" && row.reading == reading && row.group == "5119").unwrap().of
     }
 
@@ -237,6 +257,31 @@ mod tests {
     fn cold(kit: &Kit, as_of: &str, reading: Reading) -> usize {
         let again = Kit { engine: Arc::new(crate::testing::open(kit.place.path(), &kit.clock)), ..Kit::new() };
         count(&again, as_of, reading)
+    }
+
+    #[test]
+    fn figures_of_units_are_everybody_s_and_finer_ones_those_of_the_account_s_collections() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let runs = ["township", "state"].map(|fact| device.fact(&outlet(1), fact, "outlet"));
+        kit.push(&device, &runs);
+        let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
+        let groups = |by: GroupBy, scope: &Scope| -> Vec<(String, usize)> {
+            let as_of: Day = "2022-12-31".parse().unwrap();
+            let rows = table(&kit.engine, &reference, reference.active_set(), as_of, by, scope).unwrap();
+            let wanted = |row: &&ProgressRow| row.milestone == "M2" && row.reading == Reading::AsKnownNow && row.of > 0;
+            rows.iter().filter(wanted).map(|row| (row.group.clone(), row.of)).collect()
+        };
+        let whole = groups(GroupBy::Township, &Scope::everything());
+        assert_eq!(whole.len(), 2, "the township and the whole area: {whole:?}");
+        let (own, foreign) = (Scope::of([crate::testing::county()]), Scope::of(["511923".parse().unwrap()]));
+        assert_eq!(
+            groups(GroupBy::Township, &own),
+            [("outlet".to_owned(), 1)],
+            "no figure of a part is called the city's"
+        );
+        assert!(groups(GroupBy::Township, &foreign).is_empty());
+        assert_eq!(groups(GroupBy::Unit, &foreign), groups(GroupBy::Unit, &Scope::everything()));
     }
 
     #[test]

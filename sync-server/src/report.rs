@@ -6,8 +6,8 @@ use outlet_core::domain::dictionary::Lang;
 use outlet_core::export;
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    Assessment, GroupBy, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, ProgressRow, Projection, Reference,
-    absorb, assess, profile_of, progress,
+    Assessment, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, Projection, Reference, absorb, assess,
+    profile_of,
 };
 use outlet_core::time::Day;
 
@@ -15,7 +15,7 @@ use crate::db::{DbError, feed, ledger};
 use crate::engine::{Engine, EngineError, projector};
 use crate::inventory::{self, Dimension, Filter, Scope};
 
-pub use crate::milestones::{Readings, readings, table};
+pub use crate::milestones::{Readings, is_circulated, readings, table};
 
 /// All rows as they stand, from the maintained table.
 ///
@@ -69,7 +69,7 @@ pub fn set<'r>(reference: &'r Reference, name: Option<&str>) -> Result<&'r Miles
     }
 }
 
-/// The assessment of a milestone, each unit by itself.
+/// The assessment of a milestone, each unit by itself: figures of all, outlets of the scope only.
 ///
 /// # Errors
 /// When a document cannot be loaded or the database refuses.
@@ -79,30 +79,17 @@ pub fn assessment(
     set: &MilestoneSet,
     milestone: &Milestone,
     as_of: Day,
+    scope: &Scope,
 ) -> Result<Assessment, EngineError> {
     let readings = readings(engine, set, as_of)?;
     let name = |code: &str| export::label(code, Lang::Zh).to_owned();
-    Ok(assess(readings.input(reference, set, as_of), milestone, &name))
-}
-
-/// The milestone table of the outlets in a scope. A record that duplicates one in another collection
-/// is counted there, as in the table of everything.
-///
-/// # Errors
-/// When a document cannot be loaded or the database refuses.
-pub fn table_of(
-    engine: &Engine,
-    reference: &Reference,
-    set: &MilestoneSet,
-    as_of: Day,
-    by: GroupBy,
-    scope: &Scope,
-) -> Result<Vec<ProgressRow>, EngineError> {
-    let mut readings = readings(engine, set, as_of)?;
-    for profiles in [&mut readings.known_now, &mut readings.as_reported] {
-        profiles.retain(|profile| scope.holds(profile.key.collection));
+    let mut assessment = assess(readings.input(reference, set, as_of), milestone, &name);
+    for unit in &mut assessment.units {
+        for lines in [&mut unit.missing, &mut unit.done_late, &mut unit.extended] {
+            lines.retain(|line| scope.holds(line.key.collection));
+        }
     }
-    Ok(progress(readings.input(reference, set, as_of), by))
+    Ok(assessment)
 }
 
 /// Profiles of one outlet and of every record that is connected to it as duplicate or successor: what

@@ -55,12 +55,25 @@ impl Kit {
     /// A member with a device.
     pub(crate) fn member(&self, seed: u8, role: Role, level: Option<Level>) -> Device {
         let device = Device::new(seed);
+        self.enrol(&device, seed, role, level, &[county()]);
+        device
+    }
+
+    /// A certificate for a device.
+    pub(crate) fn enrol(
+        &self,
+        device: &Device,
+        person: u8,
+        role: Role,
+        level: Option<Level>,
+        collections: &[Collection],
+    ) {
         let grant = devices::Grant {
             role,
             level,
-            collections: vec![county()],
-            name: format!("person {seed}"),
-            person: PersonId([seed; 16]),
+            collections: collections.to_vec(),
+            name: format!("person {person}"),
+            person: PersonId([person; 16]),
         };
         let folder = &self.engine.folder;
         let now = self.now();
@@ -68,7 +81,6 @@ impl Kit {
             .database()
             .write::<_, DbError>(|tx| issue(tx, &folder.config, folder.key(), device.key.public(), &grant, None, now))
             .unwrap();
-        device
     }
 
     pub(crate) fn revoke(&self, device: &Device) {

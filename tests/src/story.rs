@@ -176,6 +176,17 @@ impl Story {
         }
     }
 
+    /// The person whose device has this name.
+    ///
+    /// # Panics
+    /// When nobody's has.
+    #[must_use]
+    pub fn person(&self, name: &str) -> String {
+        let devices = self.server.admin_json(&["device", "list"]);
+        let device = devices.as_array().into_iter().flatten().find(|device| device["name"] == name);
+        device.and_then(|device| device["person"].as_str()).expect("the person has a device").to_owned()
+    }
+
     /// Accounts at the server for the county's reviewer and the city, each the same person as on their
     /// device.
     ///
@@ -185,13 +196,8 @@ impl Story {
         let file = self.folder.join("password.txt");
         std::fs::write(&file, format!("{PASSWORD}\n")).expect("a file for the password");
         let file = file.display().to_string();
-        let devices = self.server.admin_json(&["device", "list"]);
-        let person = |name: &str| {
-            let device = devices.as_array().into_iter().flatten().find(|device| device["name"] == name);
-            device.and_then(|device| device["person"].as_str()).expect("the person has a device").to_owned()
-        };
         for (login, name, level) in [("county", "县级审核员", "county"), ("city", "市级审核员", "city")] {
-            let person = person(name);
+            let person = self.person(name);
             let mut args = vec!["account", "add", login, "--name", name, "--role", "supervisor", "--level", level];
             args.extend(["--person", &person, "--password-file", &file]);
             args.extend(COUNTIES.iter().flat_map(|county| ["--collection", county]));

@@ -17,6 +17,11 @@ pub struct NameContext<'a> {
     pub city: Option<&'a str>,
     /// County or district, such as 巴州区.
     pub county: Option<&'a str>,
+    /// Names of all known counties: one in the name that is not the record's is odd, whether or not
+    /// the record's own must be in it.
+    pub counties: &'a [&'a str],
+    /// Name of the county that the record says.
+    pub own_county: Option<&'a str>,
     /// Township.
     pub township: Option<&'a str>,
     /// Official label of the smallest type, such as 城镇雨洪排口.
@@ -51,6 +56,13 @@ pub enum NameFinding {
     CityMissing(String),
     /// The county is not in it.
     CountyMissing(String),
+    /// Names another county than the record does.
+    OtherCounty {
+        /// In the name.
+        named: String,
+        /// In the record.
+        county: String,
+    },
     /// The township is not in it.
     TownshipMissing(String),
     /// Neither the type nor its last word is in it.
@@ -83,6 +95,7 @@ impl NameFinding {
             Self::OldTypeWord(_) => "name_old_type_word",
             Self::CityMissing(_) => "name_city_missing",
             Self::CountyMissing(_) => "name_county_missing",
+            Self::OtherCounty { .. } => "name_other_county",
             Self::TownshipMissing(_) => "name_township_missing",
             Self::TypeMissing(_) => "name_type_missing",
             Self::TypeAbbreviated(_) => "name_type_abbreviated",
@@ -111,6 +124,9 @@ impl fmt::Display for NameFinding {
             Self::OldTypeWord(word) => write!(f, "{word} belongs to the older class scheme"),
             Self::CityMissing(city) => write!(f, "the name does not begin with {city}"),
             Self::CountyMissing(county) => write!(f, "the county {county} is not in the name"),
+            Self::OtherCounty { named, county } => {
+                write!(f, "the name says {named}, the record says it is in {county}")
+            }
             Self::TownshipMissing(township) => write!(f, "the township {township} is not in the name"),
             Self::TypeMissing(label) => write!(f, "the type {label} is not in the name"),
             Self::TypeAbbreviated(label) => write!(f, "the type {label} is only abbreviated in the name"),
@@ -147,6 +163,7 @@ pub fn lint_name(name: &str, context: &NameContext<'_>) -> Vec<NameFinding> {
         found.push(NameFinding::CityMissing(city.to_owned()));
     }
     found.extend(lacks(context.county).map(NameFinding::CountyMissing));
+    found.extend(other_county(&plain, context));
     found.extend(lacks(context.township).map(NameFinding::TownshipMissing));
     if let Some(label) = context.type_label.filter(|label| !plain.contains(label)) {
         // 排污口 and 排口 are two words of the official labels and are not exchanged for one another.
@@ -163,6 +180,13 @@ pub fn lint_name(name: &str, context: &NameContext<'_>) -> Vec<NameFinding> {
         found.push(NameFinding::TooLong(length));
     }
     found
+}
+
+/// The longest known county in the name, if it is not the record's own and that one is not there.
+fn other_county(plain: &str, context: &NameContext<'_>) -> Option<NameFinding> {
+    let county = context.own_county.filter(|own| !plain.contains(own))?;
+    let named = context.counties.iter().filter(|name| plain.contains(*name)).max_by_key(|name| name.len())?;
+    Some(NameFinding::OtherCounty { named: (*named).to_owned(), county: county.to_owned() })
 }
 
 /// The longest known water in the name, if neither it nor any other there is the record's own.
@@ -262,6 +286,18 @@ mod tests {
         check("南江县城东排口", context("巴河"), &[]);
         let said = lint_name("大通江河口排口", &context("巴河"))[0].to_string();
         assert_eq!(said, "the name says 大通江河, the record says it flows into 巴河");
+    }
+
+    #[test]
+    fn a_name_that_says_another_county_is_odd() {
+        let counties = ["巴州区", "恩阳区", "南江县"];
+        let context = |own| NameContext { own_county: Some(own), counties: &counties, ..NameContext::default() };
+        check("巴中市南江县东榆镇排口", context("巴州区"), &["name_other_county"]);
+        check("巴中市南江县东榆镇排口", context("南江县"), &[]);
+        check("东榆镇排口", context("巴州区"), &[]);
+        check("巴州区与恩阳区交界排口", context("恩阳区"), &[]);
+        let said = lint_name("南江县排口", &context("巴州区"))[0].to_string();
+        assert_eq!(said, "the name says 南江县, the record says it is in 巴州区");
     }
 
     #[test]

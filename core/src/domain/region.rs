@@ -256,6 +256,12 @@ impl Regions {
         }
     }
 
+    /// Names of counties by code.
+    #[must_use]
+    pub fn county_names(&self) -> BTreeMap<String, String> {
+        self.counties.iter().map(|county| (county.code.clone(), county.name.clone())).collect()
+    }
+
     /// County of each township by code, and by name where only one has it.
     #[must_use]
     pub fn township_counties(&self) -> BTreeMap<String, String> {
@@ -386,6 +392,13 @@ impl Rivers {
         let waters = || self.rivers.iter().chain(&self.reservoirs);
         let found = waters().find(|water| water.name == wanted);
         found.ok_or_else(|| unknown("water", wanted, waters().map(|water| water.name.as_str())))
+    }
+
+    /// Names of rivers and reservoirs, placeholders left out.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let named = self.rivers.iter().chain(&self.reservoirs).filter(|water| water.named_by != NamedBy::Placeholder);
+        named.map(|water| water.name.clone()).collect()
     }
 
     /// The river and those it flows into, one after the other. Ends at a loop.

@@ -255,6 +255,7 @@ const LABELS: &[Label] = &[
     ("merged_into_unknown", "合并去向不在台账中", "merged into a record that is not in the ledger"),
     ("sample_one_person", "监测人少于两人", "a sample by fewer than two persons"),
     ("duplicate_of_unknown", "重复记录的对象不在台账中", "duplicate of a record that is not in the ledger"),
+    ("sign_outdated", "标识牌内容与现名称、编码或监管单位不一致", "the sign says another name, code or department"),
     ("plan_due_too_late", "整治时限晚于节点且未延期", "due after the milestone without an extension"),
     ("known_from_without_date", "历史资料没有日期", "a known date without a dated document"),
     ("known_from_not_approved", "历史资料未经核准", "a known date that nobody approved"),

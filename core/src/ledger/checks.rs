@@ -50,11 +50,21 @@ pub(crate) fn check(row: &LedgerRow, values: &Values, reference: &Reference, fin
     }
 }
 
-/// What reviewers check mechanically: characters, and that the type word occurs in the name.
+/// What reviewers check mechanically: characters, that the type word occurs in the name, and that it
+/// names no other county or river than the record does.
 fn name(row: &LedgerRow, reference: &Reference, findings: &mut Vec<Finding>) {
     let Some(name) = row.name.as_deref() else { return };
     let label = row.outlet_type.as_deref().and_then(|code| reference.dictionaries.find_type(code).ok());
-    let context = NameContext { type_label: label.map(|(_, term)| term.label(Lang::Zh)), ..NameContext::default() };
+    let counties: Vec<&str> = reference.counties.values().map(String::as_str).collect();
+    let waters: Vec<&str> = reference.waters.iter().map(String::as_str).collect();
+    let context = NameContext {
+        type_label: label.map(|(_, term)| term.label(Lang::Zh)),
+        own_county: row.county.as_deref().and_then(|code| reference.counties.get(code)).map(String::as_str),
+        counties: &counties,
+        waterbody: row.waterbody.as_deref(),
+        waters: &waters,
+        ..NameContext::default()
+    };
     for odd in lint_name(name, &context).into_iter().filter(|odd| !odd.is_hint()) {
         findings.push(Finding::new(code::NAME_ODD).field(fact::NAME).detail(odd.to_string()));
     }

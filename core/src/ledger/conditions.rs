@@ -1,7 +1,7 @@
 //! Conditions that, once met, stay met: survey, sample, trace, name, code, sign (lifecycle.md 1.3
 //! and 1.4). Each says its date, its grade, who approved, or what is missing.
 
-use super::decisions::who;
+use super::decisions::{Live, who};
 use super::grade::{Beside, Check, Support, grade};
 use super::record::{CaseItem, FieldItem, sample_day};
 use super::view::View;
@@ -244,7 +244,7 @@ pub(crate) fn name(view: &View<'_, '_>) -> Check {
 /// 编码: issued or received, and not cancelled.
 pub(crate) fn code(view: &View<'_, '_>) -> Check {
     let checks = ["national", "provincial"].map(|system| {
-        let current = current_code(view, system);
+        let current = current_code(&view.live, system);
         let cancelled =
             current.one().is_some_and(|item| matches!(&item.value.decision, Decision::Code(code) if code.cancelled));
         if cancelled { Check::missing(["code_cancelled"]) } else { decided(view, &current, "code") }
@@ -258,8 +258,8 @@ pub(crate) fn code(view: &View<'_, '_>) -> Check {
 }
 
 /// The code of a system that stands.
-pub(crate) fn current_code<'r>(view: &View<'_, 'r>, system: &str) -> super::decisions::Current<'r> {
-    view.decided(|decision| match decision {
+pub(crate) fn current_code<'r>(live: &Live<'_, 'r>, system: &str) -> super::decisions::Current<'r> {
+    live.decided(|decision| match decision {
         Decision::Code(code) if code.system == system => Some((code.code.clone(), code.cancelled)),
         _ => None,
     })

@@ -201,6 +201,14 @@ impl<'r> Live<'_, 'r> {
         earlier < later && self.decisions.saw(later, earlier)
     }
 
+    /// The last decision of one kind that stands; `pick` gives what it decides.
+    pub(crate) fn decided<T: PartialEq>(&self, pick: impl Fn(&Decision) -> Option<T>) -> Current<'r> {
+        self.current(
+            |entry| pick(&entry.decision).is_some(),
+            |left, right| pick(&left.decision) == pick(&right.decision),
+        )
+    }
+
     /// Current decision of a subject. A later decision replaces what it has seen, unless what it
     /// has seen was already a conflict: that ends only by name (`overrules`).
     pub(crate) fn current(

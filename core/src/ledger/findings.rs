@@ -130,6 +130,9 @@ pub mod code {
     pub const SAMPLE_ONE_PERSON: &str = "sample_one_person";
     /// A sign damaged, missing or outdated.
     pub const SIGN_DAMAGED: &str = "sign_damaged";
+    /// The sign was put up before the name, the code or the department that hold now: its text says
+    /// something else.
+    pub const SIGN_OUTDATED: &str = "sign_outdated";
     /// Duplicate of a record that is not in the ledger, or in a circle: still counted.
     pub const DUPLICATE_OF_UNKNOWN: &str = "duplicate_of_unknown";
     /// The plan's due date lies after the milestone without an extension.
@@ -148,9 +151,12 @@ pub mod code {
 
 fn severity(finding: &str) -> Severity {
     match finding {
-        code::AMENDED_SINCE | code::COUNTY_ASSUMED | code::SIGN_DAMAGED | code::SAMPLE_ONE_PERSON | code::NAME_ODD => {
-            Severity::Notice
-        }
+        code::AMENDED_SINCE
+        | code::COUNTY_ASSUMED
+        | code::SIGN_DAMAGED
+        | code::SIGN_OUTDATED
+        | code::SAMPLE_ONE_PERSON
+        | code::NAME_ODD => Severity::Notice,
         code::DECISION_UNKNOWN_AUTHOR
         | code::DECISION_WRONG_LEVEL
         | code::DECISION_BY_AUTHOR

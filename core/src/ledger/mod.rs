@@ -32,6 +32,7 @@ mod review;
 mod row;
 mod scale;
 mod set;
+mod sign;
 mod summary;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,16 +1,13 @@
 //! Findings on works and papers: acceptances out of order, plans that end too late, sample sheets
 //! with one name, a sign that needs repair.
 
-use super::ScaleClass;
 use super::conditions::samples;
 use super::findings::{Finding, code};
 use super::problems::Problem;
 use super::profile::Profile;
 use super::rectify::Works;
-use super::set::{Milestone, Scope};
 use super::view::View;
 use crate::domain::case::Decision;
-use crate::time::Day;
 
 /// All of them.
 pub(crate) fn notices(view: &View<'_, '_>, works: &Works<'_>, profile: &Profile, problems: &[Problem]) -> Vec<Finding> {
@@ -41,11 +38,7 @@ pub(crate) fn notices(view: &View<'_, '_>, works: &Works<'_>, profile: &Profile,
 fn plan_too_late(view: &View<'_, '_>, works: &Works<'_>, profile: &Profile) -> Option<Finding> {
     let (item, plan) = works.plan?;
     let due = plan.due?;
-    let asks = |milestone: &&Milestone| {
-        milestone.requires.keys().any(|class| class != "every")
-            && (milestone.scope == Scope::All || profile.scale == ScaleClass::Above)
-    };
-    let limit: Day = view.set.milestones.iter().filter(asks).map(|milestone| milestone.due).min()?;
+    let limit = view.set.works_due(profile.scale)?;
     let covered = profile.extensions.iter().any(|extension| extension.until.is_none_or(|until| until >= due));
     (due > limit && !covered)
         .then(|| Finding::new(code::PLAN_DUE_TOO_LATE).entry(item.id).detail(format!("{due} > {limit}")))

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::ScaleClass;
 use super::permission;
 use super::reference::Reference;
 use super::set::MilestoneSet;
@@ -37,6 +38,8 @@ pub struct Matter<'a> {
     pub field: &'a [Entry],
     /// Entries of the case file.
     pub case: &'a [Entry],
+    /// 规模, as the ledger has it: which milestone asks first for the outlet's works.
+    pub scale: ScaleClass,
     /// The person behind a device's key.
     pub persons: &'a dyn Fn(&PublicKey) -> Option<PersonId>,
     /// Dictionaries and milestone set.
@@ -106,7 +109,7 @@ pub enum Objection {
     PlanAfterDeadline {
         /// Of the plan.
         due: Day,
-        /// Of the milestones.
+        /// Of the first milestone that asks for the works.
         statutory: Day,
     },
     /// A record as its own duplicate.
@@ -242,11 +245,9 @@ fn reported(matter: &Matter<'_>, decider: &Decider, final_one: bool, set: &Miles
     if own && (final_one || !set.acceptance.reporter_may_check) { Err(Objection::Reporter) } else { Ok(()) }
 }
 
-/// A plan ends by the last statutory date, or by that of a recorded extension.
+/// A plan ends by the statutory date, or by that of a recorded extension.
 fn plan_in_time(matter: &Matter<'_>, due: Option<Day>, set: &MilestoneSet) -> Result<(), Objection> {
-    let (Some(due), Some(statutory)) = (due, set.milestones.iter().map(|milestone| milestone.due).max()) else {
-        return Ok(());
-    };
+    let (Some(due), Some(statutory)) = (due, set.works_due(matter.scale)) else { return Ok(()) };
     let entries: Vec<(EntryId, CaseEntry)> =
         matter.case.iter().filter_map(|entry| Some((entry.id, entry.parse().ok()?))).collect();
     let revoked: Vec<EntryId> = entries.iter().flat_map(|(_, entry)| entry.overrules.iter().copied()).collect();

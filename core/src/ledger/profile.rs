@@ -237,7 +237,7 @@ fn groups(view: &View<'_, '_>) -> Groups {
     let text = |name: &str| view.values.text(name).map(str::to_owned);
     let county = text(fact::COUNTY).unwrap_or_else(|| view.known.record.key.collection.to_string());
     let reach = view.values.text(fact::REACH).and_then(reach_of);
-    let (parties, department) = super::row::parties(view, &Works::read(&view.live));
+    let (parties, department) = super::row::parties(view, &view.live, &Works::read(&view.live), None);
     Groups {
         unit: Some(text(fact::MANAGEMENT_UNIT).unwrap_or_else(|| county.clone())),
         county: Some(county),

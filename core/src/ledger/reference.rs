@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::set::{BAZHONG, MilestoneSet, NATIONAL, SetError};
 use crate::domain::dictionary::{Dictionaries, DictionaryError};
 use crate::domain::reference::{ReferenceEntry, Seal};
-use crate::domain::region::{RegionError, Regions};
+use crate::domain::region::{RegionError, Regions, Rivers};
 
 /// Why reference data cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,15 @@ pub enum ReferenceError {
         #[source]
         source: DictionaryError,
     },
+    /// A table of rivers that cannot be read.
+    #[error("rivers {name}: {source}")]
+    Rivers {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: RegionError,
+    },
     /// A table of townships that cannot be read.
     #[error("townships {name}: {source}")]
     Townships {
@@ -52,6 +61,10 @@ pub struct Reference {
     pub dictionaries: Dictionaries,
     /// Township (code and name) to county code. Empty: nothing is checked.
     pub townships: BTreeMap<String, String>,
+    /// County code to name. Empty: nothing is checked.
+    pub counties: BTreeMap<String, String>,
+    /// Names of rivers and reservoirs. Empty: nothing is checked.
+    pub waters: Vec<String>,
 }
 
 impl Reference {
@@ -60,12 +73,15 @@ impl Reference {
     pub fn embedded() -> Self {
         let parse = |text| MilestoneSet::parse(text).expect("the shipped set is checked by a test");
         let sets = vec![parse(BAZHONG), parse(NATIONAL)];
+        let regions = Regions::embedded();
         Self {
             active: sets[0].clone(),
             sets,
             seals: Vec::new(),
             dictionaries: Dictionaries::embedded(),
-            townships: Regions::embedded().township_counties(),
+            townships: regions.township_counties(),
+            counties: regions.county_names(),
+            waters: Rivers::embedded().names(),
         }
     }
 
@@ -89,8 +105,15 @@ impl Reference {
                     Err(source) => errors.push(ReferenceError::Dictionaries { name: data.name.clone(), source }),
                 },
                 ReferenceEntry::DataSet(data) if data.kind == "townships" => match Regions::parse(&data.text) {
-                    Ok(regions) => reference.townships = regions.township_counties(),
+                    Ok(regions) => {
+                        (reference.townships, reference.counties) =
+                            (regions.township_counties(), regions.county_names());
+                    }
                     Err(source) => errors.push(ReferenceError::Townships { name: data.name.clone(), source }),
+                },
+                ReferenceEntry::DataSet(data) if data.kind == "rivers" => match Rivers::parse(&data.text) {
+                    Ok(rivers) => reference.waters = rivers.names(),
+                    Err(source) => errors.push(ReferenceError::Rivers { name: data.name.clone(), source }),
                 },
                 // Notices, assignments, blocks, layers and schedules say nothing about a row.
                 ReferenceEntry::DataSet(_)
@@ -118,8 +141,9 @@ impl Reference {
     #[must_use]
     pub fn gives_equal_rows(&self, other: &Self) -> bool {
         // Named one by one, so that a new field has to be thought about here.
-        let Self { sets: _, active, seals: _, dictionaries, townships } = self;
-        (active, dictionaries, townships) == (&other.active, &other.dictionaries, &other.townships)
+        let Self { sets: _, active, seals: _, dictionaries, townships, counties, waters } = self;
+        (active, dictionaries, townships, counties, waters)
+            == (&other.active, &other.dictionaries, &other.townships, &other.counties, &other.waters)
     }
 
     /// All sets.

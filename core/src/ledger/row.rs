@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScaleClass;
 use super::conditions::{current_code, samples, surveys, traces};
-use super::decisions::Current;
+use super::decisions::{Current, Live};
 use super::findings::{Finding, code};
 use super::problems::{Problem, problems};
 use super::profile::{Extension, Profile, Standing};
@@ -337,7 +337,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
     }
     let scale = view.scale();
     findings.extend(super::scale::mismatch(view, scale));
-    let (parties, department) = parties(view, &works);
+    let (parties, department) = parties(view, &view.live, &works, None);
     let problems = problems(view, &works);
     findings.extend(super::notices::notices(view, &works, profile, &problems));
     let observation = observation(view, findings);
@@ -350,6 +350,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
     let date = |condition| profile.fixed.get(&condition).filter(|check| check.met).and_then(|check| check.date);
     let round = works.round.as_ref();
     let sign = sign_state(view);
+    findings.extend(super::sign::outdated(view, &sign.0));
     let source = super::upkeep::source(view);
     let upkeep = super::upkeep::read(view);
     if let Some((entry, on)) = upkeep.proposed {
@@ -360,7 +361,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         national_code: official_code(view, "national", fact::NATIONAL_CODE, findings),
         provincial_code: official_code(view, "provincial", fact::PROVINCIAL_CODE, findings),
         temporary_number: text(fact::TEMPORARY_NUMBER),
-        name: approved_name(view).or_else(|| text(fact::NAME)),
+        name: approved_name(&view.live).or_else(|| text(fact::NAME)),
         lon: location.as_ref().map(|location| location.lon),
         lat: location.as_ref().map(|location| location.lat),
         county: profile.groups.county.clone(),
@@ -417,7 +418,7 @@ pub(crate) fn build(view: &View<'_, '_>, profile: &Profile, findings: &mut Vec<F
         duplicate_of: standing_duplicate,
         moved_to: standing_moved,
         enforcement: enforcement(view),
-        name_approved: approved_name(view).is_some(),
+        name_approved: approved_name(&view.live).is_some(),
         consent: super::upkeep::consent(view),
         state_reason: super::upkeep::state_reason(view),
         inspected_on: upkeep.routine,
@@ -532,20 +533,18 @@ fn answer(answer: &Answer<String>) -> Option<String> {
     }
 }
 
-fn approved_name(view: &View<'_, '_>) -> Option<String> {
-    let current = view.decided(|decision| match decision {
+/// The name that a standing decision gives.
+pub(crate) fn approved_name(live: &Live<'_, '_>) -> Option<String> {
+    let name = |decision: &Decision| match decision {
         Decision::Name(name) => Some(name.name.clone()),
         _ => None,
-    });
-    match &current.one()?.value.decision {
-        Decision::Name(name) => Some(name.name.clone()),
-        _ => None,
-    }
+    };
+    name(&live.decided(name).one()?.value.decision)
 }
 
 /// The code decided; else the one found in the field, unless it was cancelled.
 fn official_code(view: &View<'_, '_>, system: &str, fact: &str, findings: &mut Vec<Finding>) -> Option<String> {
-    let current = current_code(view, system);
+    let current = current_code(&view.live, system);
     findings.extend(current.finding(fact));
     let found = view.values.text(fact);
     let decided = match current.one().map(|item| &item.value.decision) {
@@ -565,11 +564,18 @@ fn official_code(view: &View<'_, '_>, system: &str, fact: &str, findings: &mut V
     }
 }
 
-/// Primary party first: by decision, else the last approved conclusion, else the last one.
-pub(crate) fn parties(view: &View<'_, '_>, works: &Works<'_>) -> (Vec<PartyColumn>, Option<String>) {
+/// Primary party first, and the department: by decision, else the last approved conclusion, else the
+/// last one. `live` and `works` are those of the end of `until`, which also limits the conclusions.
+pub(crate) fn parties(
+    view: &View<'_, '_>,
+    live: &Live<'_, '_>,
+    works: &Works<'_>,
+    until: Option<Day>,
+) -> (Vec<PartyColumn>, Option<String>) {
     let mut parties: Vec<PartyColumn> = Vec::new();
     let mut department = None;
     let mut traces = traces(view);
+    traces.retain(|(item, _)| until.is_none_or(|day| item.evidence.is_some_and(|on| on <= day)));
     traces.sort_by_key(|(item, _)| (view.reviews.approval(item, &[]).is_some(), item.evidence));
     if let Some((_, trace)) = traces.iter().rev().find(|(_, trace)| trace.primary_party.is_some()) {
         parties = trace.primary_party.iter().chain(&trace.other_parties).map(PartyColumn::from).collect();
@@ -581,7 +587,7 @@ pub(crate) fn parties(view: &View<'_, '_>, works: &Works<'_>) -> (Vec<PartyColum
         }
         department = plan.competent_department.clone().or(department);
     }
-    for item in view.live.items() {
+    for item in live.items() {
         if let Decision::Party(decision) = &item.value.decision {
             if let Some(primary) = &decision.primary {
                 parties = std::iter::once(primary).chain(&decision.others).map(PartyColumn::from).collect();

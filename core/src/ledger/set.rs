@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ScaleClass;
 use super::grade::Reading;
 use crate::identity::Level;
 use crate::time::Day;
@@ -430,6 +431,18 @@ impl MilestoneSet {
     #[must_use]
     pub fn milestone(&self, id: &str) -> Option<&Milestone> {
         self.milestones.iter().find(|milestone| milestone.id == id)
+    }
+
+    /// By when the works of an outlet of this scale must be done (`D` of lifecycle.md, T13): the due
+    /// date of the first milestone that asks such an outlet for more than its investigation. While the
+    /// scale is not determined, only milestones of all outlets ask.
+    #[must_use]
+    pub fn works_due(&self, scale: ScaleClass) -> Option<Day> {
+        let asks = |milestone: &&Milestone| {
+            milestone.requires.keys().any(|class| class != "every")
+                && (milestone.scope == Scope::All || scale == ScaleClass::Above)
+        };
+        self.milestones.iter().filter(asks).map(|milestone| milestone.due).min()
     }
 
     /// 规范化建设 items that the type asks for.

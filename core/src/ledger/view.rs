@@ -153,9 +153,6 @@ impl<'v, 'r> View<'v, 'r> {
 
     /// The last decision of one kind that stands; concurrent ones are gated by the caller's `same`.
     pub(crate) fn decided<T: PartialEq>(&self, pick: impl Fn(&Decision) -> Option<T>) -> super::decisions::Current<'r> {
-        self.live.current(
-            |entry| pick(&entry.decision).is_some(),
-            |left, right| pick(&left.decision) == pick(&right.decision),
-        )
+        self.live.decided(pick)
     }
 }

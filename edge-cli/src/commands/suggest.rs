@@ -1,10 +1,9 @@
 //! `outlet suggest`: what the rules say of an outlet, without a network.
 
 use clap::Args;
-use outlet_core::doc::Document;
 use outlet_core::domain::reference::ReferenceEntry;
-use outlet_core::ids::{DocKind, OutletId, PublicKey};
-use outlet_core::ledger::{Author, History, OutletInput, Reference, project};
+use outlet_core::ids::OutletId;
+use outlet_core::ledger::Reference;
 use outlet_core::rules::{Outcome as Told, Report, RuleSet, Subject, suggest};
 use outlet_core::time::Day;
 use outlet_core::zones::Layers;
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::context::Context;
-use crate::error::{CommandError, Result};
+use crate::error::Result;
 use crate::input::day;
 
 /// Suggest a class by rules, with legal basis and zone layer; offline. A person decides.
@@ -54,35 +53,7 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SuggestArgs) -> Result<Outcome> 
         _ => None,
     });
     let (reference, _) = Reference::from_entries(&entries);
-    let missing = || CommandError::user(format!("{} is not on this device", key.id)).hint("run `outlet sync`");
-    let field = ctx.document(&key)?.ok_or_else(missing)?;
-    let case = ctx.document(&key.with_kind(DocKind::Case))?;
-    let roster = ctx.workspace()?.roster();
-    let authors = |key: &PublicKey| {
-        let membership = roster.as_ref()?.membership(key)?;
-        Some(Author {
-            person: membership.person,
-            name: membership.name.clone(),
-            role: membership.role,
-            level: membership.level,
-            witnessed: false,
-        })
-    };
-    let history = |document: &Document| History::of(&document.history());
-    let row = project(
-        &OutletInput {
-            key,
-            field: &field.entries(),
-            case: &case.as_ref().map(Document::entries).unwrap_or_default(),
-            field_history: &history(&field),
-            case_history: &case.as_ref().map(history).unwrap_or_default(),
-            authors: &authors,
-        },
-        &reference,
-        None,
-        None,
-    )
-    .0;
+    let row = ctx.ledger_row(&key, &reference)?;
     let report = suggest(&Subject::of(&row, None), &layers, &rules.unwrap_or_else(RuleSet::embedded), on);
     if ctx.ui.json {
         ctx.ui.data(&Suggested { id: key.id, report })?;

@@ -68,6 +68,11 @@ impl Dictionaries {
         self.regions.county(code).map(|county| county.name.clone())
     }
 
+    /// Names of all counties.
+    pub(crate) fn counties(&self) -> Vec<&str> {
+        self.regions.counties.iter().map(|county| county.name.as_str()).collect()
+    }
+
     /// Names of all rivers and reservoirs.
     pub(crate) fn waters(&self) -> Vec<&str> {
         self.rivers.rivers.iter().chain(&self.rivers.reservoirs).map(|water| water.name.as_str()).collect()

@@ -7,6 +7,8 @@
 
 mod password;
 
+use std::collections::BTreeMap;
+
 use outlet_core::identity::{Level, Role};
 use outlet_core::ids::{Collection, PersonId};
 use outlet_core::time::Timestamp;
@@ -14,7 +16,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::db::accounts::{self as rows, StoredAccount};
-use crate::db::{Database, DbError, meta};
+use crate::db::{Database, DbError, devices, meta};
 use crate::error::CommandError;
 
 pub use password::{MAX_PASSWORD, MIN_PASSWORD};
@@ -175,6 +177,37 @@ pub fn find(connection: &Connection, login: &str) -> Result<Account, AccountErro
 /// When the database refuses.
 pub fn all(connection: &Connection) -> Result<Vec<Account>, DbError> {
     Ok(rows::all(connection)?.into_iter().map(Account::from).collect())
+}
+
+/// A human being known here, by devices, accounts or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// What their devices and accounts share.
+    pub id: PersonId,
+    /// Name, as the newest device or else an account has it.
+    pub name: String,
+    /// Collections of all their devices and accounts.
+    pub collections: Vec<Collection>,
+}
+
+/// Everybody who has a device or an account, by name.
+///
+/// # Errors
+/// When the database refuses.
+pub fn persons(connection: &Connection) -> Result<Vec<Person>, DbError> {
+    let devices = devices::members(connection)?.into_iter().map(|member| member.grant);
+    let devices = devices.map(|grant| (grant.person, grant.name, grant.collections));
+    let accounts = all(connection)?.into_iter().map(|account| (account.person, account.name, account.collections));
+    let mut persons: BTreeMap<PersonId, Person> = BTreeMap::new();
+    for (id, name, collections) in devices.chain(accounts) {
+        let person = persons.entry(id).or_insert_with(|| Person { id, name, collections: Vec::new() });
+        person.collections.extend(collections);
+        person.collections.sort();
+        person.collections.dedup();
+    }
+    let mut persons: Vec<Person> = persons.into_values().collect();
+    persons.sort_by(|left, right| (&left.name, left.id).cmp(&(&right.name, right.id)));
+    Ok(persons)
 }
 
 /// Whoever knows the password. Takes the same time for a login that nobody has. Slow on purpose

@@ -1,6 +1,7 @@
 //! `account`: people who decide at this server.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use outlet_core::identity::Role;
@@ -13,7 +14,7 @@ use super::LevelArg;
 pub enum AccountCommand {
     /// Make an account. The password comes from standard input or a file, never from the command line.
     #[command(
-        after_help = "Example:\n  outlet-server account add li.si --name 李四 --role supervisor --level county --collection 511902 --password-file pw.txt\n\nSomebody with an enrolled device gets the same person: --person ID (`device list` shows it)."
+        after_help = "Example:\n  outlet-server account add li.si --name 李四 --role supervisor --level county --collection 511902 --password-file pw.txt\n\nSomebody with a device or another account gets the same person: --person ID (`device list` shows it);\nof two people with one name the second is --person new."
     )]
     Add(AccountAdd),
     /// All accounts with role, collections, state.
@@ -65,12 +66,33 @@ pub struct AccountAdd {
     /// County code; repeat for more [default for an admin: all].
     #[arg(long = "collection", value_name = "CODE")]
     pub collections: Vec<Collection>,
-    /// The person's id, if they have a device or another account [default: a new one].
-    #[arg(long, value_name = "ID")]
-    pub person: Option<PersonId>,
+    /// The person's id, if they have a device or another account; `new` for somebody who has neither
+    /// and shares the name of somebody who has [default: new, where nobody has this name].
+    #[arg(long, value_name = "ID|new")]
+    pub person: Option<PersonArg>,
     /// Where the password is.
     #[command(flatten)]
     pub password: PasswordArgs,
+}
+
+/// Whose account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonArg {
+    /// Somebody with neither device nor account.
+    New,
+    /// Somebody known.
+    Known(PersonId),
+}
+
+impl FromStr for PersonArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "new" => Ok(Self::New),
+            id => id.parse().map(Self::Known).map_err(|error| format!("{error}; or write `new`")),
+        }
+    }
 }
 
 /// Where a password comes from.

@@ -6,8 +6,8 @@ use outlet_core::ids::PersonId;
 
 use super::Outcome;
 use crate::accounts::{self, Account, NewAccount};
-use crate::cli::{AccountAdd, AccountCommand, PasswordArgs};
-use crate::db::{DbError, devices};
+use crate::cli::{AccountAdd, AccountCommand, PasswordArgs, PersonArg};
+use crate::db::DbError;
 use crate::error::{CommandError, Exit, IoContext};
 use crate::folder::Folder;
 use crate::ui::{self, Ui};
@@ -34,18 +34,13 @@ pub(super) fn account(command: &AccountCommand, folder: &Folder, ui: &mut Ui) ->
 }
 
 fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, CommandError> {
-    let members = folder.database.read::<_, DbError>(|tx| devices::members(tx))?;
-    if args.person.is_none()
-        && let Some(member) = members.iter().find(|member| member.grant.name == args.name)
-    {
-        ui.note(format_args!(
-            "warning: a device is enrolled for {}: if that is the same human being, their account must say so, or they could decide on their own records; make it with --person {}",
-            member.grant.name, member.grant.person
-        ));
-    }
     let person = match args.person {
-        Some(person) => person,
-        None => PersonId(crate::env::random()?),
+        Some(PersonArg::Known(person)) => person,
+        Some(PersonArg::New) => PersonId(crate::env::random()?),
+        None => {
+            refuse_namesake(folder, args)?;
+            PersonId(crate::env::random()?)
+        }
     };
     let password = read_password(&args.password, ui)?;
     let new = NewAccount {
@@ -57,6 +52,26 @@ fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, Comma
         collections: args.collections.clone(),
     };
     Ok(accounts::add(&folder.database, new, &password, folder.now())?)
+}
+
+/// Whoever has a device and an account with different person ids could decide on their own records.
+fn refuse_namesake(folder: &Folder, args: &AccountAdd) -> Result<(), CommandError> {
+    let (taken, persons) = folder.database.read::<_, DbError>(|tx| {
+        let taken = accounts::all(tx)?.iter().any(|account| account.login.eq_ignore_ascii_case(&args.login));
+        Ok((taken, accounts::persons(tx)?))
+    })?;
+    let namesakes = persons.iter().filter(|person| person.name == args.name && !taken);
+    let known: Vec<String> = namesakes.map(|person| format!("--person {}", person.id)).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "somebody called {} has a device or an account already: is that the same human being? If so, the account must \
+         say it, or they could decide on their own records",
+        args.name
+    );
+    let hint = format!("the same: {}; somebody else of this name: --person new", known.join(" or "));
+    Err(CommandError::user(message).hint(hint))
 }
 
 /// The first line of the file or of standard input.

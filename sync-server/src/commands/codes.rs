@@ -6,13 +6,10 @@ use outlet_core::domain::reference::{CodeBlock, ReferenceEntry};
 use outlet_core::identity::Role;
 use outlet_core::ids::DocKey;
 use outlet_core::import::SourceRow;
-use outlet_core::ledger::LedgerRow;
-use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::codes::{BlockArgs, BlockCommand, CodesCommand, SystemArg};
-use crate::codes::{self, CodesError, Conflict, Given, Received};
-use crate::db::{DbError, codes as rows};
+use crate::codes::{self, BlockLine, CodesError, Conflict, Given, Received};
 use crate::engine::{Acting, Engine, Via};
 use crate::error::{CommandError, Exit};
 use crate::import::{self, Item, ReadOptions};
@@ -57,7 +54,7 @@ pub(super) fn codes(command: &CodesCommand, engine: &Engine, ui: &mut Ui) -> Out
         }
         CodesCommand::Assign { outlets, collection, on, by } => {
             let keys: Vec<DocKey> = match collection {
-                Some(collection) => named(engine, |row| row.collection == *collection)?,
+                Some(collection) => codes::ready(engine, |row| row.collection == *collection)?,
                 None => outlets.iter().map(|text| super::find(engine, text)).collect::<Result<_, _>>()?,
             };
             if keys.is_empty() {
@@ -96,13 +93,6 @@ fn acting(login: &str) -> Acting {
 
 fn odd(given: &Given) -> Vec<String> {
     given.findings.iter().map(|finding| format!("note: {}: {finding}", given.code)).collect()
-}
-
-/// Outlets with an approved name and without a code.
-fn named(engine: &Engine, wanted: impl Fn(&LedgerRow) -> bool) -> Result<Vec<DocKey>, CommandError> {
-    let rows = report::current_rows(engine)?;
-    let ready = |row: &&LedgerRow| row.name_approved && row.national_code.is_none() && wanted(row);
-    Ok(rows.iter().filter(ready).map(|row| row.key).collect())
 }
 
 /// Columns of a list of codes.
@@ -223,44 +213,10 @@ fn grant(args: &BlockArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
     put(engine, block, ui)
 }
 
-/// `codes block list --json`.
-#[derive(Serialize)]
-struct Listed {
-    id: String,
-    basin: String,
-    county: u32,
-    from: u16,
-    to: u16,
-    used: usize,
-    document: String,
-    holder: String,
-    unusable: Option<String>,
-}
-
 fn list(engine: &Engine, ui: &mut Ui) -> Outcome {
-    let entries = codes::block_entries(engine)?;
-    let (server, epoch) = (engine.folder.key().public(), engine.folder.epoch()?);
-    let mut listed = Vec::new();
-    for one in standing(&entries, &server, &epoch) {
-        let block = one.block;
-        let used = engine
-            .database()
-            .read::<_, DbError>(|tx| rows::used(tx, &block.basin, block.county, block.from, block.to))?
-            .len();
-        listed.push(Listed {
-            id: block.id.clone(),
-            basin: block.basin.clone(),
-            county: block.county,
-            from: block.from,
-            to: block.to,
-            used,
-            document: block.document.number.clone(),
-            holder: block.holder.short(),
-            unusable: one.unusable.map(|why| why.to_string()),
-        });
-    }
+    let listed = codes::blocks(engine)?;
     ui.show(&listed, |listed| {
-        let line = |block: &Listed| {
+        let line = |block: &BlockLine| {
             vec![
                 block.id.clone(),
                 format!("{}-{:06}", block.basin, block.county),

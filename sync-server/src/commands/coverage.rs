@@ -1,12 +1,9 @@
 //! `coverage` and `inspections`.
 
-use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::LifeCycle;
 use outlet_core::time::Day;
-use outlet_core::worklist::{
-    CoverageBy, CoverageRow, Due, DueState, ReachCoverage, Schedule, WalkScope, coverage as cover, due, walked,
-};
+use outlet_core::worklist::{CoverageBy, CoverageRow, Due, DueState, ReachCoverage, coverage as cover, due, walked};
 use serde::Serialize;
 
 use super::Outcome;
@@ -38,9 +35,8 @@ pub(super) fn coverage(by: CoverageArg, engine: &Engine, ui: &mut Ui) -> Outcome
 }
 
 fn walks(engine: &Engine, ui: &mut Ui) -> Outcome {
-    let scope = newest(engine, "walk_scope")?.map(|text| WalkScope::parse(&text)).transpose();
-    let scope = scope.map_err(|error| CommandError::user(error.to_string()))?.unwrap_or_default();
-    let lines = walked(&scope, &engine.walks()?);
+    let scope = engine.walk_scope()?.map_err(|error| CommandError::user(error.to_string()))?;
+    let lines = walked(&scope, &engine.walks(|_| true)?);
     if lines.iter().all(|line| line.scope_m.is_none()) {
         ui.note("no reaches are in scope: load them with `outlet-server load-reference` (see fixtures/schedules/walk-scope.toml)");
     }
@@ -63,16 +59,6 @@ fn walks(engine: &Engine, ui: &mut Ui) -> Outcome {
         ui::table(&head, &lines.iter().map(line).collect::<Vec<_>>())
     })?;
     Ok(Exit::Ok)
-}
-
-/// The newest data set of a kind.
-fn newest(engine: &Engine, kind: &str) -> Result<Option<String>, CommandError> {
-    let entries = engine.database().read(|tx| crate::engine::projector::reference_entries(tx))?;
-    let mut sets = entries.into_iter().filter_map(|entry| match entry {
-        ReferenceEntry::DataSet(set) if set.kind == kind => Some(set.text),
-        _ => None,
-    });
-    Ok(sets.next_back())
 }
 
 /// `inspections due --json`.
@@ -105,11 +91,11 @@ pub(super) fn inspections(command: &InspectionsCommand, engine: &Engine, ui: &mu
 }
 
 fn due_list(engine: &Engine, today: Day, ahead: i64, overdue: bool, ui: &mut Ui) -> Outcome {
-    let text = newest(engine, "inspection_schedule")?.ok_or_else(|| {
+    let schedule = engine.inspection_schedule()?.ok_or_else(|| {
         CommandError::user("no schedule of inspections is loaded, so nothing can be due")
             .hint("write one like fixtures/schedules/inspections.toml and load it with `outlet-server load-reference`")
     })?;
-    let schedule = Schedule::parse(&text).map_err(|error| CommandError::user(error.to_string()))?;
+    let schedule = schedule.map_err(|error| CommandError::user(error.to_string()))?;
     let reference = engine.database().read(|tx| engine.reference(tx))?;
     let mut lines = Vec::new();
     for row in report::current_rows(engine)? {

@@ -10,7 +10,6 @@ use crate::accounts::{self, Account};
 use crate::cli::{AsArgs, DecideArgs, SeenArgs};
 use crate::engine::{Acting, Engine, Seen, Via, Witnessed};
 use crate::error::{CommandError, Exit, IoContext};
-use crate::report::{self, Find};
 use crate::ui::Ui;
 
 /// Decisions are small: a file that is larger is another one.
@@ -26,18 +25,7 @@ pub(super) fn account(engine: &Engine, who: &AsArgs) -> Result<Account, CommandE
     Ok(engine.database().read(|tx| accounts::usable(tx, &who.login))?)
 }
 
-/// The record that people mean.
-pub(super) fn find(engine: &Engine, text: &str) -> Result<DocKey, CommandError> {
-    report::find(engine, text)?.map_err(|why| match why {
-        Find::Nothing => CommandError::user(format!("no outlet in the ledger is called {text:?}"))
-            .hint("`outlet-server ledger export` lists ids, codes and temporary numbers"),
-        Find::Several(ids) => {
-            let shown: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-            CommandError::user(format!("{} outlets fit {text:?}", ids.len()))
-                .hint(format!("give more of the id: {}", shown.join(", ")))
-        }
-    })
-}
+pub(super) use super::find;
 
 /// What was looked at: as given, or the record as it is.
 pub(super) fn seen(engine: &Engine, key: &DocKey, args: &SeenArgs) -> Result<Seen, CommandError> {

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::worklist::{ImportCommand, MappingCommand};
-use crate::db::{DbError, imports, meta};
+use crate::db::{DbError, meta};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit, IoContext};
-use crate::import::{self, Checked, Item, Job, ReadOptions};
+use crate::import::register::{self, Listed, Saved};
+use crate::import::{self, Checked, Job};
 use crate::ui::{self, Ui};
 
 /// Rows between two lines of progress.
@@ -46,22 +47,7 @@ struct Columns {
 }
 
 fn columns(file: &Path, ui: &mut Ui) -> Outcome {
-    let options = ReadOptions { header_rows: 1, ..ReadOptions::default() };
-    let (mut columns, mut notes) = (Vec::new(), Vec::new());
-    let read = import::read(file, &options, &mut |item| match item {
-        Item::Head(names) => {
-            columns = names;
-            false
-        }
-        Item::Note(note) => {
-            notes.push(note);
-            true
-        }
-        Item::Row(_) => false,
-    });
-    if columns.is_empty() {
-        read.map_err(|error| CommandError::user(error.to_string()))?;
-    }
+    let (columns, notes) = import::columns(file).map_err(|error| CommandError::user(error.to_string()))?;
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mapping = suggest(&name, &columns).to_toml();
     ui.show(&Columns { columns, notes, mapping }, |found| {
@@ -77,8 +63,7 @@ fn columns(file: &Path, ui: &mut Ui) -> Outcome {
 
 /// A saved mapping by its name, or a file.
 fn load(engine: &Engine, name: &str) -> Result<Mapping, CommandError> {
-    let saved = engine.database().read::<_, DbError>(|tx| imports::mapping(tx, name))?;
-    let text = match saved {
+    let text = match register::text(engine, name)? {
         Some(text) => text,
         None if Path::new(name).exists() => {
             std::fs::read_to_string(name).context(format_args!("reading the mapping {name}"))?
@@ -160,38 +145,8 @@ fn run(engine: &Engine, (file, mapping): (&PathBuf, &Mapping), skip_bad: bool, b
     Ok(if done.skipped > 0 { Exit::Incomplete } else { Exit::Ok })
 }
 
-/// `import list --json`.
-#[derive(Serialize)]
-struct Listed {
-    id: i64,
-    list: String,
-    file_name: String,
-    file: String,
-    state: &'static str,
-    rows: u64,
-    created: u64,
-    skipped: u64,
-    by: String,
-    started_at: String,
-}
-
 fn list(engine: &Engine, ui: &mut Ui) -> Outcome {
-    let all = engine.database().read::<_, DbError>(|tx| imports::all(tx))?;
-    let all: Vec<Listed> = all
-        .into_iter()
-        .map(|import| Listed {
-            id: import.id,
-            list: import.list,
-            file_name: import.file_name,
-            file: import.file.to_string(),
-            state: if import.done { "done" } else { "running" },
-            rows: import.rows,
-            created: import.created,
-            skipped: import.skipped,
-            by: import.by,
-            started_at: import.started_at.to_string(),
-        })
-        .collect();
+    let all = register::all(engine)?;
     ui.show(&all, |all| {
         let row = |import: &Listed| {
             vec![
@@ -212,44 +167,24 @@ fn list(engine: &Engine, ui: &mut Ui) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// `import mapping list --json`.
-#[derive(Serialize)]
-struct Saved {
-    name: String,
-    saved_by: String,
-    saved_at: String,
-}
-
 fn mapping(command: &MappingCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
     match command {
         MappingCommand::Save { file, by } => {
             let text = std::fs::read_to_string(file).context(format_args!("reading {}", file.display()))?;
             let mapping = parse(&text, &file.display().to_string())?;
             let by = super::who(engine, by.as_deref(), Role::Admin)?;
-            let now = engine.folder.now();
-            engine.database().write::<_, DbError>(|tx| {
-                imports::save_mapping(tx, &mapping.name, &text, &by, now)?;
-                meta::audit(tx, now, &by, "import_mapping", &mapping.name)
-            })?;
-            let saved = Saved { name: mapping.name, saved_by: by, saved_at: now.to_string() };
+            let saved = register::save(engine, &mapping, &text, &by)?;
             ui.show(&saved, |saved| format!("saved: mapping {}", saved.name))?;
         }
         MappingCommand::List => {
-            let all = engine.database().read::<_, DbError>(|tx| imports::mappings(tx))?;
-            let saved = |(name, saved_by, at): (String, String, outlet_core::time::Timestamp)| Saved {
-                name,
-                saved_by,
-                saved_at: at.to_string(),
-            };
-            let all: Vec<Saved> = all.into_iter().map(saved).collect();
+            let all = register::mappings(engine)?;
             ui.show(&all, |all| {
                 let row = |saved: &Saved| vec![saved.name.clone(), saved.saved_by.clone(), saved.saved_at.clone()];
                 ui::table(&["name", "saved by", "saved at"], &all.iter().map(row).collect::<Vec<_>>())
             })?;
         }
         MappingCommand::Show { name } => {
-            let text = engine.database().read::<_, DbError>(|tx| imports::mapping(tx, name))?;
-            let text = text.ok_or_else(|| {
+            let text = register::text(engine, name)?.ok_or_else(|| {
                 CommandError::user(format!("there is no mapping {name:?}"))
                     .hint("`outlet-server import mapping list` shows the saved ones")
             })?;

@@ -14,6 +14,7 @@ use super::ledger::{word, write_out};
 use crate::cli::{AssessArgs, DiffArgs, ProgressArgs, ProgressCommand, ReadingArg, RowsArgs};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit};
+use crate::inventory::Scope;
 use crate::report;
 use crate::ui::{self, Ui};
 
@@ -25,7 +26,14 @@ pub(super) fn progress(args: &ProgressArgs, engine: &Engine, ui: &mut Ui) -> Out
     }
     let as_of = args.as_of.unwrap_or_else(|| ui.env.now().day_in_shanghai());
     let reference = reference(engine)?;
-    let table = report::table(engine, &reference, set(&reference, args.set.as_deref())?, as_of, args.by.into())?;
+    let table = report::table(
+        engine,
+        &reference,
+        set(&reference, args.set.as_deref())?,
+        as_of,
+        args.by.into(),
+        &Scope::everything(),
+    )?;
     ui.show(&*table, |rows| {
         let head = ["milestone", "due", "reading", "group", "done", "of", "share", "target", "state", "needs"];
         ui::table(&head, &rows.iter().map(line).collect::<Vec<_>>())
@@ -146,7 +154,7 @@ pub(super) fn assess(args: &AssessArgs, engine: &Engine, ui: &mut Ui) -> Outcome
     let reference = reference(engine)?;
     let set = set(&reference, args.set.as_deref())?;
     let milestone = milestone(set, &args.milestone)?;
-    let assessment = report::assessment(engine, &reference, set, milestone, as_of)?;
+    let assessment = report::assessment(engine, &reference, set, milestone, as_of, &Scope::everything())?;
     if let Some(path) = &args.xlsx {
         let bytes = crate::sheets::assessment(&assessment)?;
         write_out(path, &bytes, ui)?;

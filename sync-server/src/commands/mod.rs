@@ -32,6 +32,8 @@ mod reference;
 mod review;
 mod rules;
 mod seal;
+#[cfg(test)]
+mod seal_tests;
 mod serve;
 mod signs;
 #[cfg(test)]

@@ -1,18 +1,15 @@
 //! `review …`.
 
 use outlet_core::doc::Entry;
-use outlet_core::domain::case::CaseEntry;
-use outlet_core::ids::{DocKey, DocKind, EntryId, OutletId};
+use outlet_core::ids::{DocKey, DocKind, OutletId};
 use outlet_core::ledger::witness_chains;
-use outlet_core::time::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::Outcome;
 use super::desk::{account, acting, find, seen, written};
 use crate::cli::{ReviewCommand, VerdictOnArgs};
-use crate::desk::{self, Brief, Line, QueueFilter, Sheet};
-use crate::engine::{Engine, EngineError, name_of, projector, receipt_times};
+use crate::desk::{self, Audited, Brief, Line, QueueFilter, Sheet};
+use crate::engine::{Engine, EngineError, projector};
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Ui};
 
@@ -173,22 +170,6 @@ fn sheet_text(sheet: &Sheet) -> String {
     format!("sheet {} (seed {}), {} records:\n{}", sheet.id, sheet.seed, sheet.lines.len(), lines.join("\n"))
 }
 
-/// One decision as the audit shows it.
-#[derive(Serialize)]
-struct Audited {
-    outlet: OutletId,
-    entry: EntryId,
-    at: Timestamp,
-    received_at: Option<Timestamp>,
-    by: String,
-    /// Signed by the server as witness; otherwise by the person's own device.
-    witnessed: bool,
-    /// As stored: decision, heads seen, document, what it overrules.
-    content: Value,
-    /// Values that it overruled.
-    overruled: Vec<Value>,
-}
-
 fn audit(
     id: Option<&str>,
     account: Option<&str>,
@@ -196,27 +177,8 @@ fn audit(
     engine: &Engine,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
-    let keys: Vec<DocKey> = match id {
-        Some(id) => vec![find(engine, id)?.with_kind(DocKind::Case)],
-        None => {
-            let links = engine.database().read(|tx| crate::db::accounts::newest(tx, account, limit))?;
-            let mut keys: Vec<DocKey> = Vec::new();
-            for link in links {
-                if !keys.contains(&link.doc) {
-                    keys.push(link.doc);
-                }
-            }
-            keys
-        }
-    };
-    let mut all: Vec<Audited> = Vec::new();
-    for key in keys {
-        all.extend(audited(engine, &key)?);
-    }
-    let of_account = |one: &Audited| account.is_none_or(|login| one.content["witness"]["account"] == login);
-    all.retain(of_account);
-    all.sort_by_key(|one| std::cmp::Reverse(one.received_at));
-    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let outlet = id.map(|id| find(engine, id)).transpose()?;
+    let all = desk::audit(engine, outlet, account, limit, |_| true)?;
     ui.show(&all, |all| {
         let line = |one: &Audited| {
             let kind = one.content["type"].as_str().unwrap_or("unknown");
@@ -225,37 +187,6 @@ fn audit(
             format!("{}  {}  {kind}{from}  by {}  [{}]", one.at, one.outlet, one.by, one.entry)
         };
         all.iter().map(line).collect::<Vec<_>>().join("\n")
-    })
-}
-
-fn audited(engine: &Engine, key: &DocKey) -> Result<Vec<Audited>, EngineError> {
-    engine.database().read(|tx| {
-        let Some(case) = projector::load(tx, key)? else { return Ok(Vec::new()) };
-        let field = projector::load(tx, &key.with_kind(DocKind::Field))?;
-        let times = receipt_times(tx, key)?;
-        let roster = engine.folder.roster(tx)?;
-        let entries = case.entries();
-        let mut known: Vec<Entry> = field.map(|field| field.entries()).unwrap_or_default();
-        known.extend(entries.iter().cloned());
-        let content = |entry: &Entry| serde_json::from_str::<Value>(&entry.json).unwrap_or_default();
-        let value_of = |id: &EntryId| {
-            let found = known.iter().find(|entry| entry.id == *id).map(content)?;
-            Some(found.get("value").cloned().unwrap_or(found))
-        };
-        let one = |entry: &Entry| {
-            let parsed = entry.parse::<CaseEntry>().ok();
-            Audited {
-                outlet: key.id,
-                entry: entry.id,
-                at: parsed.as_ref().map_or(entry.origin.device_time, |parsed| parsed.at),
-                received_at: times.get(&entry.origin.change).copied(),
-                by: name_of(&roster, entry),
-                witnessed: parsed.as_ref().is_some_and(|parsed| parsed.witness.is_some()),
-                content: content(entry),
-                overruled: parsed.iter().flat_map(|parsed| &parsed.overrules).filter_map(value_of).collect(),
-            }
-        };
-        Ok(entries.iter().map(one).collect())
     })
 }
 

@@ -301,10 +301,29 @@ fn accounts_are_made_listed_and_shut_and_passwords_never_come_from_the_command_l
     let argv = run(&kit, &["account", "add", "x.y", "--name", "x", "--role", "viewer", "--password", "secret"]);
     assert_eq!(argv.code, 2);
     // Somebody whose device is enrolled under this name: the same human being?
-    kit.member(9, Role::Inspector, None);
-    let warned =
-        run(&kit, &["account", "add", "p9", "--name", "person 9", "--role", "viewer", "--collection", "511902"]);
-    assert!(warned.err.contains("--person 0909"), "{}", warned.err);
+    let mut device = kit.member(9, Role::Inspector, None);
+    let p9 = |login: &'static str, more: &[&str]| {
+        let args = ["account", "add", login, "--name", "person 9", "--role", "supervisor", "--level", "city"];
+        run(&kit, &[&args[..], &["--collection", "511902", "--json"], more].concat())
+    };
+    let same = "09090909090909090909090909090909";
+    let which = p9("p9", &[]);
+    assert_eq!(which.code, 1);
+    assert!(which.err.contains("somebody called person 9 has a device"), "{}", which.err);
+    assert!(which.err.contains(&format!("the same: --person {same}")), "{}", which.err);
+    assert_eq!(p9("p9", &["--person", same]).json()["person"], same);
+    assert_ne!(p9("other", &["--person", "new"]).json()["person"], same);
+    assert_eq!(p9("third", &["--person", "nobody"]).code, 2);
+    // Who is the same person on device and account decides on nothing that they recorded.
+    let written = device.fact(&outlet(1), "state", "outlet");
+    let submitted = device.write(&outlet(1), serde_json::json!({"type": "submit"}));
+    kit.push(&device, &[written, submitted]);
+    let id = outlet(1).id.to_string();
+    let approve = |login: &str| run(&kit, &["review", "approve", &id, "--as", login]);
+    let own = approve("p9");
+    assert_eq!(own.code, 1);
+    assert!(own.err.contains("nobody decides on a record they wrote in"), "{}", own.err);
+    assert_eq!(approve("other").code, 0);
 }
 
 #[test]

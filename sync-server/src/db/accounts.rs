@@ -170,21 +170,34 @@ pub fn append(connection: &Connection, link: &StoredLink) -> Result<(), DbError>
     Ok(())
 }
 
-/// The chain from the newest link on, at most `limit` links, of one account or of all.
+/// The chain from the newest link on, at most `limit` links, of one account or of all; links on
+/// documents that `sees` does not let through are passed over.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn newest(connection: &Connection, account: Option<&str>, limit: u64) -> Result<Vec<StoredLink>, DbError> {
+pub fn newest(
+    connection: &Connection,
+    account: Option<&str>,
+    limit: usize,
+    sees: impl Fn(&DocKey) -> bool,
+) -> Result<Vec<StoredLink>, DbError> {
     let sql = "SELECT server, doc, entry, link, account, at FROM witnessed WHERE ?1 IS NULL OR account = ?1 \
-               ORDER BY seq DESC LIMIT ?2";
+               ORDER BY seq DESC";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![account, super::int(limit)])?;
+    let mut rows = statement.query(params![account])?;
     let mut links = Vec::new();
     while let Some(row) = rows.next()? {
+        if links.len() >= limit {
+            break;
+        }
         let doc: Vec<u8> = row.get(1)?;
+        let doc = DocKey::from_bytes(&doc).ok_or_else(|| DbError::Damaged("witnessed document".into()))?;
+        if !sees(&doc) {
+            continue;
+        }
         links.push(StoredLink {
             server: PublicKey(fixed(&row.get::<_, Vec<u8>>(0)?, "server key")?),
-            doc: DocKey::from_bytes(&doc).ok_or_else(|| DbError::Damaged("witnessed document".into()))?,
+            doc,
             entry: EntryId(fixed(&row.get::<_, Vec<u8>>(2)?, "entry")?),
             link: WitnessLink(fixed(&row.get::<_, Vec<u8>>(3)?, "witness link")?),
             account: row.get(4)?,

@@ -85,10 +85,17 @@ pub struct AuditLine {
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn audit_lines(connection: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<AuditLine>, DbError> {
-    let sql = "SELECT id, at, who, action, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+pub fn audit_lines(
+    connection: &Connection,
+    before: Option<i64>,
+    limit: u32,
+    who: Option<&[String]>,
+) -> Result<Vec<AuditLine>, DbError> {
+    let sql = "SELECT id, at, who, action, detail FROM audit WHERE id < ?1 AND \
+               (?3 IS NULL OR who IN (SELECT value FROM json_each(?3))) ORDER BY id DESC LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![before.unwrap_or(i64::MAX), limit], |row| {
+    let who = who.map(|who| serde_json::Value::from(who.to_vec()).to_string());
+    let rows = statement.query_map(params![before.unwrap_or(i64::MAX), limit, who], |row| {
         Ok(AuditLine {
             id: row.get(0)?,
             at: Timestamp::from_millis(row.get(1)?),

@@ -127,15 +127,18 @@ pub fn sweep_failures(connection: &Connection, before: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// Keeps a view; the same name again replaces it.
+/// Views that an account keeps at most.
+pub const MOST_VIEWS: u32 = 50;
+
+/// Keeps a view; the same name again replaces it. False when the account keeps [`MOST_VIEWS`] others.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn save_view(connection: &Connection, login: &str, name: &str, query: &str) -> Result<(), DbError> {
-    let sql = "INSERT INTO saved_view (login, name, query) VALUES (?1, ?2, ?3) \
+pub fn save_view(connection: &Connection, login: &str, name: &str, query: &str) -> Result<bool, DbError> {
+    let sql = "INSERT INTO saved_view (login, name, query) SELECT ?1, ?2, ?3 WHERE \
+               (SELECT count(*) FROM saved_view WHERE login = ?1 AND name <> ?2) < ?4 \
                ON CONFLICT (login, name) DO UPDATE SET query = excluded.query";
-    connection.execute(sql, params![login, name, query])?;
-    Ok(())
+    Ok(connection.execute(sql, params![login, name, query, MOST_VIEWS])? == 1)
 }
 
 /// Removes a view.
@@ -153,7 +156,7 @@ pub fn remove_view(connection: &Connection, login: &str, name: &str) -> Result<(
 /// When SQLite refuses.
 pub fn views(connection: &Connection, login: &str) -> Result<Vec<(String, String)>, DbError> {
     let mut statement =
-        connection.prepare_cached("SELECT name, query FROM saved_view WHERE login = ?1 ORDER BY name LIMIT 50")?;
-    let rows = statement.query_map([login], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        connection.prepare_cached("SELECT name, query FROM saved_view WHERE login = ?1 ORDER BY name LIMIT ?2")?;
+    let rows = statement.query_map(params![login, MOST_VIEWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -3,6 +3,7 @@
 //! a device's sync pays nothing for it; decisions themselves go through
 //! [`crate::engine::Engine::decide`] only.
 
+mod audit;
 mod brief;
 mod claims;
 pub mod conflicts;
@@ -29,6 +30,7 @@ use crate::db::{DbError, meta};
 use crate::engine::{Engine, EngineError};
 use crate::report::parse;
 
+pub use audit::{Audited, audit};
 pub use brief::{Brief, Changed, FactLine, brief};
 pub use claims::{CLAIM_MINUTES, Claim, claim, release};
 pub use pace::{Pace, pace};

@@ -5,10 +5,10 @@ use outlet_core::admission::check_form;
 use outlet_core::doc::Document;
 use outlet_core::identity::SignedRun;
 use outlet_core::ids::DocKey;
-use outlet_core::sync::replica::{FeedItem, Outcome};
+use outlet_core::sync::replica::Outcome;
 use rayon::prelude::*;
 
-use super::{Checked, Engine, EngineError, policy, projector};
+use super::{Checked, Engine, EngineError, policy};
 use crate::db::{DbError, imports, records};
 
 /// A record to be made.
@@ -90,17 +90,8 @@ impl Engine {
     /// # Errors
     /// When there is no such record, or the change is not admitted.
     pub fn add_to_record(&self, key: &DocKey, entries: &[String]) -> Result<(), EngineError> {
-        let document = self.database().read(|tx| projector::load(tx, key))?;
-        let mut document = document.ok_or_else(|| EngineError::Peer(format!("there is no record {key}")))?;
-        let change = document
-            .write(&self.folder.actor(), self.folder.now(), entries, &[])
-            .map_err(|error| EngineError::Document(*key, error))?;
-        let run = SignedRun::sign(self.folder.key(), *key, vec![change.raw])
-            .ok_or_else(|| DbError::Damaged("a change that is none".into()))?;
-        let admitted = self.admit(&self.folder.key().public(), &[FeedItem::Run(run)])?;
-        match admitted.outcomes.first() {
-            Some(Outcome::Stored { .. }) => Ok(()),
-            other => Err(EngineError::Peer(format!("the server's own change was not admitted: {other:?}"))),
-        }
+        let begin =
+            |document: Option<Document>| document.ok_or_else(|| EngineError::Peer(format!("there is no record {key}")));
+        self.write_own(*key, entries, begin)
     }
 }

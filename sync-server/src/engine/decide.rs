@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use outlet_core::admission::check_run;
 use outlet_core::doc::{Document, Entry, to_json};
-use outlet_core::domain::case::CaseEntry;
+use outlet_core::domain::case::{CaseEntry, Decision};
 use outlet_core::domain::witness::{Witness, link};
 use outlet_core::identity::{Roster, SignedRun};
 use outlet_core::ids::{ChangeHash, DocKey, DocKind, EntryId, PublicKey, WitnessLink};
-use outlet_core::ledger::{Decider, Matter, Objection, Reference, objection};
+use outlet_core::ledger::{Decider, Matter, Objection, Reference, ScaleClass, objection};
 use outlet_core::time::Timestamp;
 use rusqlite::Transaction;
 use serde::Serialize;
@@ -417,13 +417,26 @@ impl Desk<'_> {
         let (field, case) = (field.entries(), case.map(Document::entries).unwrap_or_default());
         let persons = |key: &PublicKey| self.roster.membership(key).map(|membership| membership.person);
         let reference = &self.reference;
-        let matter = Matter { key: outlet, field: &field, case: &case, persons: &persons, reference };
+        let scale = self.scale(&outlet, entries)?;
+        let matter = Matter { key: outlet, field: &field, case: &case, scale, persons: &persons, reference };
         let account = self.account;
         let decider = Decider { person: account.person, role: account.role, level: account.level };
         for entry in entries {
             objection(&matter, &decider, entry).map_err(|objection| DecideError::Objection { outlet, objection })?;
         }
         Ok(())
+    }
+
+    /// 规模 as the ledger has it, where a plan asks for it.
+    fn scale(&self, outlet: &DocKey, entries: &[CaseEntry]) -> Result<ScaleClass, DecideError> {
+        if !entries.iter().any(|entry| matches!(entry.decision, Decision::Plan(_))) {
+            return Ok(ScaleClass::Undetermined);
+        }
+        let row = crate::db::ledger::get(self.tx, outlet)?;
+        Ok(row
+            .map(|(row, _)| crate::report::parse(&row))
+            .transpose()?
+            .map_or(ScaleClass::Undetermined, |row| row.scale))
     }
 
     fn check_seen(

@@ -133,7 +133,7 @@ impl Engine {
     /// # Errors
     /// When the photo folder cannot be used.
     pub fn new(folder: Folder) -> Result<Self, CommandError> {
-        let photos = Arc::new(Photos::open(&folder.photos(), &folder.path().join("incoming"))?);
+        let photos = Arc::new(Photos::open(&folder.photos(), &folder.incoming())?);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(THREADS)
             .thread_name(|index| format!("admission-{index}"))
@@ -171,8 +171,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; then nothing of the batch is kept.
     pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem]) -> Result<Admitted, EngineError> {
-        let space = self.free_percent();
-        if space.is_some_and(|percent| percent < u64::from(self.folder.config.disk.stop_percent)) {
+        if self.is_full() {
             return Err(EngineError::Full);
         }
         self.keep_known_statements(items)?;
@@ -314,6 +313,12 @@ impl Engine {
     pub fn free_percent(&self) -> Option<u64> {
         let (free, total) = crate::space::of(self.folder.path())?;
         (total > 0).then(|| free.saturating_mul(100) / total)
+    }
+
+    /// Is so little left that nothing new is taken?
+    fn is_full(&self) -> bool {
+        let stop = u64::from(self.folder.config.disk.stop_percent);
+        self.free_percent().is_some_and(|percent| percent < stop)
     }
 
     /// Removes the bytes of files that were withdrawn, should a crash have come between.

@@ -6,9 +6,10 @@ use outlet_core::domain::dictionary::Dictionaries;
 use outlet_core::domain::field::{FieldEntry, Walk};
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::domain::region::{Regions, Rivers};
-use outlet_core::ids::{DocKind, EntryId};
+use outlet_core::ids::{Collection, DocKind, EntryId};
 use outlet_core::import::Places;
 use outlet_core::rules::RuleSet;
+use outlet_core::worklist::{Schedule, ScheduleError, ScopeError, WalkScope};
 use outlet_core::zones::Layers;
 
 use super::{Engine, EngineError, projector};
@@ -57,14 +58,40 @@ impl Engine {
         Ok(names)
     }
 
-    /// All walks that no later one corrects.
+    /// The newest data set of a kind.
+    fn newest_set(&self, kind: &str) -> Result<Option<String>, EngineError> {
+        let entries = self.database().read(|tx| projector::reference_entries(tx))?;
+        let mut sets = entries.into_iter().filter_map(|entry| match entry {
+            ReferenceEntry::DataSet(set) if set.kind == kind => Some(set.text),
+            _ => None,
+        });
+        Ok(sets.next_back())
+    }
+
+    /// Reaches that are to be walked; none where nothing was loaded.
+    ///
+    /// # Errors
+    /// When a reference document cannot be loaded; inside, when the newest one cannot be read.
+    pub fn walk_scope(&self) -> Result<Result<WalkScope, ScopeError>, EngineError> {
+        Ok(self.newest_set("walk_scope")?.map_or_else(|| Ok(WalkScope::default()), |text| WalkScope::parse(&text)))
+    }
+
+    /// The schedule of inspections, if one was loaded.
+    ///
+    /// # Errors
+    /// As [`Engine::walk_scope`].
+    pub fn inspection_schedule(&self) -> Result<Option<Result<Schedule, ScheduleError>>, EngineError> {
+        Ok(self.newest_set("inspection_schedule")?.map(|text| Schedule::parse(&text)))
+    }
+
+    /// All walks that no later one corrects, in the collections that `sees` lets through.
     ///
     /// # Errors
     /// When a document cannot be loaded.
-    pub fn walks(&self) -> Result<Vec<Walk>, EngineError> {
+    pub fn walks(&self, sees: impl Fn(Collection) -> bool) -> Result<Vec<Walk>, EngineError> {
         self.database().read(|tx| {
             let mut walks: Vec<(EntryId, Walk)> = Vec::new();
-            for collection in feed::collections(tx)? {
+            for collection in feed::collections(tx)?.into_iter().filter(|collection| sees(*collection)) {
                 let logs = records::keys(tx, collection)?;
                 for key in logs.into_iter().filter(|key| key.kind == DocKind::Field && key.id.is_walk_log()) {
                     let Some(document) = projector::load(tx, &key)? else { continue };

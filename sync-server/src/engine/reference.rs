@@ -1,13 +1,16 @@
 //! Reference documents that the server writes itself: data sets and seals, signed with its own key
 //! and admitted on the same way as everybody's changes.
 
+use outlet_core::admission::check_run;
 use outlet_core::doc::{Document, to_json};
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::identity::SignedRun;
 use outlet_core::ids::{Collection, DocKey, DocKind, OutletId};
-use outlet_core::sync::replica::{FeedItem, Outcome};
+use outlet_core::sync::replica::Outcome;
 
-use super::{Engine, EngineError, projector};
+use super::policy::Rules;
+use super::work::Batch;
+use super::{Engine, EngineError, projector, write};
 use crate::db::DbError;
 
 /// The document that holds a data set, or the seals: named by what it holds, so that each server
@@ -42,17 +45,46 @@ impl Engine {
     /// # Errors
     /// When the document cannot be written, or the database refuses.
     pub fn write_reference(&self, key: DocKey, entries: &[ReferenceEntry]) -> Result<(), EngineError> {
-        let document = self.database().read(|tx| projector::load(tx, &key))?;
-        let mut document = document.unwrap_or_else(|| Document::new(key.kind));
         let wrong = |error| EngineError::Document(key, error);
         let texts = entries.iter().map(to_json).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let change = document.write(&self.folder.actor(), self.folder.now(), &texts, &[]).map_err(wrong)?;
-        let run = SignedRun::sign(self.folder.key(), key, vec![change.raw])
-            .ok_or_else(|| DbError::Damaged("a change that is none".into()))?;
-        let admitted = self.admit(&self.folder.key().public(), &[FeedItem::Run(run)])?;
-        match admitted.outcomes.first() {
-            Some(Outcome::Stored { .. }) => Ok(()),
-            other => Err(EngineError::Peer(format!("the server's own change was not admitted: {other:?}"))),
+        self.write_own(key, &texts, |document| Ok(document.unwrap_or_else(|| Document::new(key.kind))))
+    }
+
+    /// One change of the server's own: read, signed and admitted in one transaction, so that of two
+    /// requests at once the second builds on the first. All of it or nothing.
+    pub(super) fn write_own(
+        &self,
+        key: DocKey,
+        entries: &[String],
+        begin: impl FnOnce(Option<Document>) -> Result<Document, EngineError>,
+    ) -> Result<(), EngineError> {
+        if self.is_full() {
+            return Err(EngineError::Full);
         }
+        let withdrawn = self.database().write::<_, EngineError>(|tx| {
+            let now = self.receipt_time(tx)?;
+            let roster = self.folder.roster(tx)?;
+            let mut document = begin(projector::load(tx, &key)?)?;
+            let change = document
+                .write(&self.folder.actor(), now, entries, &[])
+                .map_err(|error| EngineError::Document(key, error))?;
+            let run = SignedRun::sign(self.folder.key(), key, vec![change.raw])
+                .ok_or_else(|| DbError::Damaged("a change that is none".into()))?;
+            let refused = |why: &dyn std::fmt::Debug| {
+                EngineError::Peer(format!("the server's own change was not admitted: {why:?}"))
+            };
+            let run = check_run(&run, &roster).map_err(|refusal| refused(&refusal))?;
+            let mut batch = Batch::new(self, tx, &roster, self.folder.key().public(), now);
+            batch.take(0, run);
+            batch.run(Rules::Ordinary)?;
+            let mut outcomes = vec![None];
+            let written = write::write(&mut batch, &mut outcomes)?;
+            match outcomes.first() {
+                Some(Some(Outcome::Stored { .. })) => Ok(written.withdrawn),
+                other => Err(refused(&other)),
+            }
+        })?;
+        self.remove_files(&withdrawn);
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@
 
 mod dbf;
 mod geojson;
+pub mod register;
 mod run;
 mod sheet;
 #[cfg(test)]
@@ -115,6 +116,31 @@ pub fn read(path: &Path, options: &ReadOptions, sink: &mut Sink<'_>) -> Result<(
         Some("shp") => dbf::read(path, options, sink),
         _ => Err(ReadError::Kind(path.display().to_string())),
     }
+}
+
+/// Names of a file's columns, where the first line is the header, and what there is to say about the
+/// file as a whole.
+///
+/// # Errors
+/// [`ReadError`], when there is no header.
+pub fn columns(path: &Path) -> Result<(Vec<String>, Vec<String>), ReadError> {
+    let options = ReadOptions { header_rows: 1, ..ReadOptions::default() };
+    let (mut columns, mut notes) = (Vec::new(), Vec::new());
+    let read = read(path, &options, &mut |item| match item {
+        Item::Head(names) => {
+            columns = names;
+            false
+        }
+        Item::Note(note) => {
+            notes.push(note);
+            true
+        }
+        Item::Row(_) => false,
+    });
+    if columns.is_empty() {
+        read?;
+    }
+    Ok((columns, notes))
 }
 
 /// Collects header rows and hands on rows with anything in them.

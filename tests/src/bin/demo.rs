@@ -60,8 +60,9 @@ fn account(folder: &Path, story: &Story) {
     let file = folder.join("password.txt");
     std::fs::write(&file, PASSWORD).expect("the password file can be written");
     let file = file.display().to_string();
-    let args = ["account", "add", "admin", "--name", "管理员", "--role", "admin", "--password-file", &file];
-    drop(story.server.admin(&args).expect_code(0));
+    let person = story.person("管理员");
+    let args = ["account", "add", "admin", "--name", "管理员", "--role", "admin", "--person", &person];
+    drop(story.server.admin(&[&args[..], &["--password-file", &file]].concat()).expect_code(0));
     say(&format!("\nThe console: {}   sign in as admin, county or city, password {PASSWORD}", story.server.http));
 }
 

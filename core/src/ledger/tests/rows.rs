@@ -199,6 +199,56 @@ fn codes_and_values_are_checked_against_dictionaries_and_warned_of() {
 }
 
 #[test]
+fn a_name_that_names_another_county_or_river_is_odd() {
+    let details = |outlet: &Outlet| -> Vec<String> {
+        let odd = outlet.project().findings.into_iter().filter(|finding| finding.code == "name_odd");
+        odd.filter_map(|finding| finding.detail).collect()
+    };
+    let named = |name: &str| above().fact("name", json!(name));
+    assert_eq!(details(&named("巴州区巴河工业企业排污口")), Vec::<String>::new());
+    assert_eq!(details(&named("某厂工业企业排污口")), Vec::<String>::new(), "a name need not name either");
+    let county = details(&named("南江县某厂工业企业排污口"));
+    assert_eq!(county, ["the name says 南江县, the record says it is in 巴州区"]);
+    let river = details(&named("恩阳河左岸工业企业排污口"));
+    assert_eq!(river, ["the name says 恩阳河, the record says it flows into 巴河"]);
+}
+
+#[test]
+fn a_sign_older_than_its_text_is_outdated_until_a_new_one_stands() {
+    let outdated = |outlet: &Outlet| -> Vec<String> {
+        let all = outlet.project().findings.into_iter().filter(|finding| finding.code == "sign_outdated");
+        all.filter_map(|finding| finding.field).collect()
+    };
+    let signed = investigated().identity("2023-05-01");
+    assert_eq!(outdated(&signed), Vec::<String>::new());
+    let renamed =
+        signed.clone().case(day("2023-08-01"), Who::County, json!({"type": "name", "name": "新名工业企业排污口"}));
+    assert_eq!(outdated(&renamed), ["name"]);
+    let renewed = renamed.clone().sign("2023-09-01");
+    assert_eq!(outdated(&renewed), Vec::<String>::new());
+    let lost = renamed.case(
+        day("2023-09-01"),
+        Who::County,
+        json!({"type": "sign", "state": "missing", "observed_on": "2023-09-01"}),
+    );
+    assert_eq!(outdated(&lost), Vec::<String>::new(), "a sign that is gone says nothing");
+    let early = investigated().name("2023-05-01").sign("2023-05-01").code("2023-06-01", "FA-511902-0001-GY-00");
+    assert_eq!(outdated(&early), ["national_code"], "the code came later");
+    let department = |on: &str, name: &str, outlet: Outlet| {
+        outlet.case(day(on), Who::County, json!({"type": "party", "competent_department": name}))
+    };
+    let changed = department(
+        "2023-08-01",
+        "住建局",
+        department("2023-04-01", "生态环境局", investigated()).identity("2023-05-01"),
+    );
+    assert_eq!(outdated(&changed), ["competent_department"]);
+    let row = changed.project();
+    let finding = row.findings.iter().find(|finding| finding.code == "sign_outdated").unwrap();
+    assert_eq!(finding.detail.as_deref(), Some("生态环境局 -> 住建局"));
+}
+
+#[test]
 fn explain_says_what_would_make_it_done() {
     let outlet = investigated().class("2022-01-01", "regulate").plan("2022-02-01", &["separation"]).complete(
         "2022-05-01",

@@ -60,8 +60,14 @@ fn objected(outlet: &Outlet, person: u8, level: Level, decision: &Value) -> Resu
     let entry: CaseEntry = serde_json::from_value(decision).unwrap();
     outlet.with(|input| {
         let persons = |key: &crate::ids::PublicKey| (input.authors)(key).map(|author| author.person);
-        let matter =
-            Matter { key: input.key, field: input.field, case: input.case, persons: &persons, reference: reference() };
+        let matter = Matter {
+            key: input.key,
+            field: input.field,
+            case: input.case,
+            scale: outlet.project().row.scale,
+            persons: &persons,
+            reference: reference(),
+        };
         let decider = Decider { person: PersonId([person; 16]), role: Role::Supervisor, level: Some(level) };
         objection(&matter, &decider, &entry)
     })
@@ -124,6 +130,23 @@ fn a_plan_may_end_after_the_statutory_date_once_an_extension_is_recorded() {
     assert_eq!(objected(&outlet, 9, Level::City, &plan), Ok(()));
     let longer = json!({"type": "plan", "step": "approve", "due": "2024-07-31"});
     assert!(matches!(objected(&outlet, 9, Level::City, &longer), Err(Objection::PlanAfterDeadline { .. })));
+}
+
+#[test]
+fn objection_and_finding_know_one_statutory_date() {
+    let plan = |due: &str| json!({"type": "plan", "step": "approve", "measures": ["sealing"], "due": due});
+    let below = Outlet::new().fact("scale", json!("below")).investigated("2021-06-01");
+    for (outlet, due, late) in [
+        (investigated(), "2022-12-31", false),
+        (investigated(), "2023-01-01", true),
+        (below.clone(), "2023-12-31", false),
+        (below, "2024-01-01", true),
+    ] {
+        let objection = objected(&outlet, 9, Level::City, &plan(due));
+        assert_eq!(matches!(objection, Err(Objection::PlanAfterDeadline { .. })), late, "{due}: {objection:?}");
+        let planned = outlet.case(day("2022-01-02"), Who::City, plan(due));
+        assert_eq!(findings(&planned).contains(&"plan_due_too_late".to_owned()), late, "{due}");
+    }
 }
 
 #[test]

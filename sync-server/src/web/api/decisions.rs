@@ -1,11 +1,10 @@
-//! Decisions of an account on an outlet, signed by the server as witness: the same door as the
-//! console and the command line ([`Engine::decide`](crate::engine::Engine::decide)).
+//! Any decisions of an account on an outlet, signed by the server as witness.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use outlet_core::domain::case::CaseEntry;
 use outlet_core::time::Timestamp;
 use serde::Deserialize;
@@ -14,10 +13,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::once::once;
-use super::{Answer, Api, Asker, Problem, outlets};
-use crate::engine::{Acting, DecideError, Seen};
-use crate::tokens::TokenScope;
+use super::deciding::{self, Refusals, Write, on_outlet, refused};
+use super::{Answer, Api, Asker, Problem};
+use crate::engine::Seen;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(decide))
@@ -54,13 +52,7 @@ pub(super) struct Decisions {
     request_body = Decisions,
     responses(
         (status = 201, description = "Witnessed: the change, its entries, the heads afterwards"),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
+        Refusals,
     )
 )]
 async fn decide(
@@ -70,27 +62,16 @@ async fn decide(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    asker.need(TokenScope::Decide)?;
-    api.blocking(move |api| {
-        let entry = api.engine.database().read(|tx| outlets::find(tx, &asker, &id))?;
-        once(api, &asker, &headers, &[b"decide", id.as_bytes(), &body], || {
-            let (seen, entries) = read(&body, api.engine.folder.now())?;
-            let Some(account) = asker.account() else { return Err(Problem::unauthorized()) };
-            let acting =
-                Acting { login: account.login.clone(), via: asker.door(), session: Some(asker.via().to_owned()) };
-            let written = api.engine.decide(&acting, entry.key, seen, entries).map_err(refused)?;
-            let body = serde_json::to_string(&written).map_err(|error| Problem::internal(&error))?;
-            Ok((StatusCode::CREATED, body))
-        })
+    let write = Write::new("decide", id, headers, body);
+    on_outlet(api, asker, write, |api, acting, outlet, body| {
+        let (seen, entries) = read(body, api.engine.folder.now())?;
+        api.engine.decide(acting, outlet, seen, entries).map_err(refused)
     })
     .await
 }
 
 fn read(body: &[u8], now: Timestamp) -> Result<(Seen, Vec<CaseEntry>), Problem> {
-    let wrong = |error: serde_json::Error| {
-        Problem::parameter("body", format!("the JSON does not fit at line {}", error.line()))
-    };
-    let decisions: Decisions = serde_json::from_slice(body).map_err(wrong)?;
+    let decisions: Decisions = deciding::body(body)?;
     if decisions.decisions.len() > MOST {
         return Err(Problem::parameter("decisions", format!("at most {MOST} at once")));
     }
@@ -105,26 +86,4 @@ fn read(body: &[u8], now: Timestamp) -> Result<(Seen, Vec<CaseEntry>), Problem> 
     };
     let entries = decisions.decisions.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
     Ok((decisions.seen, entries))
-}
-
-fn refused(error: DecideError) -> Problem {
-    match error {
-        DecideError::Engine(error) => error.into(),
-        DecideError::Missing(_) => Problem::not_found("outlet"),
-        DecideError::Account(_) | DecideError::Collection { .. } => {
-            Problem::forbidden("the account may not decide on this outlet")
-        }
-        DecideError::Stale(stale) => {
-            let mut problem = Problem::conflict(DecideError::Stale(stale.clone()).to_string());
-            // Both: what was seen is with the client, what is there now comes here.
-            problem.extra = serde_json::to_value(&stale).ok().map(Box::new);
-            problem
-        }
-        DecideError::Claimed { .. } => Problem::conflict(error.to_string()),
-        other => {
-            let mut problem = Problem::unprocessable(other.to_string());
-            problem.errors.push(super::ParameterError { name: "decisions".into(), reason: other.code().to_owned() });
-            problem
-        }
-    }
 }

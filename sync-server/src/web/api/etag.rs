@@ -3,6 +3,8 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::{Answer, Problem};
+
 /// A name of an answer's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
@@ -54,6 +56,19 @@ impl ETag {
         headers.insert(header::VARY, HeaderValue::from_static("authorization, cookie, accept"));
         response
     }
+}
+
+/// JSON with the tag of its own bytes: for answers that depend on the clock or on many tables.
+///
+/// # Errors
+/// When the value cannot be written as JSON.
+pub(super) fn tagged(headers: &HeaderMap, value: &impl serde::Serialize) -> Answer {
+    let body = serde_json::to_string(value).map_err(|error| Problem::internal(&error))?;
+    let tag = ETag::of(&["body", &body]);
+    if tag.is_known(headers) {
+        return Ok(tag.not_modified());
+    }
+    Ok(tag.on(([(header::CONTENT_TYPE, "application/json")], body).into_response()))
 }
 
 fn listed(headers: &HeaderMap, name: &header::HeaderName, tag: &str) -> bool {

@@ -29,6 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 /// Rows read at once.
 const PART: usize = 500;
 
+/// Media type of a spreadsheet.
+pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /// Rows that a spreadsheet has room for, its header aside.
 const SHEET_ROWS: u64 = 1_048_575;
 
@@ -57,7 +60,7 @@ impl Format {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Geojson => "application/geo+json",
-            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Xlsx => XLSX,
         }
     }
 }

@@ -1,19 +1,21 @@
 //! Milestones (时限节点): the sets there are, how far they are, and why an outlet is done or not.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
-use outlet_core::ledger::{Explanation, GroupBy, ProgressRow, Reading, explain_profile};
+use outlet_core::ledger::{
+    Explanation, GroupBy, Milestone, MilestoneSet, ProgressRow, Reading, Reference, explain_profile,
+};
 use outlet_core::time::Day;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::parameters::Parameters;
 use super::{Answer, Api, Asker, ETag, Problem, outlets};
 use crate::inventory;
 use crate::report;
@@ -23,32 +25,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(sets)).routes(routes!(table)).routes(routes!(explain))
 }
 
-/// Tables kept at most.
-const KEPT: usize = 32;
-
-/// What a table depends on: set, day, grouping, version of the ledger, of the reference data, scope.
-type Key = (String, Day, String, u64, u64, String);
-
-/// Tables that were made already: one of a past day reads every document.
-#[derive(Default)]
-pub(super) struct Tables(Mutex<BTreeMap<Key, Arc<Vec<ProgressRow>>>>);
-
-impl Tables {
-    fn get(&self, key: &Key) -> Option<Arc<Vec<ProgressRow>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
-    }
-
-    fn keep(&self, key: Key, table: &Arc<Vec<ProgressRow>>) {
-        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those of an older ledger are of no more use.
-        tables.retain(|known, _| (known.3, known.4) == (key.3, key.4));
-        if tables.len() >= KEPT {
-            tables.clear();
-        }
-        tables.insert(key, Arc::clone(table));
-    }
-}
-
 /// Sets of milestones.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Sets {
@@ -56,7 +32,7 @@ pub(super) struct Sets {
     active: String,
     /// All, as loaded, with their legal sources.
     #[schema(value_type = Vec<Object>)]
-    sets: Vec<outlet_core::ledger::MilestoneSet>,
+    sets: Vec<MilestoneSet>,
 }
 
 /// The milestone sets.
@@ -89,36 +65,31 @@ pub(super) struct Progress {
     rows: Vec<ProgressRow>,
 }
 
-struct Asked {
-    as_of: Day,
-    by: GroupBy,
-    by_name: String,
-    set: Option<String>,
-    milestone: Option<String>,
+/// The day that is asked for: today unless said.
+pub(super) fn as_of(api: &Api, asked: &Parameters) -> Result<Day, Problem> {
+    let today = api.engine.folder.now().day_in_shanghai();
+    Ok(asked.parsed("as_of", "write a day such as 2021-12-31")?.unwrap_or(today))
 }
 
-fn read(text: Option<&str>, today: Day, known: &[&str]) -> Result<Asked, Problem> {
-    let mut asked = Asked { as_of: today, by: GroupBy::Unit, by_name: "unit".into(), set: None, milestone: None };
-    for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
-        if !known.contains(&name.as_ref()) {
-            return Err(Problem::parameter(&name.chars().take(60).collect::<String>(), "there is no such parameter"));
-        }
-        match name.as_ref() {
-            "as_of" => {
-                asked.as_of =
-                    value.parse().map_err(|_| Problem::parameter("as_of", "write a day such as 2021-12-31"))?;
-            }
-            "by" => {
-                asked.by = value
-                    .parse()
-                    .map_err(|error: outlet_core::ledger::GroupByError| Problem::parameter("by", error.to_string()))?;
-                asked.by_name = value.into_owned();
-            }
-            "set" => asked.set = Some(value.into_owned()),
-            _ => asked.milestone = Some(value.to_uppercase()),
-        }
-    }
-    Ok(asked)
+/// The grouping that is asked for: by unit unless said.
+pub(super) fn grouping(asked: &Parameters) -> Result<GroupBy, Problem> {
+    let Some(text) = asked.get("by") else { return Ok(GroupBy::Unit) };
+    text.parse().map_err(|error: outlet_core::ledger::GroupByError| Problem::parameter("by", error.to_string()))
+}
+
+/// The set that is asked for.
+pub(super) fn set<'r>(reference: &'r Reference, asked: &Parameters) -> Result<&'r MilestoneSet, Problem> {
+    report::set(reference, asked.get("set"))
+        .map_err(|known| Problem::parameter("set", format!("there is no such set; known are {}", known.join(", "))))
+}
+
+/// The milestone that is asked for, in whatever case.
+pub(super) fn milestone<'s>(set: &'s MilestoneSet, asked: &Parameters) -> Result<&'s Milestone, Problem> {
+    let wanted = asked.get("milestone").map(str::to_uppercase);
+    wanted.and_then(|name| set.milestone(&name)).ok_or_else(|| {
+        let names: Vec<&str> = set.milestones.iter().map(|milestone| milestone.id.as_str()).collect();
+        Problem::parameter("milestone", format!("name a milestone of {}: {}", set.id, names.join(", ")))
+    })
 }
 
 /// How far each milestone is, as of a day, in both readings.
@@ -128,7 +99,7 @@ fn read(text: Option<&str>, today: Day, known: &[&str]) -> Result<Asked, Problem
     tag = "milestones",
     params(
         ("as_of" = Option<String>, Query, format = Date, description = "End of this day (UTC+08:00); today unless said."),
-        ("by" = Option<String>, Query, description = "unit | county | township | basin | waterbody | water-function-zone | control-unit | section"),
+        ("by" = Option<String>, Query, description = "unit | county | township | basin | waterbody | water-function-zone | control-unit | section | reach | chief | party. Units and counties are shown to every account, finer groups of its collections only."),
         ("set" = Option<String>, Query, description = "A milestone set; the enabled one unless said."),
     ),
     responses(
@@ -140,29 +111,21 @@ fn read(text: Option<&str>, today: Day, known: &[&str]) -> Result<Asked, Problem
 )]
 async fn table(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuery, headers: HeaderMap) -> Answer {
     asker.need(TokenScope::Read)?;
-    let asked = read(text.as_deref(), api.engine.folder.now().day_in_shanghai(), &["as_of", "by", "set"])?;
+    let asked = Parameters::read(text.as_deref(), &["as_of", "by", "set"])?;
+    let (as_of, by) = (as_of(&api, &asked)?, grouping(&asked)?);
     api.blocking(move |api| {
         let (reference, version) =
             api.engine.database().read::<_, Problem>(|tx| Ok((api.engine.reference(tx)?, inventory::version(tx)?)))?;
-        let set = report::set(&reference, asked.set.as_deref()).map_err(|known| {
-            Problem::parameter("set", format!("there is no such set; known are {}", known.join(", ")))
-        })?;
-        let position = report::position(&api.engine)?;
+        let set = set(&reference, &asked)?;
+        let position = report::position(&api.engine)?.to_string();
         let scope = asker.scope();
-        let key = (set.id.clone(), asked.as_of, asked.by_name.clone(), version, position, scope.tag());
-        let tag = ETag::of(&["progress", &format!("{key:?}")]);
+        let (day, by_name) = (as_of.to_string(), format!("{by:?}"));
+        let tag = ETag::of(&["progress", &set.id, &day, &by_name, &version.to_string(), &position, &scope.tag()]);
         if tag.is_known(&headers) {
             return Ok(tag.not_modified());
         }
-        let rows = match api.tables.get(&key) {
-            Some(rows) => rows,
-            None => {
-                let rows = Arc::new(report::table_of(&api.engine, &reference, set, asked.as_of, asked.by, &scope)?);
-                api.tables.keep(key, &rows);
-                rows
-            }
-        };
-        let body = Progress { set: set.id.clone(), as_of: asked.as_of, rows: rows.to_vec() };
+        let rows = report::table(&api.engine, &reference, set, as_of, by, &scope)?;
+        let body = Progress { set: set.id.clone(), as_of, rows: rows.to_vec() };
         Ok(tag.on(Json(body).into_response()))
     })
     .await
@@ -201,24 +164,19 @@ async fn explain(
     RawQuery(text): RawQuery,
 ) -> Answer {
     asker.need(TokenScope::Read)?;
-    let asked = read(text.as_deref(), api.engine.folder.now().day_in_shanghai(), &["as_of", "set", "milestone"])?;
+    let asked = Parameters::read(text.as_deref(), &["as_of", "set", "milestone"])?;
+    let as_of = as_of(&api, &asked)?;
     api.blocking(move |api| {
         let (entry, reference) = api
             .engine
             .database()
             .read::<_, Problem>(|tx| Ok((outlets::find(tx, &asker, &id)?, api.engine.reference(tx)?)))?;
-        let set = report::set(&reference, asked.set.as_deref()).map_err(|known| {
-            Problem::parameter("set", format!("there is no such set; known are {}", known.join(", ")))
-        })?;
-        let known = || {
-            let names: Vec<&str> = set.milestones.iter().map(|milestone| milestone.id.as_str()).collect();
-            Problem::parameter("milestone", format!("name a milestone of {}: {}", set.id, names.join(", ")))
-        };
-        let milestone = asked.milestone.filter(|name| set.milestone(name).is_some()).ok_or_else(known)?;
-        let profiles = report::profiles_around(&api.engine, set, asked.as_of, &entry.key)?;
+        let set = set(&reference, &asked)?;
+        let milestone = milestone(set, &asked)?;
+        let profiles = report::profiles_around(&api.engine, set, as_of, &entry.key)?;
         let of = |profiles: &[outlet_core::ledger::Profile], reading: Reading| {
             let profile = profiles.iter().find(|profile| profile.key == entry.key)?;
-            explain_profile(profile, set, &milestone, asked.as_of, reading)
+            explain_profile(profile, set, &milestone.id, as_of, reading)
         };
         let readings = [of(&profiles.known_now, Reading::AsKnownNow), of(&profiles.as_reported, Reading::AsReported)];
         Ok(Json(Explained { readings: readings.into_iter().flatten().collect() }).into_response())

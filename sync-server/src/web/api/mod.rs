@@ -23,9 +23,17 @@ use crate::engine::Engine;
 use crate::tiles::base::BaseMap;
 use crate::tokens::TokenScope;
 
+mod assess;
+mod codes;
+mod conflicts;
+mod deciding;
 mod decisions;
+#[cfg(test)]
+mod desk_tests;
+mod duplicates;
 mod etag;
 mod exports;
+mod imports;
 mod limits;
 mod lists;
 mod map;
@@ -34,13 +42,21 @@ mod ogc;
 mod once;
 mod openapi;
 mod outlets;
+mod parameters;
 mod photos;
 mod problem;
 mod records;
+mod review;
 mod server;
+mod sheets;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod who;
+#[cfg(test)]
+mod work_tests;
+mod worklists;
+mod zones;
 
 pub use etag::ETag;
 pub use problem::{ParameterError, Problem};
@@ -66,7 +82,7 @@ pub struct Api {
     limits: limits::Limits,
     gate: Semaphore,
     exports: Arc<Semaphore>,
-    tables: milestones::Tables,
+    imports: Arc<Semaphore>,
     base: Option<BaseMap>,
     /// Do clients reach this server over HTTPS?
     secure: bool,
@@ -80,13 +96,14 @@ impl Api {
     #[must_use]
     pub fn new(engine: Arc<Engine>, base: Option<BaseMap>, secure: bool, sessions: Option<Box<Sessions>>) -> Arc<Self> {
         let limits = limits::Limits::new(&engine.folder.config.api);
+        spool::sweep(&engine.folder.incoming());
         Arc::new(Self {
             engine,
             sessions,
             limits,
             gate: Semaphore::new(AT_ONCE),
             exports: Arc::new(Semaphore::new(EXPORTS)),
-            tables: milestones::Tables::default(),
+            imports: Arc::new(Semaphore::new(1)),
             base,
             secure,
         })
@@ -127,6 +144,15 @@ fn rest() -> OpenApiRouter<Arc<Api>> {
             .merge(lists::routes())
             .merge(exports::routes())
             .merge(decisions::routes())
+            .merge(review::routes())
+            .merge(sheets::routes())
+            .merge(conflicts::routes())
+            .merge(duplicates::routes())
+            .merge(assess::routes())
+            .merge(imports::routes())
+            .merge(worklists::routes())
+            .merge(codes::routes())
+            .merge(zones::routes())
             .merge(server::routes()),
     )
 }

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Answer, Form, Page, Shared, show};
+use super::{Answer, Form, Page, Shared, Visitor, show};
+use crate::accounts;
 use crate::db::DbError;
 use crate::db::meta::{self, AuditLine};
 
@@ -20,11 +21,19 @@ struct AuditPage {
 }
 
 /// `GET /audit?before=NUMBER`.
-pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answer {
+///
+/// An administrator of some counties sees what the accounts that they govern did, and nothing else: a
+/// line may name records, devices and people of any county.
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let before = form.value("before").parse().ok();
     let lines = console
         .ask(move |console| {
-            Ok(console.engine.database().read::<_, DbError>(|tx| meta::audit_lines(tx, before, LINES))?)
+            Ok(console.engine.database().read::<_, DbError>(|tx| {
+                let all = visitor.scope().collections().is_none();
+                let governed = accounts::all(tx)?.into_iter().filter(|account| visitor.governs(&account.collections));
+                let logins: Vec<String> = governed.map(|account| account.login).collect();
+                meta::audit_lines(tx, before, LINES, if all { None } else { Some(&logins) })
+            })?)
         })
         .await?;
     let full = u32::try_from(lines.len()).is_ok_and(|count| count == LINES);

@@ -13,7 +13,7 @@ use outlet_core::time::Day;
 use super::outlets::ListRow;
 use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, show};
 use crate::db::DbError;
-use crate::inventory::{self, Dimension, Flag, Overview};
+use crate::inventory::{self, Dimension, Flag, Overview, Scope};
 use crate::report;
 
 /// Milestone tables, kept until the ledger moves or the day ends.
@@ -194,7 +194,7 @@ pub(super) fn milestones(console: &Console, today: Day) -> Result<Arc<Vec<Progre
         return Ok(Arc::clone(&known.table));
     }
     let reference = engine.database().read(|tx| engine.reference(tx))?;
-    let table = report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit)?;
+    let table = report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit, &Scope::everything())?;
     *cached = Some(Cached { position, table: Arc::clone(&table) });
     Ok(table)
 }

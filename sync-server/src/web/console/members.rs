@@ -8,7 +8,9 @@ use outlet_core::identity::{Level, Role, Ticket};
 use outlet_core::ids::{Collection, PublicKey};
 use outlet_core::time::Timestamp;
 
+use super::people::{Chosen, choices, chosen};
 use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show, show_with};
+use crate::accounts;
 use crate::db::DbError;
 use crate::db::devices::{self, StoredMember};
 use crate::error::Exit;
@@ -36,6 +38,7 @@ struct DevicesPage {
     devices: Vec<DeviceLine>,
     form: Form,
     roles: Vec<(String, String)>,
+    persons: Vec<(String, String)>,
     collections: Vec<(String, String)>,
     problem: Option<String>,
 }
@@ -105,26 +108,35 @@ impl DeviceLine {
 }
 
 /// `GET /devices`.
-pub(super) async fn page(State(console): Shared, page: Page) -> Answer {
-    list(&console, page, Form::default(), None).await
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+    list(&console, page, &visitor, Form::default(), None).await
 }
 
-async fn list(console: &std::sync::Arc<super::Console>, page: Page, form: Form, problem: Option<String>) -> Answer {
-    let members = console
+async fn list(
+    console: &std::sync::Arc<super::Console>,
+    page: Page,
+    visitor: &Visitor,
+    form: Form,
+    problem: Option<String>,
+) -> Answer {
+    let (mut members, persons) = console
         .ask(|console| {
             let folder = &console.engine.folder;
             Ok(folder.database.read::<_, DbError>(|tx| {
                 let roster = folder.roster(tx)?;
                 let members = devices::members(tx)?;
-                Ok(members.into_iter().map(|member| (roster.is_server(&member.key), member)).collect::<Vec<_>>())
+                let members = members.into_iter().map(|member| (roster.is_server(&member.key), member));
+                Ok((members.collect::<Vec<_>>(), accounts::persons(tx)?))
             })?)
         })
         .await?;
+    let scope = visitor.scope();
+    members.retain(|(server, member)| *server || member.grant.collections.iter().any(|own| scope.holds(*own)));
     let devices = members.iter().map(|(server, member)| DeviceLine::new(&page, member, *server)).collect();
     let roles = ["inspector", "county", "city", "admin"].map(|role| (role.to_owned(), page.t(&format!("role-{role}"))));
     let status = if form.failed() || problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let collections = counties(&page);
-    show_with(status, &DevicesPage { devices, roles: roles.to_vec(), collections, problem, form, page })
+    let (collections, persons) = (counties(&page), choices(&page, visitor, &persons));
+    show_with(status, &DevicesPage { devices, roles: roles.to_vec(), persons, collections, problem, form, page })
 }
 
 /// Collections ticked in a form; says what is wrong beside it.
@@ -147,16 +159,23 @@ pub(super) async fn ticket(State(console): Shared, page: Page, visitor: Visitor,
         form.fail("name", page.t("wrong-needed"));
     }
     let collections = ticked(&page, &mut form);
-    let Some((role, level)) = role.filter(|_| !form.failed()) else { return list(&console, page, form, None).await };
+    let Some((role, level)) = role.filter(|_| !form.failed()) else {
+        return list(&console, page, &visitor, form, None).await;
+    };
     if !visitor.governs(&collections) {
         return Err(Fault::FORBIDDEN);
     }
+    let person = match chosen(&console, &page, &visitor, &mut form).await? {
+        Some(Chosen::Known(person)) => Some(person),
+        Some(Chosen::New) => None,
+        None => return list(&console, page, &visitor, form, None).await,
+    };
     let new = NewTicket {
         role,
         level,
         collections: collections.into_iter().collect(),
         name,
-        person: None,
+        person,
         valid: None,
         addresses: Vec::new(),
     };
@@ -175,7 +194,7 @@ pub(super) async fn ticket(State(console): Shared, page: Page, visitor: Visitor,
         }
         Err(_) => {
             let problem = page.t("ticket-refused");
-            list(&console, page, form, Some(problem)).await
+            list(&console, page, &visitor, form, Some(problem)).await
         }
     }
 }
@@ -212,6 +231,11 @@ pub(super) async fn revoke(State(console): Shared, visitor: Visitor, Path(key): 
     let revoked = console
         .ask(move |console| {
             let folder = &console.engine.folder;
+            let members = folder.database.read::<_, DbError>(|tx| devices::members(tx))?;
+            let member = members.into_iter().find(|member| member.key == key).ok_or(Fault::NOT_FOUND)?;
+            if !visitor.governs(&member.grant.collections) {
+                return Err(Fault::FORBIDDEN);
+            }
             membership::revoke(folder, key, &reason, folder.now(), &who).map_err(|error| {
                 tracing::warn!(%error, "a device was not revoked");
                 Fault::BAD_REQUEST

@@ -34,6 +34,8 @@ mod outlets;
 mod page;
 mod people;
 mod progress;
+#[cfg(test)]
+mod rights_tests;
 mod sign_in;
 #[cfg(test)]
 mod tests;

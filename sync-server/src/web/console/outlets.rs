@@ -299,13 +299,13 @@ pub(super) async fn keep_view(State(console): Shared, visitor: Visitor, form: Fo
         return Ok(go_on(&back, "view-unnamed"));
     }
     let remove = form.value("act") == "remove";
-    console
+    let done = console
         .ask(move |console| {
             Ok(console.engine.database().write::<_, DbError>(|tx| match remove {
-                true => sessions::remove_view(tx, &login, &name),
-                false => sessions::save_view(tx, &login, &name, &query),
+                true => sessions::remove_view(tx, &login, &name).map(|()| "view-removed"),
+                false => Ok(if sessions::save_view(tx, &login, &name, &query)? { "view-kept" } else { "view-full" }),
             })?)
         })
         .await?;
-    Ok(go_on(&back, if remove { "view-removed" } else { "view-kept" }))
+    Ok(go_on(&back, done))
 }

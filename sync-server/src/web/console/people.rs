@@ -8,7 +8,7 @@ use outlet_core::ids::PersonId;
 
 use super::members::{counties, role_of, ticked};
 use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
-use crate::accounts::{self, Account, AccountError, MAX_PASSWORD, MIN_PASSWORD, NewAccount};
+use crate::accounts::{self, Account, AccountError, MAX_PASSWORD, MIN_PASSWORD, NewAccount, Person};
 use crate::db::{DbError, meta, sessions};
 
 #[derive(Template)]
@@ -18,6 +18,7 @@ struct AccountsPage {
     accounts: Vec<AccountLine>,
     form: Form,
     roles: Vec<(String, String)>,
+    persons: Vec<(String, String)>,
     collections: Vec<(String, String)>,
     /// Who looks cannot shut the own account.
     own: String,
@@ -58,12 +59,17 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -
 }
 
 async fn list(console: &std::sync::Arc<Console>, page: Page, visitor: &Visitor, form: Form) -> Answer {
-    let all = console.ask(|console| Ok(console.engine.database().read::<_, DbError>(|tx| accounts::all(tx))?)).await?;
+    let (all, persons) = console
+        .ask(|console| {
+            Ok(console.engine.database().read::<_, DbError>(|tx| Ok((accounts::all(tx)?, accounts::persons(tx)?)))?)
+        })
+        .await?;
     let roles = ["viewer", "county", "city", "admin"].map(|role| (role.to_owned(), page.t(&format!("role-{role}"))));
     let status = if form.failed() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = AccountsPage {
         accounts: all.into_iter().map(|account| AccountLine::new(&page, &form, account)).collect(),
         roles: roles.to_vec(),
+        persons: choices(&page, visitor, &persons),
         collections: counties(&page),
         own: visitor.account.login.clone(),
         form,
@@ -87,7 +93,11 @@ pub(super) async fn add(State(console): Shared, page: Page, visitor: Visitor, mu
     if !visitor.governs(&collections) {
         return Err(Fault::FORBIDDEN);
     }
-    let person = crate::env::random().map(PersonId).map_err(|_| Fault::INTERNAL)?;
+    let person = match chosen(&console, &page, &visitor, &mut form).await? {
+        Some(Chosen::Known(person)) => person,
+        Some(Chosen::New) => crate::env::random().map(PersonId).map_err(|_| Fault::INTERNAL)?,
+        None => return list(&console, page, &visitor, form).await,
+    };
     let new = NewAccount {
         login: form.value("login").into(),
         name: form.value("name").into(),
@@ -111,6 +121,51 @@ pub(super) async fn add(State(console): Shared, page: Page, visitor: Visitor, mu
         Err(error) => {
             fail(&page, &mut form, error)?;
             list(&console, page, &visitor, form).await
+        }
+    }
+}
+
+/// Persons whose devices and accounts the visitor may give, for a form; and "somebody new".
+pub(super) fn choices(page: &Page, visitor: &Visitor, persons: &[Person]) -> Vec<(String, String)> {
+    let own = persons.iter().filter(|person| visitor.governs(&person.collections));
+    let known = own.map(|person| {
+        let id = person.id.to_string();
+        (id.clone(), format!("{} ({}…)", person.name, id.chars().take(8).collect::<String>()))
+    });
+    std::iter::once((NEW.to_owned(), page.t("person-new"))).chain(known).collect()
+}
+
+/// Choice of a form: a person who has neither device nor account.
+const NEW: &str = "new";
+
+/// The person that a form names.
+pub(super) enum Chosen {
+    /// Somebody with a device or an account.
+    Known(PersonId),
+    /// Somebody with neither.
+    New,
+}
+
+/// The person that a form names; nothing when it must be said first. Whoever had a device and an
+/// account under different ids could decide on their own records: where somebody of this name is
+/// known, the form must say whether it is the same human being.
+pub(super) async fn chosen(
+    console: &std::sync::Arc<Console>,
+    page: &Page,
+    visitor: &Visitor,
+    form: &mut Form,
+) -> Result<Option<Chosen>, Fault> {
+    let persons =
+        console.ask(|console| Ok(console.engine.database().read::<_, DbError>(|tx| accounts::persons(tx))?)).await?;
+    match form.value("person") {
+        "" if persons.iter().any(|person| person.name == form.value("name").trim()) => {
+            form.fail("person", page.t("person-which"));
+            Ok(None)
+        }
+        "" | NEW => Ok(Some(Chosen::New)),
+        id => {
+            let known = persons.iter().find(|person| person.id.to_string() == id).ok_or(Fault::BAD_REQUEST)?;
+            if visitor.governs(&known.collections) { Ok(Some(Chosen::Known(known.id))) } else { Err(Fault::FORBIDDEN) }
         }
     }
 }

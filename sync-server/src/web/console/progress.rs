@@ -36,7 +36,7 @@ struct Row {
 }
 
 /// `GET /milestones?as_of=&by=`.
-pub(super) async fn table(State(console): Shared, page: Page, _: Visitor, form: Form) -> Answer {
+pub(super) async fn table(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let by: GroupBy = form.given("by").unwrap_or("unit").parse().map_err(|_| Fault::BAD_REQUEST)?;
     let asked = day(&form, "as_of")?;
     let (as_of, rows) = console
@@ -44,7 +44,7 @@ pub(super) async fn table(State(console): Shared, page: Page, _: Visitor, form: 
             let engine = &console.engine;
             let as_of = asked.unwrap_or_else(|| engine.folder.now().day_in_shanghai());
             let reference = engine.database().read(|tx| engine.reference(tx))?;
-            Ok((as_of, report::table(engine, &reference, reference.active_set(), as_of, by)?))
+            Ok((as_of, report::table(engine, &reference, reference.active_set(), as_of, by, &visitor.scope())?))
         })
         .await?;
     let name = |group: &str| page.words().place(group);
@@ -129,9 +129,10 @@ pub(super) async fn rows(State(console): Shared, page: Page, visitor: Visitor, f
             let readings = report::readings(engine, set, as_of)?;
             let wanted = (sent.given("group"), sent.given("figure"));
             let mut found = lines(readings.input(&reference, set, as_of), milestone, reading, by, wanted);
-            // Figures are of the whole city; records are shown to who may read them.
-            let total = found.len();
+            // Figures of units are everybody's; records are shown to who may read them.
+            let all = found.len();
             found.retain(|line| scope.sees(line.key.collection));
+            let total = if report::is_circulated(by) { all } else { found.len() };
             found.truncate(MOST);
             Ok((as_of, total, found))
         })
@@ -180,7 +181,7 @@ struct AssessPage {
 }
 
 /// `GET /assess?milestone=&as_of=`.
-pub(super) async fn assess(State(console): Shared, page: Page, _: Visitor, form: Form) -> Answer {
+pub(super) async fn assess(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let asked = day(&form, "as_of")?;
     let (milestones, assessment) = console
         .ask(move |console| {
@@ -192,7 +193,7 @@ pub(super) async fn assess(State(console): Shared, page: Page, _: Visitor, form:
             let wanted = form.given("milestone").unwrap_or(&first.id);
             let milestone = set.milestone(wanted).ok_or(Fault::NOT_FOUND)?;
             let names = set.milestones.iter().map(|milestone| milestone.id.clone()).collect();
-            Ok((names, report::assessment(engine, &reference, set, milestone, as_of)?))
+            Ok((names, report::assessment(engine, &reference, set, milestone, as_of, &visitor.scope())?))
         })
         .await?;
     show(&AssessPage { page, milestones, assessment })

@@ -85,8 +85,9 @@ fn attempt(console: &Console, login: &str, password: &str, caller: Caller) -> Re
     if login.len() > LONGEST_TEXT || password.len() > LONGEST_TEXT {
         return Ok(Attempt::Wrong);
     }
-    let counters =
-        [(format!("login:{}", login.to_lowercase()), FREE_OF_LOGIN), (format!("address:{}", caller.0), FREE_OF_CALLER)];
+    // What was typed is neither kept nor logged: it may be a password in the wrong box.
+    let typed = blake3::hash(login.to_lowercase().as_bytes());
+    let counters = [(format!("login:{typed}"), FREE_OF_LOGIN), (format!("address:{}", caller.0), FREE_OF_CALLER)];
     let waiting = database.write::<_, DbError>(|tx| {
         for (about, free) in &counters {
             if let Some(wait) = sessions::failures(tx, about)?.and_then(|known| wait(known, *free, now)) {
@@ -105,6 +106,7 @@ fn attempt(console: &Console, login: &str, password: &str, caller: Caller) -> Re
     let account = match accounts::sign_in(database, login, password) {
         Ok(account) => account,
         Err(AccountError::Wrong) => {
+            let login = database.read(|tx| loggable(tx, login))?;
             tracing::warn!(login, caller = %caller.0, "a sign-in failed");
             return Ok(Attempt::Wrong);
         }
@@ -120,6 +122,15 @@ fn attempt(console: &Console, login: &str, password: &str, caller: Caller) -> Re
         sessions::forget_failures(tx, &counters[0].0)
     })?;
     Ok(Attempt::In(secret))
+}
+
+/// A login as the log may have it: one that exists, never what else somebody typed.
+pub(super) fn loggable(connection: &rusqlite::Connection, login: &str) -> Result<String, DbError> {
+    match accounts::find(connection, login) {
+        Ok(known) => Ok(known.login),
+        Err(AccountError::Database(error)) => Err(error),
+        Err(_) => Ok("nobody's".to_owned()),
+    }
 }
 
 /// A new session of an account whose owner has been recognised.

@@ -449,7 +449,14 @@ async fn an_administrator_of_one_county_gives_no_right_beyond_it() {
     let elsewhere = Collection::from_code(511_903).unwrap();
     account(&kit, "beyond", Role::Viewer, None, vec![county(), elsewhere]);
     let mut client = Client::signed_in(&kit, Role::Admin, None).await;
-    let ticket = [("name", "x"), ("role", "admin"), ("collections", "511902"), ("collections", "511903")];
+    let ticket = [
+        ("name", "x"),
+        ("role", "admin"),
+        ("collections", "511902"),
+        ("collections", "511903"),
+        // Somebody else than the account of this name.
+        ("person", "new"),
+    ];
     assert_eq!(client.post("/tickets", &ticket).await.status, StatusCode::FORBIDDEN);
     let everything = [("login", "li"), ("name", "x"), ("role", "admin"), ("password", PASSWORD)];
     assert_eq!(client.post("/accounts", &everything).await.status, StatusCode::FORBIDDEN);

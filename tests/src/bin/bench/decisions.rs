@@ -14,6 +14,7 @@ use outlet_core::time::{Day, Timestamp};
 use outlet_server::desk::duplicates;
 use outlet_server::engine::Engine;
 use outlet_server::folder::Folder;
+use outlet_server::inventory::Scope;
 use outlet_tests::figures::Figures;
 use outlet_tests::workload::Writer;
 
@@ -57,7 +58,8 @@ fn day(text: &str) -> Day {
 fn table(engine: &Engine, as_of: Day) -> f64 {
     let reference = engine.database().read(|tx| engine.reference(tx)).expect("reference data");
     let set = reference.active_set();
-    timed(|| outlet_server::milestones::table(engine, &reference, set, as_of, GroupBy::Unit).expect("a table")).0
+    let all = Scope::everything();
+    timed(|| outlet_server::milestones::table(engine, &reference, set, as_of, GroupBy::Unit, &all).expect("a table")).0
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
