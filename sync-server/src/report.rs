@@ -6,10 +6,10 @@ use outlet_core::domain::dictionary::Lang;
 use outlet_core::export;
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    Assessment, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, Projection, Reference, absorb, assess,
-    profile_of,
+    Assessment, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, Reference, absorb, assess, profile_of,
 };
 use outlet_core::time::Day;
+use rusqlite::Connection;
 
 use crate::db::{DbError, feed, ledger};
 use crate::engine::{Engine, EngineError, projector};
@@ -28,6 +28,80 @@ pub fn current_rows(engine: &Engine) -> Result<Vec<LedgerRow>, EngineError> {
     })
 }
 
+/// Rows read at once.
+const PART: usize = 500;
+
+/// Hands the rows of a filter on in parts, in the order of the ledger, until `take` wants no more: a part
+/// of the ledger stands in memory, whatever its size.
+///
+/// # Errors
+/// When the database refuses, or what `take` answers.
+pub fn parts<E: From<DbError>>(
+    connection: &Connection,
+    filter: &Filter,
+    mut take: impl FnMut(&[LedgerRow]) -> Result<bool, E>,
+) -> Result<(), E> {
+    let ids = inventory::ids(connection, filter)?;
+    let mut after = None;
+    loop {
+        let entries = inventory::rows_after(connection, &ids, after, PART)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        after = Some(last.id);
+        let rows: Vec<LedgerRow> = entries.into_iter().map(|entry| entry.row).collect();
+        if !take(&rows)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Like [`parts`], of a scope, as of a day or as known on a day where one is named: then documents are
+/// read instead, those of a part at a time.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses, or what `take` answers.
+pub fn parts_of<E: From<EngineError> + From<DbError>>(
+    engine: &Engine,
+    scope: &Scope,
+    as_of: Option<Day>,
+    known_as_of: Option<Day>,
+    mut take: impl FnMut(&[LedgerRow]) -> Result<bool, E>,
+) -> Result<(), E> {
+    engine.database().read(|tx| {
+        if as_of.is_none() && known_as_of.is_none() {
+            return parts(tx, &Filter::new(scope.clone()), take);
+        }
+        let roster = engine.folder.roster(tx)?;
+        let reference = engine.reference(tx)?;
+        let mut keys = projector::outlets(tx)?;
+        keys.retain(|key| scope.holds(key.collection));
+        for part in keys.chunks(PART) {
+            let project = |outlet: &projector::Outlet| outlet.project(&roster, &reference, as_of, known_as_of).row;
+            if !take(&projector::each(engine, tx, part, project)?)? {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The rows of a scope, likewise, all at once.
+///
+/// # Errors
+/// When a document cannot be loaded or the database refuses.
+pub fn rows_of(
+    engine: &Engine,
+    scope: &Scope,
+    as_of: Option<Day>,
+    known_as_of: Option<Day>,
+) -> Result<Vec<LedgerRow>, EngineError> {
+    let mut all = Vec::new();
+    parts_of(engine, scope, as_of, known_as_of, |part| {
+        all.extend_from_slice(part);
+        Ok::<_, EngineError>(true)
+    })?;
+    Ok(all)
+}
+
 /// A stored row.
 pub(crate) fn parse(row: &str) -> Result<LedgerRow, EngineError> {
     serde_json::from_str(row)
@@ -39,20 +113,7 @@ pub(crate) fn parse(row: &str) -> Result<LedgerRow, EngineError> {
 /// # Errors
 /// When a document cannot be loaded or the database refuses.
 pub fn rows(engine: &Engine, as_of: Option<Day>, known_as_of: Option<Day>) -> Result<Vec<LedgerRow>, EngineError> {
-    if as_of.is_none() && known_as_of.is_none() {
-        return current_rows(engine);
-    }
-    let projections = project_all(engine, as_of, known_as_of)?;
-    Ok(projections.into_iter().map(|projection| projection.row).collect())
-}
-
-fn project_all(engine: &Engine, as_of: Option<Day>, known_as_of: Option<Day>) -> Result<Vec<Projection>, EngineError> {
-    engine.database().read(|tx| {
-        let roster = engine.folder.roster(tx)?;
-        let reference = engine.reference(tx)?;
-        let keys = projector::outlets(tx)?;
-        projector::each(engine, tx, &keys, |outlet| outlet.project(&roster, &reference, as_of, known_as_of))
-    })
+    rows_of(engine, &Scope::everything(), as_of, known_as_of)
 }
 
 /// The set that is asked for: by name, or the enabled one.

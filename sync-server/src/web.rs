@@ -12,6 +12,7 @@ use crate::tiles::base::BaseMap;
 pub mod api;
 #[cfg(feature = "console")]
 pub mod console;
+pub(crate) mod download;
 pub mod health;
 pub mod listen;
 pub mod public;

@@ -39,6 +39,7 @@ fault-forged = This form was not sent from a page of your present session; nothi
 fault-too-large = What was sent is larger than allowed; nothing was saved. Send it in parts, or smaller.
 fault-bad-request = The address or form cannot be read; nothing was saved. Go back to the page and try again.
 fault-internal = The server failed inside; nothing was saved. Its log says why: please tell your administrator.
+fault-busy = Too many files are being written at the moment. Please try again in a minute.
 fault-stopped = The server takes nothing new for now (its disk is nearly full, or its clock is wrong). Please tell your administrator.
 as-of = As of { $day }
 milestones = Milestones

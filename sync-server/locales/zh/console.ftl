@@ -35,6 +35,7 @@ fault-forged = 这个表单不是从当前登录的页面提交的，没有保�
 fault-too-large = 提交的内容超过了允许的大小，没有保存任何内容。请分批提交或压缩后再试。
 fault-bad-request = 地址或表单无法识别，没有保存任何内容。请回到页面重新操作。
 fault-internal = 服务器内部出错，没有保存任何内容。详情在服务器日志中，请通知管理员。
+fault-busy = 正在生成的文件过多，请一分钟后再试。
 fault-stopped = 服务器暂不接收新内容（磁盘将满或时钟不对），请通知管理员。
 as-of = 截至 { $day }
 milestones = 时限节点

@@ -54,6 +54,9 @@ const THREADS: usize = 2;
 /// A clock that is being disciplined steps back by so much at times; a clock that is wrong, by more.
 pub(crate) const CLOCK_JITTER_MS: i64 = 2_000;
 
+/// Files of any size that are written at the same time for whoever asks; more are refused.
+const DOWNLOADS: usize = 4;
+
 /// Everything that is open while changes are taken.
 pub struct Engine {
     /// The data folder.
@@ -68,6 +71,8 @@ pub struct Engine {
     pub(crate) desk: crate::desk::Memory,
     /// What milestone tables remember between questions.
     pub(crate) milestones: crate::milestones::Memory,
+    /// Places for files that are written while they are sent.
+    pub(crate) downloads: Arc<tokio::sync::Semaphore>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -147,6 +152,7 @@ impl Engine {
             projector: projector::Projector::default(),
             desk: crate::desk::Memory::default(),
             milestones: crate::milestones::Memory::default(),
+            downloads: Arc::new(tokio::sync::Semaphore::new(DOWNLOADS)),
         };
         engine.renew_ledger()?;
         engine.remove_withdrawn()?;

@@ -131,6 +131,12 @@ pub(crate) fn load_reference(connection: &Connection) -> Result<Reference, Engin
     Ok(reference)
 }
 
+/// The entries of one document, read from its runs: nothing is projected, and no CRDT made.
+pub(crate) fn entries(connection: &Connection, key: &DocKey) -> Result<Vec<Entry>, EngineError> {
+    let past = Past::read(key, &records::admitted_runs(connection, key)?)?;
+    Ok(past.document.map(|document| document.entries()).unwrap_or_default())
+}
+
 /// A document as automerge has it: from the cache, or from its runs where nobody has needed it in
 /// that form yet.
 pub(crate) fn load(connection: &Connection, key: &DocKey) -> Result<Option<Document>, EngineError> {

@@ -221,6 +221,7 @@ impl Columns {
         values.extend(self.flags.iter().map(|flag| (Dimension::Flag, flag.code().to_owned())));
         values.push((Dimension::Problems, problems_value(self.problems)));
         values.push((Dimension::Due, self.due.map(|day| day.to_string()).unwrap_or_default()));
+        values.extend(self.due.map(|day| (Dimension::Bucket, bucket(DUE, &month(day)))));
         values.extend(self.cell.map(|cell| (Dimension::Place, place::coarse(cell))));
         for (column, day) in DateColumn::ALL.iter().zip(&self.dates) {
             values.push((Dimension::Bucket, bucket(column.code(), &day.map(month).unwrap_or_default())));
@@ -231,6 +232,9 @@ impl Columns {
         values
     }
 }
+
+/// Column of [`Dimension::Bucket`]: month of the due day of a plan that is not accepted yet.
+pub(super) const DUE: &str = "due";
 
 /// Value of [`Dimension::Bucket`]: nothing after the colon when the column is empty.
 pub(super) fn bucket(column: &str, value: &str) -> String {

@@ -5,7 +5,7 @@ use outlet_core::time::Day;
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 
-use super::{Dimension, Filter, Flag, Scope, postings, query};
+use super::{Dimension, Filter, Flag, Scope, postings, query, set};
 use crate::db::DbError;
 
 /// Values of a dimension with their rows; "" is "nothing recorded".
@@ -71,7 +71,7 @@ const SHOWN: [Dimension; 12] = [
 pub fn overview(connection: &Connection, scope: &Scope, today: Day) -> Result<Overview, DbError> {
     let within = match scope.collections() {
         None => None,
-        Some(_) => Some(query::base(connection, scope)?),
+        Some(_) => Some(set::base(connection, scope)?),
     };
     let count = |dimension| counts(connection, dimension, within.as_ref());
     let by = SHOWN.iter().map(|own| Ok((*own, count(*own)?))).collect::<Result<Vec<_>, DbError>>()?;

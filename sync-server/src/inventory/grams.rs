@@ -78,6 +78,18 @@ pub(super) fn index(folded: &str) -> String {
 /// A query in the syntax of FTS5; `None` when nothing in the text can be searched for. Pieces
 /// between blanks and marks must all occur.
 pub(super) fn query(text: &str) -> Option<String> {
+    let phrases = phrases(text);
+    (!phrases.is_empty()).then(|| phrases.join(" AND "))
+}
+
+/// The same without the pieces that are shorter than a word, where there are others: the index knows a
+/// piece like `T` as the beginning of words that nearly every row has. What it finds is to be looked at.
+pub(super) fn lean(text: &str) -> Option<String> {
+    let (short, full): (Vec<String>, Vec<String>) = phrases(text).into_iter().partition(|phrase| phrase.ends_with('*'));
+    (!short.is_empty() && !full.is_empty()).then(|| full.join(" AND "))
+}
+
+fn phrases(text: &str) -> Vec<String> {
     let folded: String = fold(text).chars().take(LONGEST).collect();
     let mut phrases: Vec<String> = Vec::new();
     let all = runs(&folded);
@@ -100,7 +112,7 @@ pub(super) fn query(text: &str) -> Option<String> {
             None => phrases.push(format!("\"{words}\" {prefix}")),
         }
     }
-    (!phrases.is_empty()).then(|| phrases.join(" AND "))
+    phrases
 }
 
 /// The folded pieces of a query, each of which must occur in the folded text of a row.
@@ -123,6 +135,9 @@ mod tests {
         assert_eq!(query("县Ｓ").unwrap(), "\"县 s\" *");
         assert_eq!(query("江县 SN01").unwrap(), "\"江县\"  AND \"sn0 n01\" ");
         assert_eq!(query(" -\"* "), None);
+        assert_eq!(query("T-0123").unwrap(), "\"t\" * AND \"012 123\" ");
+        assert_eq!(lean("T-0123").unwrap(), "\"012 123\" ");
+        assert_eq!((lean("T"), lean("0123")), (None, None));
         assert_eq!(pieces("江县 SN-01"), ["江县", "sn", "01"]);
     }
 }

@@ -18,18 +18,21 @@ pub mod place;
 mod postings;
 pub mod query;
 mod scope;
+mod set;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
 mod writer;
 
 pub use columns::{Columns, DateColumn, Dimension, Flag};
 pub use counts::{Counts, Overview, facets, overview};
 pub use cursor::{Cursor, CursorError, Direction, Sort, SortColumn};
 pub use filter::{BoundingBox, DEFAULT_LIMIT, Filter, FilterError, MAX_LIMIT, Query, Span};
-pub use query::{Entry, Page, Total, by_id, count, extent, ids, one, page, places, rows_after, within};
+pub use query::{Entry, Page, Total, by_id, count, ids, one, page, rows_after};
 pub use scope::Scope;
+pub use set::{extent, places, within};
 pub use writer::Writer;
 pub(crate) use writer::{FORM, LEVELS};
 

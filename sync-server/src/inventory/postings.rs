@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps as _, RoaringBitmap};
 use rusqlite::{Connection, params};
 
 use super::Dimension;
@@ -35,13 +35,14 @@ pub(super) fn load_all(connection: &Connection, dimension: Dimension) -> Result<
 }
 
 fn union(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<RoaringBitmap, DbError> {
-    let mut all = RoaringBitmap::new();
+    let mut all: Vec<RoaringBitmap> = Vec::new();
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(values)?;
     while let Some(row) = rows.next()? {
-        all |= read(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        all.push(read(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
     }
-    Ok(all)
+    // Together rather than one after the other: each part is merged once.
+    Ok(all.union())
 }
 
 /// Values of a dimension, sorted; nothing recorded ("") first, when there is such a row.

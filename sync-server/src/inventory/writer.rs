@@ -14,7 +14,7 @@ use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
 /// whenever a row, a column or a word would come out differently from equal documents.
-pub(crate) const FORM: i64 = 3;
+pub(crate) const FORM: i64 = 4;
 
 /// Grid levels that are kept.
 pub(crate) const LEVELS: [u32; 8] = [4, 6, 8, 10, 12, 14, 16, 18];

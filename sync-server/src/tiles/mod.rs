@@ -116,8 +116,7 @@ fn plain(connection: &Connection, filter: &Filter, tile: Tile) -> Result<Content
 
 /// Outlets of a filter.
 fn chosen(connection: &Connection, filter: &Filter, tile: Tile) -> Result<Content, DbError> {
-    let all = inventory::ids(connection, filter)?;
-    let bits = inventory::within(connection, tile, &all)?;
+    let bits = inventory::within(connection, filter, tile)?;
     if let Some(level) = groups::level(tile)
         && !shows_points(tile, bits.len())
     {

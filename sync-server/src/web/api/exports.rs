@@ -8,35 +8,27 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use outlet_core::domain::dictionary::{Dictionaries, Lang};
+use outlet_core::domain::dictionary::Lang;
 use outlet_core::export::{self, Style};
-use outlet_core::ledger::LedgerRow;
-use roaring::RoaringBitmap;
-use rusqlite::Connection;
-use tokio::sync::mpsc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Answer, Api, Asker, Problem};
+use crate::error::{CommandError, IoContext as _};
 use crate::inventory::{self, Query};
+use crate::report;
 use crate::tokens::TokenScope;
+use crate::web::download::{self, Sink, Take};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(outlets))
 }
-
-/// Rows read at once.
-const PART: usize = 500;
 
 /// Media type of a spreadsheet.
 pub(super) const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// Rows that a spreadsheet has room for, its header aside.
 const SHEET_ROWS: u64 = 1_048_575;
-
-/// Parts that wait for a slow reader; then the writer waits.
-const WAITING: usize = 4;
 
 /// A file's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +75,7 @@ impl Format {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn outlets(
@@ -111,11 +104,11 @@ async fn outlets(
 }
 
 async fn stream(api: Arc<Api>, query: Query, format: Format, labels: Option<Lang>) -> Answer {
-    let Ok(permit) = Arc::clone(&api.exports).try_acquire_owned() else {
+    let place = download::place(&api.engine).ok_or_else(|| {
         let mut problem = Problem::unavailable("too many exports are being written; try again in a minute");
-        problem.retry_after = Some(60);
-        return Err(problem);
-    };
+        problem.retry_after = Some(download::RETRY_SECONDS);
+        problem
+    })?;
     if format == Format::Xlsx {
         let query = query.clone();
         let counted = api
@@ -127,22 +120,19 @@ async fn stream(api: Arc<Api>, query: Query, format: Format, labels: Option<Lang
             ));
         }
     }
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        let failed = |problem: Problem| std::io::Error::other(problem.detail);
-        let written = api.engine.database().read::<_, Problem>(|tx| {
+    let body = download::body(place, move |sink| {
+        api.engine.database().read(|tx| {
             let reference = api.engine.reference(tx)?;
-            write(tx, &query, format, labels.map(|lang| (&reference.dictionaries, lang)), &sender)
-        });
-        if let Err(problem) = written {
-            // The length is unknown to the reader: a cut tells that the file is not whole.
-            let _ = sender.blocking_send(Err(failed(problem)));
-        }
+            let style = Style { labels: labels.map(|lang| (&reference.dictionaries, lang)) };
+            let rows = |take: &mut Take<'_>| report::parts(tx, &query.filter, take);
+            match format {
+                Format::Csv => download::csv(sink, style, rows),
+                Format::Geojson => download::geojson(sink, style, rows),
+                Format::Xlsx => xlsx(sink, style, rows),
+            }
+        })
     });
-    let parts =
-        futures_util::stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|part| (part, receiver)));
-    Ok(answer(format, Body::from_stream(parts)))
+    Ok(answer(format, body))
 }
 
 fn answer(format: Format, body: Body) -> Response {
@@ -159,78 +149,13 @@ fn answer(format: Format, body: Body) -> Response {
     (headers, body).into_response()
 }
 
-type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
-
-fn write(
-    connection: &Connection,
-    query: &Query,
-    format: Format,
-    labels: Option<(&Dictionaries, Lang)>,
-    sender: &Sender,
-) -> Result<(), Problem> {
-    let ids = inventory::ids(connection, &query.filter)?;
-    let style = Style { labels };
-    match format {
-        Format::Csv => csv(connection, &ids, style, sender),
-        Format::Geojson => geojson(connection, &ids, style, sender),
-        Format::Xlsx => xlsx(connection, &ids, style, sender),
-    }
-}
-
-/// Hands the rows on in parts; ends quietly when nobody reads any more.
-fn parts(
-    connection: &Connection,
-    ids: &RoaringBitmap,
-    mut work: impl FnMut(&[LedgerRow]) -> Result<bool, Problem>,
-) -> Result<(), Problem> {
-    let mut after = None;
-    loop {
-        let entries = inventory::rows_after(connection, ids, after, PART)?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        after = Some(last.id);
-        let rows: Vec<LedgerRow> = entries.into_iter().map(|entry| entry.row).collect();
-        if !work(&rows)? {
-            return Ok(());
-        }
-    }
-}
-
-fn send(sender: &Sender, bytes: Vec<u8>) -> bool {
-    sender.blocking_send(Ok(Bytes::from(bytes))).is_ok()
-}
-
-fn csv(connection: &Connection, ids: &RoaringBitmap, style: Style<'_>, sender: &Sender) -> Result<(), Problem> {
-    let head = export::ledger_csv(&[], style).map_err(|error| Problem::internal(&error))?;
-    if !send(sender, head) {
-        return Ok(());
-    }
-    parts(connection, ids, |rows| {
-        let lines = export::ledger_csv_lines(rows, style).map_err(|error| Problem::internal(&error))?;
-        Ok(send(sender, lines))
-    })
-}
-
-fn geojson(connection: &Connection, ids: &RoaringBitmap, style: Style<'_>, sender: &Sender) -> Result<(), Problem> {
-    let mut first = true;
-    if !send(sender, br#"{"type":"FeatureCollection","features":["#.to_vec()) {
-        return Ok(());
-    }
-    parts(connection, ids, |rows| {
-        let mut text = String::new();
-        for row in rows {
-            text.push_str(if first { "\n" } else { ",\n" });
-            first = false;
-            text.push_str(&export::ledger_feature(row, style).to_string());
-        }
-        Ok(send(sender, text.into_bytes()))
-    })?;
-    send(sender, b"\n]}\n".to_vec());
-    Ok(())
-}
-
-fn xlsx(connection: &Connection, ids: &RoaringBitmap, style: Style<'_>, sender: &Sender) -> Result<(), Problem> {
+fn xlsx(
+    sink: &Sink,
+    style: Style<'_>,
+    rows: impl FnOnce(&mut Take<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     use rust_xlsxwriter::{Format as CellFormat, Workbook, XlsxError};
-    let failed = |error: XlsxError| Problem::internal(&error);
+    let failed = |error: XlsxError| CommandError::internal(format!("a spreadsheet cannot be written: {error}"));
     let mut book = Workbook::new();
     // Rows go to a temporary file as they come.
     let sheet = book.add_worksheet_with_constant_memory().map_err(failed)?;
@@ -241,8 +166,8 @@ fn xlsx(connection: &Connection, ids: &RoaringBitmap, style: Style<'_>, sender: 
     }
     sheet.set_freeze_panes(1, 0).map_err(failed)?;
     let mut line = 0;
-    parts(connection, ids, |rows| {
-        for row in rows {
+    rows(&mut |part| {
+        for row in part {
             line += 1;
             for (column, value) in (0_u16..).zip(export::ledger_values(row, style)) {
                 let written = match value {
@@ -253,35 +178,12 @@ fn xlsx(connection: &Connection, ids: &RoaringBitmap, style: Style<'_>, sender: 
                 written.map_err(failed)?;
             }
         }
-        Ok(!sender.is_closed())
+        Ok(!sink.is_closed())
     })?;
-    let mut pipe = Pipe { sender, buffer: Vec::with_capacity(PIPE) };
-    book.save_to_writer(&mut pipe).map_err(failed)?;
-    pipe.flush().map_err(|error| Problem::internal(&error))
-}
-
-/// Bytes kept before they are sent on.
-const PIPE: usize = 64 << 10;
-
-/// Writes into the answer.
-struct Pipe<'a> {
-    sender: &'a Sender,
-    buffer: Vec<u8>,
-}
-
-impl std::io::Write for Pipe<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIPE {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.buffer.is_empty() || send(self.sender, std::mem::take(&mut self.buffer)) {
-            return Ok(());
-        }
-        Err(std::io::Error::new(std::io::ErrorKind::BrokenPipe, "nobody reads the file any more"))
+    let mut pipe = sink.pipe();
+    match book.save_to_writer(&mut pipe).map_err(failed) {
+        // Nobody is left to be told.
+        Err(_) if sink.is_closed() => Ok(()),
+        saved => saved.and_then(|()| pipe.flush().context("sending a spreadsheet")),
     }
 }

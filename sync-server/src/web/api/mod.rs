@@ -71,9 +71,6 @@ pub const BODY_LIMIT: usize = 1 << 20;
 /// Requests that use the database at the same time; more wait.
 const AT_ONCE: usize = 16;
 
-/// Exports that are written at the same time; more are refused.
-const EXPORTS: usize = 4;
-
 /// What all handlers share.
 pub struct Api {
     /// What is behind it.
@@ -81,7 +78,6 @@ pub struct Api {
     sessions: Option<Box<Sessions>>,
     limits: limits::Limits,
     gate: Semaphore,
-    exports: Arc<Semaphore>,
     imports: Arc<Semaphore>,
     base: Option<BaseMap>,
     /// Do clients reach this server over HTTPS?
@@ -102,7 +98,6 @@ impl Api {
             sessions,
             limits,
             gate: Semaphore::new(AT_ONCE),
-            exports: Arc::new(Semaphore::new(EXPORTS)),
             imports: Arc::new(Semaphore::new(1)),
             base,
             secure,

@@ -81,8 +81,7 @@ async fn list(State(api): State<Arc<Api>>, asker: Asker, Path(id): Path<String>)
 }
 
 fn photos(connection: &Connection, entry: &Entry) -> Result<Vec<Photo>, Problem> {
-    let document = projector::load(connection, &entry.key)?;
-    let entries = document.map(|document| document.entries()).unwrap_or_default();
+    let entries = projector::entries(connection, &entry.key)?;
     let photo = |entry: &outlet_core::doc::Entry| match entry.parse::<FieldEntry>() {
         Ok(FieldEntry::Photo(photo)) => Some(*photo),
         _ => None,

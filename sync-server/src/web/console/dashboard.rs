@@ -1,7 +1,7 @@
 //! The first page: what waits, the milestones in both readings, what arrived last. The parts that
 //! move are asked for again while the page is open, and only sent when the ledger has moved.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
@@ -15,18 +15,6 @@ use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, show};
 use crate::db::DbError;
 use crate::inventory::{self, Dimension, Flag, Overview, Scope};
 use crate::report;
-
-/// Milestone tables, kept until the ledger moves or the day ends.
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    cached: Mutex<Option<Cached>>,
-}
-
-#[derive(Debug)]
-struct Cached {
-    position: (u64, Day),
-    table: Arc<Vec<ProgressRow>>,
-}
 
 #[derive(Template)]
 #[template(path = "console/dashboard.html")]
@@ -188,15 +176,8 @@ pub(super) struct Figures {
 /// The table of today by unit.
 pub(super) fn milestones(console: &Console, today: Day) -> Result<Arc<Vec<ProgressRow>>, Fault> {
     let engine = &console.engine;
-    let position = (report::position(engine)?, today);
-    let mut cached = console.tables.cached.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = cached.as_ref().filter(|known| known.position == position) {
-        return Ok(Arc::clone(&known.table));
-    }
     let reference = engine.database().read(|tx| engine.reference(tx))?;
-    let table = report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit, &Scope::everything())?;
-    *cached = Some(Cached { position, table: Arc::clone(&table) });
-    Ok(table)
+    Ok(report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit, &Scope::everything())?)
 }
 
 /// The headline rows, reading beside reading.

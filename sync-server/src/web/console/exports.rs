@@ -11,6 +11,7 @@ use outlet_core::ledger::{LedgerRow, SummaryBy, party_list, problem_list, summar
 use super::deciding::day;
 use super::{Answer, Fault, Form, Page, Shared, Visitor, Words, show_with};
 use crate::report;
+use crate::web::download::{self, Take};
 
 /// What can be had: file name without day, ending, media type.
 const FILES: &[(&str, &str, &str)] = &[
@@ -20,6 +21,9 @@ const FILES: &[(&str, &str, &str)] = &[
     ("parties", "csv", "text/csv; charset=utf-8"),
     ("summary", "csv", "text/csv; charset=utf-8"),
 ];
+
+/// All places for downloads are taken.
+const BUSY: Fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "fault-busy");
 
 #[derive(Template)]
 #[template(path = "console/exports.html")]
@@ -56,28 +60,36 @@ pub(super) async fn file(
         return choose(page, form);
     }
     let words = page.words();
-    let (bytes, today) = console
-        .ask(move |console| {
-            let mut rows = report::rows(&console.engine, as_of, known)?;
-            rows.retain(|row| visitor.sees(row.collection));
-            Ok((written(words, name, ending, &rows)?, console.engine.folder.now().day_in_shanghai()))
-        })
-        .await?;
+    let today = console.engine.folder.now().day_in_shanghai();
+    let scope = visitor.scope();
+    let mut response = if name == "ledger" {
+        let place = download::place(&console.engine).ok_or(BUSY)?;
+        let body = download::body(place, move |sink| {
+            let rows = |take: &mut Take<'_>| report::parts_of(&console.engine, &scope, as_of, known, take);
+            match ending {
+                "geojson" => download::geojson(sink, words.style(), rows),
+                _ => download::csv(sink, words.style(), rows),
+            }
+        });
+        body.into_response()
+    } else {
+        let listed = console
+            .ask_for_all(move |console| listed(words, name, &report::rows_of(&console.engine, &scope, as_of, known)?));
+        listed.await?.into_response()
+    };
     let named = format!("attachment; filename=\"{name}-{}.{ending}\"", as_of.unwrap_or(today));
-    let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::try_from(named).map_err(|_| Fault::INTERNAL)?);
     Ok(response)
 }
 
-fn written(words: Words, name: &str, ending: &str, rows: &[LedgerRow]) -> Result<Vec<u8>, Fault> {
+/// A list that all rows together make.
+fn listed(words: Words, name: &str, rows: &[LedgerRow]) -> Result<Vec<u8>, Fault> {
     let style = words.style();
-    let bytes = match (name, ending) {
-        ("ledger", "geojson") => Ok(export::ledger_geojson(rows, style).into_bytes()),
-        ("ledger", _) => export::ledger_csv(rows, style),
-        ("problems", _) => export::problems_csv(&problem_list(rows), style),
-        ("parties", _) => export::parties_csv(&party_list(rows), style),
+    let bytes = match name {
+        "problems" => export::problems_csv(&problem_list(rows), style),
+        "parties" => export::parties_csv(&party_list(rows), style),
         _ => export::summary_csv(&summary(rows, SummaryBy::Unit), "county", style),
     };
     bytes.map_err(|error| {

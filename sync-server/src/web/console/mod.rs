@@ -58,12 +58,15 @@ const FORM_LIMIT: usize = 1 << 20;
 /// Passwords that are looked at together: each takes memory and a core for a while.
 const HASHING: usize = 2;
 
+/// Pages at the same time that hold every row of their account in memory; more wait.
+const WHOLE: usize = 1;
+
 /// What all pages share.
 pub struct Console {
     /// What is behind it.
     pub engine: Arc<Engine>,
-    tables: dashboard::Tables,
     hashing: Semaphore,
+    whole: Semaphore,
     /// Do browsers reach this server over HTTPS?
     secure: bool,
 }
@@ -78,7 +81,7 @@ impl Console {
     /// For an engine. `secure`: browsers come over HTTPS, to us or to the proxy before us.
     #[must_use]
     pub fn new(engine: Arc<Engine>, secure: bool) -> Self {
-        Self { engine, tables: dashboard::Tables::default(), hashing: Semaphore::new(HASHING), secure }
+        Self { engine, hashing: Semaphore::new(HASHING), whole: Semaphore::new(WHOLE), secure }
     }
 
     /// The visitor behind a request's cookies, for interfaces beside the pages. A request that changes
@@ -103,6 +106,20 @@ impl Console {
             tracing::error!(%error, "a page's task failed");
             Err(Fault::INTERNAL)
         })
+    }
+}
+
+impl Console {
+    /// [`Console::ask`] for what holds every row in memory: one after the other.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn ask_for_all<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let _turn = self.whole.acquire().await.map_err(|_| Fault::INTERNAL)?;
+        self.ask(work).await
     }
 }
 

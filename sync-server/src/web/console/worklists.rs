@@ -56,10 +56,9 @@ struct ZoneLine {
 /// `GET /worklists`.
 pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
     let (rows, imports, layers) = console
-        .ask(move |console| {
+        .ask_for_all(move |console| {
             let engine = &console.engine;
-            let mut rows = report::current_rows(engine)?;
-            rows.retain(|row| visitor.account.covers(row.collection));
+            let rows = report::rows_of(engine, &visitor.scope(), None, None)?;
             let imports = engine.database().read::<_, DbError>(|tx| imports::all(tx))?;
             Ok((rows, imports, engine.layers()?))
         })

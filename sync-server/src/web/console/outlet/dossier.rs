@@ -8,11 +8,12 @@ use outlet_core::ledger::{
     Explanation, Finding, OutletInput, Reading, Reference, explain_profile, profile_of, project_all,
 };
 use outlet_core::time::{Day, Timestamp};
+use rusqlite::Connection;
 use serde_json::Value;
 
 use super::super::{Console, Fault};
 use crate::db::files::StoredFile;
-use crate::engine::projector;
+use crate::engine::{EngineError, projector};
 
 /// An entry with its author.
 pub(super) struct Said {
@@ -66,7 +67,7 @@ impl Dossier {
         let engine = &console.engine;
         let now = engine.folder.now();
         let today = now.day_in_shanghai();
-        let dossier = engine.database().read::<_, crate::engine::EngineError>(|tx| {
+        let dossier = engine.database().read::<_, EngineError>(|tx| {
             let roster = engine.folder.roster(tx)?;
             let reference = engine.reference(tx)?;
             let made = projector::each(engine, tx, &[key], |outlet| {
@@ -74,7 +75,7 @@ impl Dossier {
             })?;
             let mut made = made.into_iter();
             let Some(mut dossier) = made.next() else { return Ok(None) };
-            for hash in dossier.field.iter().flat_map(files_of) {
+            for hash in dossier.field.iter().flat_map(|said| files_of(&said.value)) {
                 if let Some(StoredFile::Here(_)) = crate::db::files::get(tx, &hash)? {
                     dossier.here.insert(hash);
                 }
@@ -109,14 +110,21 @@ fn gather(input: &OutletInput<'_>, reference: &Reference, today: Day, now: Times
     }
 }
 
+/// Does the field record name this file, so that who sees the outlet may see the file?
+pub(super) fn names(connection: &Connection, key: &DocKey, hash: &BlobHash) -> Result<bool, EngineError> {
+    let entries = projector::entries(connection, key)?;
+    let mut values = entries.iter().filter_map(|entry| serde_json::from_str::<Value>(&entry.json).ok());
+    Ok(values.any(|value| files_of(&value).contains(hash)))
+}
+
 /// Photo and preview, or attachment, that an entry names; never personal data of a natural person.
-fn files_of(said: &Said) -> Vec<BlobHash> {
-    let hidden = said.kind() == "attachment" && said.text("kind") == Some("personal");
-    if hidden || !matches!(said.kind(), "photo" | "attachment") {
+fn files_of(value: &Value) -> Vec<BlobHash> {
+    let text = |at: &str| value.pointer(at).and_then(Value::as_str);
+    let hidden = text("/type") == Some("attachment") && text("/kind") == Some("personal");
+    if hidden || !matches!(text("/type"), Some("photo" | "attachment")) {
         return Vec::new();
     }
-    let preview = said.value.pointer("/preview/sha256").and_then(Value::as_str);
-    [said.text("sha256"), preview].into_iter().flatten().filter_map(|hash| hash.parse().ok()).collect()
+    [text("/sha256"), text("/preview/sha256")].into_iter().flatten().filter_map(|hash| hash.parse().ok()).collect()
 }
 
 fn say(entry: &Entry, input: &OutletInput<'_>) -> Option<Said> {

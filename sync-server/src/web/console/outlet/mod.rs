@@ -13,6 +13,8 @@ use outlet_core::ledger::{Finding, LedgerRow, Severity};
 use super::outlets::number;
 use super::{Answer, Console, Fault, Page, Shared, Visitor, Words, show};
 use crate::db::DbError;
+use crate::db::files::{self, StoredFile};
+use crate::engine::EngineError;
 use crate::inventory;
 
 pub(super) mod acts;
@@ -287,7 +289,10 @@ pub(super) async fn file(
 }
 
 fn read_file(console: &Console, key: &DocKey, hash: &BlobHash) -> Result<bytes::Bytes, Fault> {
-    if !Dossier::read(console, *key)?.here.contains(hash) {
+    let here = console.engine.database().read::<_, EngineError>(|tx| {
+        Ok(matches!(files::get(tx, hash)?, Some(StoredFile::Here(_))) && dossier::names(tx, key, hash)?)
+    })?;
+    if !here {
         return Err(Fault::NOT_FOUND);
     }
     console.engine.photos.read_all(hash).map_err(|error| {
