@@ -36,6 +36,8 @@ pub struct Config {
     pub membership: Membership,
     /// The console.
     pub console: Console,
+    /// Signing in through an identity provider.
+    pub oidc: Oidc,
     /// The page behind a sign's QR code.
     pub public: Public,
     /// Interfaces for other programs.
@@ -183,6 +185,27 @@ pub struct Console {
     /// A session ends after so long in any case.
     #[serde(deserialize_with = "duration")]
     pub longest: Duration,
+}
+
+/// Signing in through an identity provider; without an issuer there is none.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Oidc {
+    /// The issuer, exactly as its tokens name it.
+    pub issuer: String,
+    /// What the provider calls this server.
+    pub client_id: String,
+    /// File of the client's secret, relative to the data folder; empty = a public client.
+    pub client_secret_file: String,
+    /// Address under which browsers reach this server.
+    pub url: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// The claim that may name an account; empty = none.
+    pub login_claim: String,
+    /// What the button says.
+    pub label: String,
+    /// PEM file of an authority to trust beside the system's, relative to the data folder.
+    pub ca: String,
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

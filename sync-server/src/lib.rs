@@ -31,9 +31,13 @@ mod hostile_tests;
 pub mod import;
 pub mod inventory;
 pub mod layers;
+#[cfg(test)]
+mod listener_tests;
 pub mod membership;
 pub mod metrics;
 pub mod milestones;
+#[cfg(feature = "console")]
+pub mod oidc;
 pub mod photos;
 pub mod replica;
 pub mod report;

@@ -86,6 +86,8 @@ impl Server {
         let certificate = own_certificate(&folder)?;
         let tcp = listen_tls(&folder, &certificate).await?;
         listen::check(http, &folder.config.console)?;
+        #[cfg(feature = "console")]
+        crate::oidc::Provider::new(&folder.config.oidc, folder.path())?;
         let https = listen::tls(folder.path(), &folder.config.console)?.map(Browsers::new);
         let tcp = match (tcp, &https) {
             (Some(tcp), Some(browsers)) => Some(tcp.share(browsers.share())),

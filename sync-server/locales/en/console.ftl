@@ -12,6 +12,12 @@ signin = Sign in
 signin-for = Survey, review, rectification, milestones. Use the account that your administrator gave you.
 signin-wrong = Account or password is wrong. After several wrong attempts you will have to wait.
 signin-disabled = This account is disabled. Ask your administrator to enable it.
+signin-single = Sign in through { $label }
+signout-single = Sign out at { $label }, too
+signin-stranger = You are known to the identity provider, and no account here belongs to you. Ask your administrator to tie your account to the subject { $subject } (outlet-server account oidc).
+signin-single-away = The identity provider cannot be reached. Sign in with your password, or try again later.
+signin-single-foreign = This sign-in was begun in another browser, or too long ago. Please begin again.
+signin-single-failed = The identity provider did not confirm who you are. Please begin again; if it happens again, tell your administrator.
 signin-wait = { $minutes ->
     [one] Too many wrong attempts: try again in one minute.
    *[other] Too many wrong attempts: try again in { $minutes } minutes.

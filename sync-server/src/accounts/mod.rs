@@ -42,6 +42,8 @@ pub struct Account {
     pub password_at: Timestamp,
     /// Since when nobody can use it.
     pub disabled_at: Option<Timestamp>,
+    /// Issuer and subject of the identity that opens it, beside the password.
+    pub oidc: Option<String>,
 }
 
 impl Account {
@@ -75,6 +77,7 @@ impl From<StoredAccount> for Account {
             created_at: stored.created_at,
             password_at: stored.password_at,
             disabled_at: stored.disabled_at,
+            oidc: stored.oidc,
         }
     }
 }
@@ -129,6 +132,15 @@ pub enum AccountError {
     /// Role, level and collections do not fit together.
     #[error("{0}")]
     Rights(&'static str),
+    /// No account belongs to the identity.
+    #[error("no account belongs to the subject {0:?} of the identity provider")]
+    Stranger(String),
+    /// The identity opens another account.
+    #[error("the account {0:?} belongs to this identity already")]
+    Tied(String),
+    /// The subject cannot be one.
+    #[error("a subject has 1 to 255 characters and no blanks")]
+    Subject,
     /// The machine.
     #[error("the password cannot be hashed: {0}")]
     Hash(String),
@@ -145,6 +157,9 @@ impl From<AccountError> for CommandError {
                 .hint("an administrator opens it with `outlet-server account enable LOGIN`"),
             AccountError::Taken(_) => Self::user(error.to_string())
                 .hint("choose another login, or set a new password with `account password`"),
+            AccountError::Tied(_) => {
+                Self::user(error.to_string()).hint("free it first: `outlet-server account oidc LOGIN --none`")
+            }
             AccountError::Hash(_) => Self::internal(error.to_string()),
             _ => Self::user(error.to_string()),
         }
@@ -226,6 +241,71 @@ pub fn sign_in(database: &Database, login: &str, password: &str) -> Result<Accou
     }
 }
 
+/// Whom an identity provider vouches for: the account tied to the identity, or, where the settings
+/// let a claim name a login, the account of that login, which is tied to it from then on. Makes no
+/// account. An administrator's is opened only by the identity that somebody tied to it: whoever can
+/// choose a name at the provider would else choose theirs.
+///
+/// # Errors
+/// [`AccountError::Stranger`] when none belongs to it, [`AccountError::Disabled`].
+pub fn of_identity(
+    database: &Database,
+    (issuer, subject): (&str, &str),
+    login: Option<&str>,
+    now: Timestamp,
+) -> Result<Account, AccountError> {
+    let identity = identity(issuer, subject)?;
+    let stranger = || AccountError::Stranger(subject.to_owned());
+    database.write(|tx| {
+        let account: Account = match rows::by_oidc(tx, &identity)? {
+            Some(stored) => stored.into(),
+            None => {
+                let named = login.map(|login| rows::find(tx, login)).transpose()?.flatten();
+                let free =
+                    |own: &StoredAccount| own.oidc.is_none() && own.role != Role::Admin && own.disabled_at.is_none();
+                let stored = named.filter(free).ok_or_else(stranger)?;
+                rows::set_oidc(tx, stored.id, Some(&identity))?;
+                meta::audit(tx, now, &stored.login, "account_oidc", &identity)?;
+                find(tx, &stored.login)?
+            }
+        };
+        match account.disabled_at {
+            Some(since) => Err(AccountError::Disabled { login: account.login, since }),
+            None => Ok(account),
+        }
+    })
+}
+
+fn identity(issuer: &str, subject: &str) -> Result<String, AccountError> {
+    let fits = !subject.is_empty() && subject.len() <= 255 && !subject.contains(char::is_whitespace);
+    fits.then(|| format!("{issuer} {subject}")).ok_or(AccountError::Subject)
+}
+
+/// Ties an account to an identity (issuer, subject), or to none.
+///
+/// # Errors
+/// [`AccountError`].
+pub fn tie(
+    database: &Database,
+    login: &str,
+    to: Option<(&str, &str)>,
+    now: Timestamp,
+) -> Result<Account, AccountError> {
+    let identity = to.map(|(issuer, subject)| identity(issuer, subject)).transpose()?;
+    database.write(|tx| {
+        let stored = rows::find(tx, login)?.ok_or_else(|| AccountError::Unknown(login.to_owned()))?;
+        if let Some(other) = identity.as_deref().map(|own| rows::by_oidc(tx, own)).transpose()?.flatten()
+            && other.id != stored.id
+        {
+            return Err(AccountError::Tied(other.login));
+        }
+        rows::set_oidc(tx, stored.id, identity.as_deref())?;
+        let about = format!("{} {}", stored.login, identity.as_deref().unwrap_or("none"));
+        meta::audit(tx, now, "administrator", "account_oidc", &about)?;
+        find(tx, &stored.login)
+    })
+}
+
 /// Makes an account.
 ///
 /// # Errors
@@ -250,6 +330,7 @@ pub fn add(database: &Database, new: NewAccount, password: &str, now: Timestamp)
         created_at: now,
         password_at: now,
         disabled_at: None,
+        oidc: None,
     };
     database.write::<_, AccountError>(|tx| {
         if !rows::insert(tx, &stored)? {

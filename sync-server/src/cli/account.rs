@@ -41,6 +41,20 @@ pub enum AccountCommand {
         /// Login, in whatever case.
         login: String,
     },
+    /// Tie an account to an identity of the provider in [oidc], so that it signs in without password.
+    #[command(
+        after_help = "Example:\n  outlet-server account oidc li.si --subject 5f1c2a9e-77aa\n\nThe page that refuses an unknown identity shows its subject."
+    )]
+    Oidc {
+        /// Login, in whatever case.
+        login: String,
+        /// The subject that the provider gave the person.
+        #[arg(long, required_unless_present = "none")]
+        subject: Option<String>,
+        /// Untie it.
+        #[arg(long, conflicts_with = "subject")]
+        none: bool,
+    },
     /// Open a shut account again.
     #[command(after_help = "Example:\n  outlet-server account enable li.si --data /srv/outlets")]
     Enable {

@@ -1,4 +1,4 @@
-//! `account add|list|show|password|disable|enable`.
+//! `account add|list|show|password|disable|enable|oidc`.
 
 use std::io::{BufRead as _, Read as _};
 
@@ -27,6 +27,14 @@ pub(super) fn account(command: &AccountCommand, folder: &Folder, ui: &mut Ui) ->
             accounts::set_password(database, login, &read_password(password, ui)?, now)?
         }
         AccountCommand::Disable { login } => accounts::set_enabled(database, login, false, now)?,
+        AccountCommand::Oidc { login, subject, .. } => {
+            let issuer = folder.config.oidc.issuer.as_str();
+            if issuer.is_empty() && subject.is_some() {
+                return Err(CommandError::user("no identity provider is configured, so that a subject is of nobody")
+                    .hint("set oidc.issuer in server.toml first; `outlet-server config default` explains [oidc]"));
+            }
+            accounts::tie(database, login, subject.as_deref().map(|subject| (issuer, subject)), now)?
+        }
         AccountCommand::Enable { login } => accounts::set_enabled(database, login, true, now)?,
     };
     ui.show(&account, details)?;
@@ -134,6 +142,7 @@ fn details(account: &Account) -> String {
         ("created", account.created_at.to_string()),
         ("password set", account.password_at.to_string()),
         ("state", disabled),
+        ("identity", account.oidc.clone().unwrap_or_else(|| "none".to_owned())),
     ]
     .map(|(label, value)| format!("{label:<12} {value}"))
     .join("\n")

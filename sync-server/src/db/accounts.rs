@@ -33,10 +33,12 @@ pub struct StoredAccount {
     pub password_at: Timestamp,
     /// Since when nobody can sign in with it.
     pub disabled_at: Option<Timestamp>,
+    /// Issuer and subject of the identity that opens it.
+    pub oidc: Option<String>,
 }
 
 const COLUMNS: &str =
-    "id, login, name, person, role, level, collections, password, created_at, password_at, disabled_at";
+    "id, login, name, person, role, level, collections, password, created_at, password_at, disabled_at, oidc";
 
 fn read(row: &Row<'_>) -> Result<StoredAccount, DbError> {
     let time = |at: usize| Ok::<_, DbError>(Timestamp::from_millis(row.get(at)?));
@@ -52,6 +54,7 @@ fn read(row: &Row<'_>) -> Result<StoredAccount, DbError> {
         created_at: time(8)?,
         password_at: time(9)?,
         disabled_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
+        oidc: row.get(11)?,
     })
 }
 
@@ -64,6 +67,26 @@ pub fn find(connection: &Connection, login: &str) -> Result<Option<StoredAccount
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([key_of(login)])?;
     rows.next()?.map(read).transpose()
+}
+
+/// The account that an identity opens.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn by_oidc(connection: &Connection, identity: &str) -> Result<Option<StoredAccount>, DbError> {
+    let sql = format!("SELECT {COLUMNS} FROM accounts WHERE oidc = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([identity])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// Ties an account to an identity, or to none.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn set_oidc(connection: &Connection, id: i64, identity: Option<&str>) -> Result<(), DbError> {
+    connection.prepare_cached("UPDATE accounts SET oidc = ?2 WHERE id = ?1")?.execute(params![id, identity])?;
+    Ok(())
 }
 
 /// All accounts, by login.

@@ -38,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_desk.sql"),
     include_str!("../../migrations/sqlite/0007_lists.sql"),
     include_str!("../../migrations/sqlite/0008_shown_receipts.sql"),
+    include_str!("../../migrations/sqlite/0009_identities.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

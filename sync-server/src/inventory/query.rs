@@ -1,4 +1,4 @@
-//! Answers a question: first the set of rows ([`super::set`]), then one page of it in order.
+//! Answers a question: first the set of rows (`set`), then one page of it in order.
 //!
 //! A page comes in one of three ways. By a column of few values: value by value, out of the bitmaps.
 //! By another column: along its index, passing over what is not in the set — or, when so few rows are
@@ -249,7 +249,8 @@ impl Walk<'_> {
             && let Some(select) = fetched(dimension)
         {
             let order = Order { select, ..Order::of("inventory", "", query.sort.direction) };
-            return self.sorted(&order, &self.set.bits, query.after.as_ref());
+            let set = self.set;
+            return self.sorted(&order, &set.bits, query.after.as_ref());
         }
         let mut values = postings::values(self.connection, dimension)?;
         let absent = values.first().is_some_and(String::is_empty).then(|| values.remove(0));

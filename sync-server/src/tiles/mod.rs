@@ -5,6 +5,8 @@
 //! points with `count`. A tile has one of them.
 
 pub mod base;
+#[cfg(test)]
+mod base_tests;
 mod groups;
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,8 @@ mod once;
 mod openapi;
 mod outlets;
 mod parameters;
+#[cfg(test)]
+mod photo_tests;
 mod photos;
 mod problem;
 mod records;

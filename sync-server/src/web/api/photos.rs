@@ -1,11 +1,12 @@
 //! Photos of an outlet: what is known of each, and its bytes. A file is asked for by its hash; no
 //! name from outside becomes a path. Attachments are not served here: some hold personal data.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use outlet_core::domain::field::{FieldEntry, Photo};
 use outlet_core::ids::BlobHash;
@@ -109,9 +110,11 @@ fn state(connection: &Connection, hash: &BlobHash) -> Result<&'static str, Probl
     ),
     responses(
         (status = 200, description = "The bytes; the media type is that of the bytes"),
+        (status = 206, description = "The range that was asked for"),
         (status = 304, description = "As the client has it"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 416, body = Problem, content_type = "application/problem+json"),
         (status = 410, body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -158,14 +161,64 @@ async fn bytes(
             true => (kind.mime(), "inline"),
             false => ("application/octet-stream", "attachment"),
         };
+        let (status, part, range) = match part(&headers, &tag, bytes.len()) {
+            Part::Whole => (StatusCode::OK, bytes, None),
+            Part::Some(part) => {
+                let range = format!("bytes {}-{}/{}", part.start, part.end - 1, bytes.len());
+                (StatusCode::PARTIAL_CONTENT, bytes.slice(part), Some(range))
+            }
+            Part::Outside => {
+                let mut problem = Problem::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "range",
+                    "Range not satisfiable",
+                    format!("the file has {} bytes", bytes.len()),
+                )
+                .into_response();
+                let range = HeaderValue::try_from(format!("bytes */{}", bytes.len()));
+                problem.headers_mut().extend(range.ok().map(|range| (header::CONTENT_RANGE, range)));
+                return Ok(problem);
+            }
+        };
         let name = format!("{show}; filename=\"{}\"", hash.short());
         let headers = [
             (header::CONTENT_TYPE, media_type.to_owned()),
             (header::CONTENT_DISPOSITION, name),
             (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
             (header::CACHE_CONTROL, "private, max-age=86400".to_owned()),
+            (header::ACCEPT_RANGES, "bytes".to_owned()),
         ];
-        Ok(tag.on((headers, bytes).into_response()))
+        let mut response = tag.on((status, headers, part).into_response());
+        let range = range.and_then(|range| HeaderValue::try_from(range).ok());
+        response.headers_mut().extend(range.map(|range| (header::CONTENT_RANGE, range)));
+        Ok(response)
     })
     .await
+}
+
+/// What of a file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Some(Range<usize>),
+    Outside,
+}
+
+/// One range of bytes (RFC 9110, 14.2); what is no such thing, and several at once, are answered with
+/// the whole file, as is a range of another version.
+fn part(headers: &HeaderMap, tag: &ETag, length: usize) -> Part {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if text(header::IF_RANGE).is_some_and(|known| known != tag.text()) {
+        return Part::Whole;
+    }
+    let asked = text(header::RANGE).and_then(|asked| asked.strip_prefix("bytes="));
+    let Some((first, last)) = asked.and_then(|asked| asked.split_once('-')) else { return Part::Whole };
+    let number = |text: &str| text.trim().parse::<usize>();
+    let range = match (number(first), number(last)) {
+        (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(length),
+        (Ok(first), Err(_)) if last.trim().is_empty() => first..length,
+        (Err(_), Ok(last)) if first.trim().is_empty() => length.saturating_sub(last)..length,
+        _ => return Part::Whole,
+    };
+    if range.is_empty() { Part::Outside } else { Part::Some(range) }
 }

@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
+use crate::oidc::Provider;
 
 mod assets;
 mod audit;
@@ -37,10 +38,15 @@ mod progress;
 #[cfg(test)]
 mod rights_tests;
 mod sign_in;
+mod single;
+#[cfg(test)]
+mod single_tests;
 #[cfg(test)]
 mod tests;
 mod triage;
 mod visitor;
+#[cfg(test)]
+mod whole_tests;
 mod words;
 #[cfg(test)]
 mod worklist_tests;
@@ -67,6 +73,7 @@ pub struct Console {
     pub engine: Arc<Engine>,
     hashing: Semaphore,
     whole: Semaphore,
+    oidc: Option<Provider>,
     /// Do browsers reach this server over HTTPS?
     secure: bool,
 }
@@ -81,7 +88,12 @@ impl Console {
     /// For an engine. `secure`: browsers come over HTTPS, to us or to the proxy before us.
     #[must_use]
     pub fn new(engine: Arc<Engine>, secure: bool) -> Self {
-        Self { engine, hashing: Semaphore::new(HASHING), whole: Semaphore::new(WHOLE), secure }
+        let oidc = Provider::new(&engine.folder.config.oidc, engine.folder.path()).unwrap_or_else(|error| {
+            // The server looked at the settings before it began.
+            tracing::error!(error = error.message, "nobody can sign in through the identity provider");
+            None
+        });
+        Self { oidc, engine, hashing: Semaphore::new(HASHING), whole: Semaphore::new(WHOLE), secure }
     }
 
     /// The visitor behind a request's cookies, for interfaces beside the pages. A request that changes
@@ -127,6 +139,8 @@ impl Console {
 pub fn router(console: Arc<Console>) -> Router {
     let open = Router::new()
         .route("/signin", get(sign_in::page).post(sign_in::sign_in))
+        .route("/signin/oidc", get(single::begin))
+        .route(crate::oidc::BACK, get(single::back))
         .route("/language", get(frame::language));
     let viewer = Router::new()
         .route("/", get(dashboard::page))

@@ -35,15 +35,41 @@ struct SignInPage {
     form: Form,
     next: String,
     problem: Option<String>,
+    single: Option<Single>,
+}
+
+/// The way in through an identity provider.
+struct Single {
+    label: String,
+    /// Where it begins.
+    address: String,
+    /// Where to sign out there, too, after signing out here.
+    leave: Option<String>,
+}
+
+impl Single {
+    fn new(console: &Console, next: &str, left: bool) -> Option<Self> {
+        let provider = console.oidc.as_ref()?;
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+        let leave = if left { provider.end_session() } else { None };
+        Some(Self { label: provider.label().to_owned(), address: format!("/signin/oidc?{query}"), leave })
+    }
+}
+
+/// The form again, with what went wrong.
+pub(super) fn refused(console: &Console, page: Page, status: StatusCode, next: String, problem: String) -> Answer {
+    let single = Single::new(console, &next, false);
+    show_with(status, &SignInPage { page, form: Form::default(), next, problem: Some(problem), single })
 }
 
 /// `GET /signin`.
-pub(super) async fn page(page: Page, form: Form) -> Answer {
+pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answer {
     let next = frame::local(form.value("next"));
     if page.visitor().is_some() {
         return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, next)]).into_response());
     }
-    show(&SignInPage { page, form: Form::default(), next, problem: None })
+    let single = Single::new(&console, &next, form.value("left") == "1");
+    show(&SignInPage { page, form: Form::default(), next, problem: None, single })
 }
 
 /// What became of an attempt.
@@ -60,6 +86,7 @@ pub(super) async fn sign_in(State(console): Shared, page: Page, caller: Caller, 
     let (login, password) = (form.value("login").to_owned(), form.exact("password").to_owned());
     let secure = console.secure;
     let permit = console.hashing.acquire().await.map_err(|_| Fault::INTERNAL)?;
+    let single = Single::new(&console, &next, false);
     let attempt = console.ask(move |console| attempt(console, &login, &password, caller)).await;
     drop(permit);
     let problem = match attempt? {
@@ -68,10 +95,10 @@ pub(super) async fn sign_in(State(console): Shared, page: Page, caller: Caller, 
         Attempt::Disabled => page.t("signin-disabled"),
         Attempt::Wait(wait) => page.t1("signin-wait", "minutes", wait.as_secs().div_ceil(60)),
     };
-    show_with(StatusCode::UNPROCESSABLE_ENTITY, &SignInPage { page, form, next, problem: Some(problem) })
+    show_with(StatusCode::UNPROCESSABLE_ENTITY, &SignInPage { page, form, next, problem: Some(problem), single })
 }
 
-fn enter(secret: &Secret, next: &str, secure: bool) -> Response {
+pub(super) fn enter(secret: &Secret, next: &str, secure: bool) -> Response {
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, next)]).into_response();
     if let Some(cookie) = secret.session_cookie(secure) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -156,7 +183,7 @@ fn wait((count, last): (u32, Timestamp), free: u32, now: Timestamp) -> Option<Du
 
 /// `POST /signout`.
 pub(super) async fn sign_out(State(console): Shared, page: Page, secret: Secret) -> Answer {
-    let secure = console.secure;
+    let (secure, left) = (console.secure, console.oidc.is_some());
     let login = page.visitor().map(|visitor| visitor.account.login.clone()).unwrap_or_default();
     console
         .ask(move |console| {
@@ -167,7 +194,8 @@ pub(super) async fn sign_out(State(console): Shared, page: Page, secret: Secret)
             })?)
         })
         .await?;
-    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, "/signin")]).into_response();
+    let to = if left { "/signin?left=1" } else { "/signin" };
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
     if let Some(cookie) = Secret::no_cookie(secure) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -41,6 +41,16 @@ impl Client {
         Self { router: router(console), cookies: std::collections::BTreeMap::new(), csrf: String::new() }
     }
 
+    /// Of everything that the server answers, the interfaces, too.
+    pub(super) fn of_all(kit: &Kit, base: Option<crate::tiles::base::BaseMap>) -> Self {
+        Self { router: crate::web::router(Arc::clone(&kit.engine), base, false), ..Self::new(kit) }
+    }
+
+    /// What scripts send in the header.
+    pub(super) fn token(&self) -> String {
+        self.csrf.clone()
+    }
+
     /// Somebody with this role who has signed in.
     pub(super) async fn signed_in(kit: &Kit, role: Role, level: Option<Level>) -> Self {
         let login = format!("{role:?}{level:?}").to_lowercase().replace(['(', ')'], ".");

@@ -137,6 +137,21 @@ impl Secret {
         BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 
+    /// Of a cookie's text.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        Self::read(text)
+    }
+
+    /// For what is derived from it.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What a cookie holds.
+    pub(super) fn text(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0)
+    }
+
     /// What the database keeps.
     pub(super) fn id(&self) -> [u8; 32] {
         Sha256::digest(self.0).into()
@@ -160,7 +175,7 @@ impl Secret {
     }
 }
 
-fn set_cookie(name: &str, value: &str, secure: bool, more: &str) -> Option<HeaderValue> {
+pub(super) fn set_cookie(name: &str, value: &str, secure: bool, more: &str) -> Option<HeaderValue> {
     let secure = if secure { "; Secure" } else { "" };
     HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}")).ok()
 }
