@@ -16,7 +16,7 @@ const SENT: Cursor = Cursor { epoch: Epoch([0; 8]), seq: u64::MAX, chain: ChainH
 impl MemoryReplica {
     pub(super) fn device_local(&self) -> Local {
         let files = self.blobs.to_send(&self.key.public(), &BlobQuery { originals: true, ..BlobQuery::default() });
-        let docs: std::collections::BTreeSet<_> = self.unsent.values().map(|unsent| unsent.doc).collect();
+        let docs: std::collections::BTreeSet<_> = self.unsent.values().map(|unsent| unsent.run.doc).collect();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Local {
             subscriptions: self.cursors.keys().map(|collection| self.state(*collection)).collect(),
@@ -24,8 +24,8 @@ impl MemoryReplica {
             wants_server_certificate: self.server.is_none() && self.roster.active_servers().is_empty(),
             pending: Pending {
                 documents: count(docs.len()),
-                changes: count(self.unsent.len()),
-                bytes: count(self.unsent.values().map(|unsent| unsent.raw.len()).sum()),
+                changes: count(self.unsent.values().map(|unsent| unsent.run.changes.len()).sum()),
+                bytes: count(self.unsent.values().map(|unsent| unsent.run.size()).sum()),
                 photos: files.pending,
                 photo_bytes: files.pending_bytes,
             },
@@ -37,24 +37,22 @@ impl MemoryReplica {
         let (mut runs, mut after, mut bytes, mut more) = (Vec::<Draft>::new(), plan.after, 0, false);
         let mut last: BTreeMap<DocKey, usize> = BTreeMap::new();
         for (order, unsent) in self.unsent.range(plan.after.saturating_add(1)..) {
-            if bytes > 0 && bytes + unsent.raw.len() > max_bytes {
+            if bytes > 0 && bytes + unsent.run.size() > max_bytes {
                 more = true;
                 break;
             }
-            bytes += unsent.raw.len();
+            bytes += unsent.run.size();
             after = *order;
-            let draft = last.get(&unsent.doc).and_then(|at| runs.get_mut(*at));
+            let draft = last.get(&unsent.run.doc).and_then(|at| runs.get_mut(*at));
             match draft.filter(|draft| draft.continues_with(unsent)) {
                 Some(draft) => {
-                    draft.run.changes.push(unsent.raw.clone());
-                    draft.run.signature = unsent.signature;
+                    draft.run.changes.extend_from_slice(&unsent.run.changes);
+                    draft.run.signature = unsent.run.signature;
                     draft.last = unsent.hash;
                 }
                 None => {
-                    last.insert(unsent.doc, runs.len());
-                    let (doc, changes, signature) = (unsent.doc, vec![unsent.raw.clone()], unsent.signature);
-                    let run = SignedRun { doc, changes, signature };
-                    runs.push(Draft { run, last: unsent.hash, actor: unsent.actor });
+                    last.insert(unsent.run.doc, runs.len());
+                    runs.push(Draft { run: unsent.run.clone(), last: unsent.hash, actor: unsent.actor });
                 }
             }
         }
@@ -90,13 +88,13 @@ impl MemoryReplica {
         }
     }
 
-    /// To be sent again, if it is a run of its own.
+    /// The run that ends with this change is to be sent again.
     fn offer(&mut self, doc: DocKey, hash: ChangeHash) {
         let Some(stored) = self.docs.get(&doc) else { return };
-        let run = stored.runs.iter().find(|run| run.last() == Some(hash) && run.changes.len() == 1);
-        let (Some(run), Some(change)) = (run, stored.document.change(&hash)) else { return };
-        let (actor, deps) = (change.actor, change.deps.clone());
-        let unsent = Unsent { doc, hash, actor, raw: run.changes[0].clone(), deps, signature: run.signature };
+        let Some(run) = stored.runs.iter().find(|run| run.last() == Some(hash)).cloned() else { return };
+        let first = run.changes.first().and_then(|raw| change_hash(raw));
+        let Some(first) = first.and_then(|first| stored.document.change(&first)) else { return };
+        let unsent = Unsent { run, hash, actor: first.actor, deps: first.deps.clone() };
         self.unsent.insert(self.next_order, unsent);
         self.next_order += 1;
     }
@@ -105,7 +103,8 @@ impl MemoryReplica {
     /// life of its database.
     pub(super) fn offer_what_builds_on_held(&mut self, doc: DocKey) {
         let Some(stored) = self.docs.get(&doc) else { return };
-        let queued = |hash: &ChangeHash| self.unsent.values().any(|unsent| unsent.doc == doc && unsent.hash == *hash);
+        let queued =
+            |hash: &ChangeHash| self.unsent.values().any(|unsent| unsent.run.doc == doc && unsent.hash == *hash);
         let behind: Vec<_> = stored.left_out().difference(&stored.excluded).copied().collect();
         // In causal order, as a run is built.
         let order = stored.document.changes().map(|change| change.hash).filter(|hash| behind.contains(hash));
@@ -125,7 +124,7 @@ impl MemoryReplica {
             let FeedItem::Run(run) = item else { continue };
             let hashes: Vec<_> = run.changes.iter().filter_map(|raw| change_hash(raw)).collect();
             if !matches!(outcome, Outcome::Waiting) {
-                self.unsent.retain(|_, unsent| unsent.doc != run.doc || !hashes.contains(&unsent.hash));
+                self.unsent.retain(|_, unsent| unsent.run.doc != run.doc || !hashes.contains(&unsent.hash));
             }
             let Some(stored) = self.docs.get_mut(&run.doc) else { continue };
             match outcome {
@@ -156,7 +155,7 @@ impl Draft {
     fn continues_with(&self, unsent: &Unsent) -> bool {
         unsent.actor == self.actor
             && unsent.deps.contains(&self.last)
-            && self.run.changes.len() < MAX_RUN_CHANGES
-            && self.run.size() + unsent.raw.len() <= MAX_RUN_BYTES
+            && self.run.changes.len() + unsent.run.changes.len() <= MAX_RUN_CHANGES
+            && self.run.size() + unsent.run.size() <= MAX_RUN_BYTES
     }
 }

@@ -17,6 +17,9 @@ const BEHIND_HELD: &str = "waiting";
 /// Why a run is kept that a person rejected.
 const REJECTED: &str = "rejected";
 
+/// A run that lacks others: its place among the outcomes, who brought it, and what it lacks.
+type Incomplete = (usize, PublicKey, SignedRun, Vec<ChangeHash>);
+
 impl MemoryReplica {
     pub(super) fn take(&mut self, peer: &PublicKey, batch: &Batch, now: Timestamp) -> Result<Admitted, ReplicaError> {
         let mut admitted = Admitted::default();
@@ -127,21 +130,44 @@ impl MemoryReplica {
             stored.document = applied.document;
         }
         let mut outcomes = Vec::new();
+        let mut incomplete = Vec::new();
         for ((run, carried_by), result) in checked.into_iter().zip(carried_by).zip(result.runs) {
             let outcome = match result {
                 Ok(()) => self.keep(run.into_run(), carried_by),
                 Err(refusal) if refusal.is_timeless() => refused(&refusal),
                 Err(Refusal::MissingDeps { missing, .. }) => {
-                    let held = self.docs.get(&doc).is_some_and(|stored| stored.holds_any(&missing));
-                    self.park(&carried_by, run.run(), held.then_some(BEHIND_HELD))
+                    incomplete.push((outcomes.len(), carried_by, run.into_run(), missing));
+                    Outcome::Waiting
                 }
                 Err(refusal) => self.park(&carried_by, run.run(), Some(refusal.code())),
             };
             outcomes.push(outcome);
         }
+        self.hold_behind_held(doc, incomplete, &mut outcomes);
         outcomes.truncate(given);
         self.recount(doc);
         (outcomes, u64::try_from(new).unwrap_or(u64::MAX))
+    }
+
+    /// What builds on a held run is held, and what builds on that, in whatever order they came; the rest
+    /// waits.
+    fn hold_behind_held(&mut self, doc: DocKey, mut incomplete: Vec<Incomplete>, outcomes: &mut [Outcome]) {
+        loop {
+            let before = incomplete.len();
+            incomplete.retain(|(at, carried_by, run, missing)| {
+                let held = self.docs.get(&doc).is_some_and(|stored| stored.holds_any(missing));
+                if held {
+                    outcomes[*at] = self.park(carried_by, run, Some(BEHIND_HELD));
+                }
+                !held
+            });
+            if incomplete.len() == before {
+                break;
+            }
+        }
+        for (at, carried_by, run, _) in incomplete {
+            outcomes[at] = self.park(&carried_by, &run, None);
+        }
     }
 
     fn keep(&mut self, run: SignedRun, carried_by: PublicKey) -> Outcome {

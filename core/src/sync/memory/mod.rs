@@ -19,7 +19,7 @@ use crate::doc::{Document, Entry};
 use crate::identity::{
     Certificate, Membership, Roster, SecretKey, ServerCert, ServerGrant, ServerStanding, SignedRun, change_hash,
 };
-use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey, Signature};
+use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey};
 use crate::time::Timestamp;
 
 use blobs::Blobs;
@@ -47,15 +47,15 @@ struct Parked {
     carried_by: PublicKey,
 }
 
-/// An own change that no server has confirmed.
+/// A run, mostly of one own change, that no server has confirmed.
 #[derive(Debug, Clone)]
 struct Unsent {
-    doc: DocKey,
+    run: SignedRun,
+    /// Its last change.
     hash: ChangeHash,
     actor: Actor,
-    raw: Vec<u8>,
+    /// What its first change builds on.
     deps: Vec<ChangeHash>,
-    signature: Signature,
 }
 
 /// A replica in memory.
@@ -227,11 +227,12 @@ impl MemoryReplica {
         let stored = self.docs.entry(doc).or_insert_with(|| Stored::new(doc));
         let change = stored.document.write(&self.actor, now, entries, &[])?;
         let signature = self.key.sign_change(&doc, &change.hash);
-        stored.runs.push(SignedRun { doc, changes: vec![change.raw.clone()], signature });
+        let run = SignedRun { doc, changes: vec![change.raw], signature };
+        stored.runs.push(run.clone());
         let order = self.next_order;
         self.next_order += 1;
         let (hash, actor) = (change.hash, self.actor);
-        let unsent = Unsent { doc, hash, actor, raw: change.raw, deps: change.deps, signature };
+        let unsent = Unsent { run, hash, actor, deps: change.deps };
         self.unsent.insert(order, unsent);
         self.recount(doc);
         Ok(change.hash)
