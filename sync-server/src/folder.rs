@@ -271,8 +271,7 @@ pub fn issue(
         role: grant.role,
         level: grant.level,
         collections: grant.collections.iter().copied().collect(),
-        // A device whose clock is behind must not find its fresh certificate "not yet valid".
-        not_before: now.plus_millis(-86_400_000),
+        not_before: now.plus_millis(-Membership::BACKDATED_MS),
         not_after,
         serial,
     };

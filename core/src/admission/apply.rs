@@ -1,16 +1,17 @@
 //! Checked runs into a document: everything that depends on what the changes depend on.
 
-use std::cell::{OnceCell, Ref, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::{OnceCell, RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::ancestry::{Walk, Walks};
 use super::chunk::{ChangeHead, Limits, Op, OpRef, read_change};
 use super::refusal::Refusal;
 use super::rules::Target;
 use super::run::CheckedRun;
 use crate::doc::genesis::REGISTERS;
 use crate::doc::{
-    ChangeInfo, Constants, DocError, Document, Entry, Locator, Origin, hidden_conflict, shared_constants,
+    ChangeInfo, Constants, DocError, Document, Entry, Locator, Origin, View, replacing, shared_constants,
 };
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
@@ -118,7 +119,8 @@ struct Stage<'a> {
     new: Vec<(&'a ChangeHead, &'a [u8])>,
     by_hash: HashMap<ChangeHash, usize>,
     by_seq: HashMap<(Actor, u64), ChangeHash>,
-    entries: HashMap<EntryId, Vec<ChangeHash>>,
+    /// Changes that wrote an entry; those of the base are among them once one was written again.
+    entries: HashMap<EntryId, Writers>,
     /// New changes by author and counter of the first operation.
     by_op: HashMap<Actor, BTreeMap<u64, usize>>,
     /// Finds the changes of the base's operations, made when first asked for: a hostile member may
@@ -126,16 +128,24 @@ struct Stage<'a> {
     base_locator: OnceCell<Locator>,
     /// As `by_op`, of the base, made when first asked for.
     base_by_op: OnceCell<HashMap<Actor, BTreeMap<u64, &'a ChangeInfo>>>,
+    /// Numbers of the base's changes, made when first asked for.
+    base_by_seq: OnceCell<HashMap<(Actor, u64), ChangeHash>>,
     /// Registers that changes of the base assigned to, in the order of their operations.
     base_registers: RefCell<HashMap<ChangeHash, Vec<Register>>>,
-    /// The change looked at last, and its ancestors.
-    walked: RefCell<Option<(ChangeHash, BTreeSet<ChangeHash>)>>,
+    /// The changes looked at last, and their ancestors.
+    walks: RefCell<Walks>,
+}
+
+/// Who wrote an entry.
+#[derive(Default)]
+struct Writers {
+    changes: BTreeSet<ChangeHash>,
+    /// Those of the base were looked up.
+    with_base: bool,
 }
 
 /// A register: its container and its key.
 type Register = (OpRef, String);
-
-static NO_ANCESTORS: BTreeSet<ChangeHash> = BTreeSet::new();
 
 /// What the graph knows of a change.
 struct Node {
@@ -158,8 +168,9 @@ impl<'a> Stage<'a> {
             by_op: HashMap::new(),
             base_locator: OnceCell::new(),
             base_by_op: OnceCell::new(),
+            base_by_seq: OnceCell::new(),
             base_registers: RefCell::default(),
-            walked: RefCell::default(),
+            walks: RefCell::default(),
         }
     }
 
@@ -189,7 +200,7 @@ impl<'a> Stage<'a> {
         }
         for target in targets {
             if let Target::Entry(id) = target {
-                self.entries.entry(*id).or_default().push(head.hash);
+                self.entries.entry(*id).or_default().changes.insert(head.hash);
             }
         }
         self.new.push((head, raw));
@@ -203,8 +214,8 @@ impl<'a> Stage<'a> {
                 starts.remove(&head.start_op);
             }
             for op in &head.ops {
-                if let Some(changes) = op.key.parse::<EntryId>().ok().and_then(|id| self.entries.get_mut(&id)) {
-                    changes.retain(|change| *change != head.hash);
+                if let Some(writers) = op.key.parse::<EntryId>().ok().and_then(|id| self.entries.get_mut(&id)) {
+                    writers.changes.remove(&head.hash);
                 }
             }
         }
@@ -232,15 +243,18 @@ impl<'a> Stage<'a> {
             }
         }
         let texts = head.ops.iter().zip(targets).filter(|(_, target)| **target != Target::Register);
-        let texts = texts.map(|(op, _)| op.value.as_str());
-        match hidden_conflict(self.kind, texts, || self.view(head)) {
+        let replacing = replacing(self.kind, texts.map(|(op, _)| op.value.as_str()));
+        if replacing.is_empty() {
+            return Ok(());
+        }
+        match self.view(head).hidden_by(&replacing) {
             Some(field) => Err(Refusal::HidesConflict { change, field }),
             None => Ok(()),
         }
     }
 
     fn check_number(&self, head: &ChangeHead) -> Result<(), Refusal> {
-        let ours = self.base.and_then(|base| base.change_by(&head.actor, head.seq)).map(|change| change.hash);
+        let ours = self.base_by_seq.get_or_init(|| by_number(self.base)).get(&(head.actor, head.seq)).copied();
         let staged = || self.by_seq.get(&(head.actor, head.seq)).copied();
         let held =
             || self.context.held.iter().find(|held| (held.0, held.1) == (head.actor, head.seq)).map(|held| held.2);
@@ -280,12 +294,20 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn check_entry(&self, head: &ChangeHead, id: &EntryId) -> Result<(), Refusal> {
-        let mut writers = self.entries.get(id).cloned().unwrap_or_default();
-        if let Some(base) = self.base.filter(|base| base.has_entry(id)) {
-            writers.extend(base.changes_of_entry(id, self.base_locator.get_or_init(|| base.locator())));
+    fn check_entry(&mut self, head: &ChangeHead, id: &EntryId) -> Result<(), Refusal> {
+        let before = self.base.filter(|base| base.has_entry(id));
+        if before.is_none() && !self.entries.contains_key(id) {
+            return Ok(());
         }
-        if writers.iter().any(|writer| self.is_ancestor(writer, head)) {
+        let writers = self.entries.entry(*id).or_default();
+        if let Some(base) = before.filter(|_| !writers.with_base) {
+            #[cfg(test)]
+            LOOKUPS.set(LOOKUPS.get() + 1);
+            let locator = self.base_locator.get_or_init(|| base.locator());
+            writers.changes.extend(base.changes_of_entry(id, locator));
+            writers.with_base = true;
+        }
+        if self.walk(head).has_any(&self.entries[id].changes) {
             return Err(Refusal::Overwrite { change: head.hash, entry: id.to_string() });
         }
         Ok(())
@@ -316,26 +338,44 @@ impl<'a> Stage<'a> {
         (*key == op.key && *object == op.object).then_some(writer.hash)
     }
 
-    /// The entries that the author of the change had in view, in document order.
-    fn view(&self, head: &ChangeHead) -> Vec<Entry> {
-        let ancestors = self.ancestors(head);
-        let inherited: Vec<ChangeHash> = ancestors.iter().copied().collect();
+    /// The facts that the author of the change had in view.
+    fn view(&self, head: &ChangeHead) -> RefMut<'_, View> {
+        RefMut::map(self.walk(head), |walk| {
+            let unseen = std::mem::take(&mut walk.unseen);
+            match &mut walk.view {
+                Some(view) if unseen.iter().all(|change| self.by_hash.contains_key(change)) => {
+                    let new = unseen.iter().map(|change| self.new[self.by_hash[change]].0);
+                    new.flat_map(|head| self.entries_of(head)).for_each(|op| view.add(Entry::id_of(op), op));
+                }
+                outdated => {
+                    let mut view = View::default();
+                    self.entries_in_view(&walk.ancestors).iter().for_each(|entry| view.add(entry.id, &entry.json));
+                    *outdated = Some(view);
+                }
+            }
+            walk.view.get_or_insert_default()
+        })
+    }
+
+    /// The entries of these changes, which are closed under causality, in document order.
+    fn entries_in_view(&self, changes: &HashSet<ChangeHash>) -> Vec<Entry> {
+        let inherited: Vec<ChangeHash> = changes.iter().copied().collect();
         let mut entries = self.base.map(|base| base.entries_at(&inherited)).unwrap_or_default();
-        let mut new: Vec<&ChangeHead> =
-            self.new.iter().map(|(head, _)| *head).filter(|new| ancestors.contains(&new.hash)).collect();
-        new.sort_unstable_by_key(|new| (new.start_op, new.hash));
-        for new in new {
+        for (new, _) in self.new.iter().filter(|(new, _)| changes.contains(&new.hash)) {
             let device_time = Timestamp::from_millis(new.time.saturating_mul(1000));
             let origin = Origin { change: new.hash, actor: new.actor, seq: new.seq, device_time, received_at: None };
-            for op in new.ops.iter().filter(|op| !self.is_register(op)) {
-                let id = Entry::id_of(&op.value);
-                entries.push(Entry { id, json: Arc::from(op.value.as_str()), origin: origin.clone() });
+            for text in self.entries_of(new) {
+                entries.push(Entry { id: Entry::id_of(text), json: Arc::from(text), origin: origin.clone() });
             }
         }
         // What the base has and what is new may interleave: order by counter, as documents do.
-        let order = |entry: &Entry| (self.start_op(&entry.origin.change), entry.origin.change);
-        entries.sort_by_key(order);
+        entries.sort_by_key(|entry| self.place(&entry.origin.change));
         entries
+    }
+
+    /// Texts of the entries that a change writes.
+    fn entries_of<'h>(&self, head: &'h ChangeHead) -> impl Iterator<Item = &'h str> {
+        head.ops.iter().filter(|op| !self.is_register(op)).map(|op| op.value.as_str())
     }
 
     fn is_register(&self, op: &Op) -> bool {
@@ -343,9 +383,10 @@ impl<'a> Stage<'a> {
         container.is_some_and(|(name, _)| name == REGISTERS)
     }
 
-    fn start_op(&self, hash: &ChangeHash) -> u64 {
+    /// Place of a change in document order. Constants come first.
+    fn place(&self, hash: &ChangeHash) -> (u64, ChangeHash) {
         let new = self.by_hash.get(hash).map(|index| self.new[*index].0.start_op);
-        new.or_else(|| Some(self.base?.change(hash)?.start_op)).unwrap_or(0)
+        (new.or_else(|| Some(self.base?.change(hash)?.start_op)).unwrap_or(0), *hash)
     }
 
     fn node(&self, hash: &ChangeHash) -> Option<Node> {
@@ -372,30 +413,13 @@ impl<'a> Stage<'a> {
         before.map(|index| self.constants_table()[index].hash).into_iter().collect()
     }
 
-    /// The ancestors of a change whose dependencies are all here. Walked once per change, and in a
-    /// run, where each builds on the one before, once per run.
-    fn ancestors(&self, head: &ChangeHead) -> Ref<'_, BTreeSet<ChangeHash>> {
-        let current = self.walked.borrow().as_ref().is_some_and(|(walked, _)| *walked == head.hash);
-        if !current {
-            let before = self.walked.take();
-            let (mut seen, mut stack) = (BTreeSet::new(), head.deps.clone());
-            if let Some((walked, ancestors)) = before.filter(|(walked, _)| head.deps.binary_search(walked).is_ok()) {
-                seen = ancestors;
-                stack.retain(|dep| *dep != walked);
-                seen.insert(walked);
-            }
-            while let Some(hash) = stack.pop() {
-                if seen.insert(hash) {
-                    stack.extend(self.deps(&hash));
-                }
-            }
-            self.walked.replace(Some((head.hash, seen)));
-        }
-        Ref::map(self.walked.borrow(), |walked| walked.as_ref().map_or(&NO_ANCESTORS, |(_, ancestors)| ancestors))
+    /// The ancestors of a change whose dependencies are all here.
+    fn walk(&self, head: &ChangeHead) -> RefMut<'_, Walk> {
+        RefMut::map(self.walks.borrow_mut(), |walks| walks.of(head, |hash| self.deps(hash), |hash| self.place(&hash)))
     }
 
     fn is_ancestor(&self, hash: &ChangeHash, head: &ChangeHead) -> bool {
-        head.deps.binary_search(hash).is_ok() || self.ancestors(head).contains(hash)
+        head.deps.binary_search(hash).is_ok() || self.walk(head).ancestors.contains(hash)
     }
 
     fn constants_table(&self) -> &[crate::doc::Constant] {
@@ -434,6 +458,10 @@ fn by_first_op(base: Option<&Document>) -> HashMap<Actor, BTreeMap<u64, &ChangeI
     starts
 }
 
+fn by_number(base: Option<&Document>) -> HashMap<(Actor, u64), ChangeHash> {
+    base.into_iter().flat_map(Document::changes).map(|change| ((change.actor, change.seq), change.hash)).collect()
+}
+
 /// What a change assigned to. Nothing when it is not one of ours to read: a constant.
 fn registers_of(base: Option<&Document>, change: &ChangeHash) -> Vec<Register> {
     let raw = base.and_then(|base| base.raw_change(change)).unwrap_or_default();
@@ -447,6 +475,8 @@ fn registers_of(base: Option<&Document>, change: &ChangeHash) -> Vec<Register> {
 thread_local! {
     /// How often a change of a document was read again.
     static READINGS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    /// How often the writers of an entry were looked up in a document.
+    static LOOKUPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     /// How often a run was tried.
     static ATTEMPTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
@@ -454,6 +484,11 @@ thread_local! {
 #[cfg(test)]
 pub(super) fn attempts() -> usize {
     ATTEMPTS.get()
+}
+
+#[cfg(test)]
+pub(super) fn lookups() -> usize {
+    LOOKUPS.get()
 }
 
 #[cfg(test)]

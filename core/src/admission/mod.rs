@@ -7,6 +7,7 @@
 //! a trial on a copy of the document everywhere else ([`apply()`]). automerge sees nothing that did not pass all
 //! steps before.
 
+mod ancestry;
 mod apply;
 mod chunk;
 mod columns;

@@ -5,7 +5,7 @@
 //! is enough to say what [`Document`](super::Document) says of entries and history, at a tenth of the
 //! cost of opening it. Registers, whose values overwrite one another, are not in here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{ChangeInfo, shared_constants};
@@ -69,14 +69,16 @@ impl Chronicle {
 
     /// Adds changes, in any order, and the constants that they build on. Known ones are skipped.
     pub fn extend<'a>(&mut self, heads: impl IntoIterator<Item = &'a ChangeHead>) {
+        // What was here is sorted; looked at again, adding one change after another would cost the square.
+        let (changes, entries) = (self.changes.len().saturating_sub(1), self.entries.len().saturating_sub(1));
         for head in heads {
             self.add(head);
         }
         // Nearly always sorted already: a change comes after what it depends on.
-        if !self.changes.is_sorted_by_key(|change| (change.start_op, change.hash)) {
+        if !self.changes[changes..].is_sorted_by_key(|change| (change.start_op, change.hash)) {
             self.changes.sort_unstable_by_key(|change| (change.start_op, change.hash));
         }
-        if !self.entries.is_sorted_by_key(Placed::order) {
+        if !self.entries[entries..].is_sorted_by_key(Placed::order) {
             self.entries.sort_unstable_by_key(Placed::order);
         }
     }
@@ -192,10 +194,15 @@ impl Chronicle {
         self.by_hash.contains_key(hash)
     }
 
-    /// Whether an entry of this name is in the document.
+    /// Names of its entries.
     #[must_use]
-    pub fn has_entry(&self, id: &EntryId) -> bool {
-        self.entries.iter().any(|placed| placed.entry.id == *id)
+    pub fn entry_ids(&self) -> HashSet<EntryId> {
+        self.entries.iter().map(|placed| placed.entry.id).collect()
+    }
+
+    /// Names and texts of all entries in document order, echoes included.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (EntryId, &str)> {
+        self.entries.iter().map(|placed| (placed.entry.id, placed.entry.json.as_ref()))
     }
 
     /// The change that an actor wrote under a number.

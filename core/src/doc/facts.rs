@@ -1,13 +1,14 @@
 //! Which assertions of a fact are current, and which of them conflict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::assertions::Table;
 use super::entry::{Entry, Origin};
 use crate::domain::field::{Fact, FieldEntry, fact};
-use crate::ids::{DocKind, EntryId};
+use crate::ids::EntryId;
 
 /// A current assertion of a fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,8 @@ pub fn is_gated(field: &str) -> bool {
 /// of the same fact that it names in `replaces`, with one exception for gated facts: when those it
 /// names *were in conflict with one another* (several values, after leaving out those that another
 /// of the named ones already replaced), it replaces none of them and becomes one more candidate.
-/// So an ordinary save never ends a conflict, it can only add to it.
+/// So an ordinary save never ends a conflict, it can only add to it. (Named ones that are further
+/// than a few hundred replacements apart count as in conflict: see `Table`.)
 #[must_use]
 pub fn facts(entries: &[Entry]) -> BTreeMap<String, Vec<CurrentFact>> {
     let mut by_field: BTreeMap<String, Vec<(&Entry, Fact)>> = BTreeMap::new();
@@ -73,7 +75,7 @@ pub fn current_positions<'a>(assertions: impl IntoIterator<Item = (EntryId, &'a 
     for (id, fact) in assertions {
         table.add(id, fact);
     }
-    (0..table.rows.len()).filter(|row| !table.replaced.contains(row)).collect()
+    table.current().collect()
 }
 
 /// The gated facts that are in conflict, by name. Decisions are not considered here: see
@@ -111,150 +113,10 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// The gated fact, if any, of which the texts of one change replace *part* of a conflict that their
-/// author has in view. Naming all candidates adds one more, naming none does too; naming some
-/// would take candidates away until one value is left, so neither [`super::Document::write`] nor
-/// admission lets it pass. `view` gives the entries of the change's ancestors.
-pub(crate) fn hidden_conflict<'a>(
-    kind: DocKind,
-    texts: impl Iterator<Item = &'a str>,
-    view: impl FnOnce() -> Vec<Entry>,
-) -> Option<String> {
-    if kind != DocKind::Field {
-        return None;
-    }
-    let replacing: Vec<Fact> = texts
-        .filter(|text| text.contains("\"replaces\""))
-        .filter_map(|text| match serde_json::from_str(text) {
-            Ok(FieldEntry::Fact(fact)) if is_gated(&fact.field) && !fact.replaces.is_empty() => Some(fact),
-            _ => None,
-        })
-        .collect();
-    if replacing.is_empty() {
-        return None;
-    }
-    let current = facts(&view());
-    let part = |fact: &&Fact| {
-        let Some(current) = current.get(&fact.field) else { return false };
-        let named = current.iter().filter(|current| fact.replaces.contains(&current.entry)).count();
-        named > 0 && named < current.len() && differ(current.iter().map(|current| &current.value))
-    };
-    replacing.iter().find(part).map(|fact| fact.field.clone())
-}
-
-/// The assertions of one fact.
-#[derive(Default)]
-struct Table<'a> {
-    rows: Vec<&'a Value>,
-    position: BTreeMap<EntryId, usize>,
-    /// For each row the rows that it replaces directly, ascending. What these replaced is found by
-    /// following them: kept for each row, it would grow with the square of their number, and one
-    /// member's ten thousand corrections would fill the server's memory.
-    replaces: Vec<Vec<usize>>,
-    replaced: BTreeSet<usize>,
-}
-
-impl<'a> Table<'a> {
-    fn add(&mut self, id: EntryId, fact: &'a Fact) {
-        let named: BTreeSet<usize> = fact.replaces.iter().filter_map(|id| self.position.get(id)).copied().collect();
-        let named: Vec<usize> = named.into_iter().collect();
-        let values = |rows: &[usize]| differ(rows.iter().map(|row| self.rows[*row]));
-        let conflict = is_gated(&fact.field) && values(&named) && values(&self.frontier(&named));
-        self.position.insert(id, self.rows.len());
-        self.rows.push(&fact.value);
-        if conflict {
-            self.replaces.push(Vec::new());
-        } else {
-            self.replaced.extend(&named);
-            self.replaces.push(named);
-        }
-    }
-
-    /// Those of the rows (ascending) that none of the others replaces, directly or through others.
-    fn frontier(&self, named: &[usize]) -> Vec<usize> {
-        let (Some(first), Some(last)) = (named.first(), named.last()) else { return Vec::new() };
-        // A row replaces only rows before it, so nothing outside this stretch matters.
-        let mut covered = vec![false; last - first + 1];
-        let mut waiting = named.to_vec();
-        while let Some(row) = waiting.pop() {
-            for before in self.replaces[row].iter().filter(|before| *before >= first) {
-                if !std::mem::replace(&mut covered[before - first], true) {
-                    waiting.push(*before);
-                }
-            }
-        }
-        named.iter().filter(|row| !covered[**row - first]).copied().collect()
-    }
-}
-
 /// The JSON text of an entry, as it is stored.
 ///
 /// # Errors
 /// When the value cannot be written as JSON (a map with keys that are no text).
 pub fn to_json(entry: &impl Serialize) -> Result<String, super::DocError> {
     serde_json::to_string(entry).map_err(|error| super::DocError::Json(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::time::Timestamp;
-
-    fn assertion(number: usize, value: usize, replaces: &[usize]) -> (EntryId, Fact) {
-        let fact = Fact {
-            field: fact::GATED[0].to_owned(),
-            value: value.into(),
-            basis: None,
-            reason: None,
-            on: None,
-            replaces: replaces.iter().map(|at| id(*at)).collect(),
-            at: Timestamp::from_millis(0),
-        };
-        (id(number), fact)
-    }
-
-    fn id(number: usize) -> EntryId {
-        EntryId(u128::try_from(number).unwrap().to_be_bytes())
-    }
-
-    /// The rule as [`facts`] states it, with what each row covers kept in whole.
-    fn stated(all: &[(EntryId, Fact)]) -> Vec<usize> {
-        let (mut covers, mut replaced) = (Vec::<BTreeSet<usize>>::new(), BTreeSet::<usize>::new());
-        for (_, fact) in all {
-            let here = covers.len();
-            let named: BTreeSet<usize> =
-                fact.replaces.iter().filter_map(|id| all[..here].iter().position(|(other, _)| other == id)).collect();
-            let mut covered: BTreeSet<usize> = named.iter().flat_map(|row| covers[*row].iter().copied()).collect();
-            if differ(named.iter().filter(|row| !covered.contains(row)).map(|row| &all[*row].1.value)) {
-                covered.clear();
-            } else {
-                replaced.extend(&named);
-                covered.extend(&named);
-            }
-            covers.push(covered);
-        }
-        (0..all.len()).filter(|row| !replaced.contains(row)).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn current_assertions_are_those_of_the_rule(
-            drawn in prop::collection::vec((0..3_usize, prop::collection::vec(0..24_usize, 0..4)), 1..24)
-        ) {
-            let all: Vec<_> =
-                drawn.iter().enumerate().map(|(number, (value, replaces))| assertion(number, *value, replaces)).collect();
-            let current = current_positions(all.iter().map(|(id, fact)| (*id, fact)));
-            prop_assert_eq!(current, stated(&all));
-        }
-    }
-
-    /// With what each one covers kept beside it, this took gigabytes.
-    #[test]
-    fn tens_of_thousands_of_corrections_of_one_fact_fit_into_memory() {
-        let all: Vec<_> =
-            (0..40_000).map(|at: usize| assertion(at, at, &[at.saturating_sub(1)][..at.min(1)])).collect();
-        assert_eq!(current_positions(all.iter().map(|(id, fact)| (*id, fact))), [39_999]);
-    }
 }

@@ -46,6 +46,7 @@
 //! [`EntryId`]: crate::ids::EntryId
 
 mod act;
+mod assertions;
 mod chronicle;
 mod document;
 pub mod entry;
@@ -54,6 +55,7 @@ mod facts;
 pub mod genesis;
 mod resolve;
 mod scratch;
+mod view;
 mod write;
 
 pub use act::Act;
@@ -67,7 +69,9 @@ pub use resolve::{Decided, Resolution, open_conflicts, resolve};
 pub use write::{MAX_ACT_BYTES, MAX_ACT_ITEMS, NewChange};
 
 pub(crate) use document::{Locator, shared_constants};
-pub(crate) use facts::hidden_conflict;
+#[cfg(test)]
+pub(crate) use view::texts_read;
+pub(crate) use view::{View, replacing};
 pub(crate) use write::is_register_name;
 
 #[cfg(test)]

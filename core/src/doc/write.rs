@@ -8,8 +8,8 @@ use automerge::{Change, ObjId, ReadDoc};
 use super::document::Document;
 use super::entry::Entry;
 use super::error::DocError;
-use super::facts::hidden_conflict;
 use super::genesis::{ENTRIES, REGISTERS, RESERVED};
+use super::view::{View, replacing};
 use crate::admission::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
 use crate::ids::{Actor, ChangeHash, EntryId};
 use crate::time::Timestamp;
@@ -55,8 +55,13 @@ impl Document {
             return Err(DocError::NotOurs("the reserved actor writes nothing but constants"));
         }
         let ids = self.check_entries(entries)?;
-        if let Some(field) = hidden_conflict(self.kind(), entries.iter().map(String::as_str), || self.entries()) {
-            return Err(DocError::HidesConflict { field });
+        let replacing = replacing(self.kind(), entries.iter().map(String::as_str));
+        if !replacing.is_empty() {
+            let mut view = View::default();
+            self.entries().iter().for_each(|entry| view.add(entry.id, &entry.json));
+            if let Some(field) = view.hidden_by(&replacing) {
+                return Err(DocError::HidesConflict { field });
+            }
         }
         let registers = self.changed_registers(registers)?;
         if ids.is_empty() && registers.is_empty() {

@@ -45,6 +45,16 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// A server gives a membership so long after the start of its validity: a device whose clock is behind
+    /// must not find its fresh certificate "not yet valid".
+    pub const BACKDATED_MS: i64 = 86_400_000;
+
+    /// When the server gave it.
+    #[must_use]
+    pub fn given_at(&self) -> Timestamp {
+        self.not_before.plus_millis(Self::BACKDATED_MS)
+    }
+
     /// Whether the instant is within the validity.
     #[must_use]
     pub fn is_valid_at(&self, now: Timestamp) -> bool {

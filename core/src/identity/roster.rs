@@ -121,6 +121,16 @@ impl Roster {
         self.certificate(key).map(Signed::value)
     }
 
+    /// The membership that held at a moment of the past: the newest one given by then. Those that a later
+    /// one covers are not kept, so before the first that is, that one counts.
+    #[must_use]
+    pub fn membership_at(&self, key: &PublicKey, at: Timestamp) -> Option<&Membership> {
+        let mut grants: Vec<&Membership> = self.grants(key).collect();
+        grants.sort_by_key(|grant| grant.serial);
+        let given = grants.iter().rfind(|grant| grant.given_at() <= at);
+        given.or(grants.first()).copied()
+    }
+
     /// The key's current certificate.
     #[must_use]
     pub fn certificate(&self, key: &PublicKey) -> Option<&Certificate> {

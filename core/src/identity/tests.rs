@@ -119,6 +119,24 @@ fn a_server_certificate_is_no_membership() {
 }
 
 #[test]
+fn the_membership_of_a_moment_is_the_last_one_given_by_then() {
+    let given = |role, serial, seconds: i64| {
+        let not_before = at(seconds).plus_millis(-Membership::BACKDATED_MS);
+        Certificate::sign(&server(), Membership { not_before, ..member(5, role, serial) })
+    };
+    let mut roster = roster();
+    roster.add(&given(Role::Viewer, 9, 300)).unwrap();
+    roster.add(&given(Role::Supervisor, 7, 100)).unwrap();
+    let role = |roster: &Roster, seconds| roster.membership_at(&key(5).public(), at(seconds)).unwrap().role;
+    let seen = [50, 100, 299, 300].map(|seconds| role(&roster, seconds));
+    assert_eq!(seen, [Role::Supervisor, Role::Supervisor, Role::Supervisor, Role::Viewer]);
+    // A later one that covers both leaves nothing of them.
+    roster.add(&given(Role::Supervisor, 10, 400)).unwrap();
+    assert_eq!(role(&roster, 200), Role::Supervisor);
+    assert!(roster.membership_at(&key(6).public(), at(200)).is_none());
+}
+
+#[test]
 fn the_larger_serial_holds_and_a_demotion_keeps_the_timeless_right() {
     let (first, second) = (cert(5, Role::Supervisor, 1), cert(5, Role::Inspector, 2));
     for order in [[&first, &second], [&second, &first]] {
