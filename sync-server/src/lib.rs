@@ -47,7 +47,9 @@ mod restore_tests;
 pub mod seals;
 pub mod server;
 mod sheets;
+pub mod signs;
 mod space;
+pub mod suggesting;
 mod tar;
 #[cfg(test)]
 mod testing;
@@ -55,6 +57,7 @@ pub mod tiles;
 pub mod tokens;
 mod turns;
 pub mod ui;
+pub mod uploads;
 pub mod web;
 pub mod zones;
 

@@ -149,6 +149,43 @@ impl Browser {
         self.see(css).await.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
+    /// Chooses the option of a select whose text holds the words.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn choose(&self, css: &str, words: &str) {
+        self.see(css).await;
+        let script = "const field = document.querySelector(arguments[0]); \
+                      const option = [...field.options].find((one) => one.text.includes(arguments[1])); \
+                      if (option) field.value = option.value; return option != null;";
+        let chosen = self.client.execute(script, vec![json!(css), json!(words)]).await;
+        assert!(chosen.is_ok_and(|chosen| chosen == json!(true)), "{css} has no {words:?}");
+    }
+
+    /// Puts a file into a field.
+    pub async fn attach(&self, css: &str, file: &Path) {
+        let field = self.see(css).await;
+        field.send_keys(&file.display().to_string()).await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// Presses a key where the page has it, with no field in use.
+    pub async fn key(&self, key: &str) {
+        let body = self.see("body").await;
+        body.send_keys(key).await.unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+
+    /// The page on paper, as PDF; kept beside the pictures, too.
+    pub async fn print(&self) -> Vec<u8> {
+        let made = self.chromium("Page.printToPDF", json!({ "preferCSSPageSize": true })).await;
+        let bytes = BASE64.decode(made["data"].as_str().unwrap_or_default().as_bytes()).expect("a PDF is base64");
+        if let Some(folder) = std::env::var_os("OUTLET_SCREENSHOTS").map(PathBuf::from) {
+            std::fs::create_dir_all(&folder).expect("the folder for pictures can be made");
+            let name = self.path().await.split('/').next_back().unwrap_or("page").to_owned();
+            std::fs::write(folder.join(format!("{name}.pdf")), &bytes).expect("the PDF can be written");
+        }
+        bytes
+    }
+
     /// Signs in, from wherever the page is.
     pub async fn sign_in(&self, login: &str, password: &str) {
         self.client.delete_all_cookies().await.expect("cookies can be deleted");

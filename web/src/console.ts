@@ -20,7 +20,7 @@ htmx.config.historyCacheSize = 0;
 htmx.config.responseHandling = [
   { code: "204", swap: false },
   { code: "[23]..", swap: true },
-  { code: "(409|422)", swap: true, error: false },
+  { code: "(409|413|422)", swap: true, error: false },
   { code: "[45]..", swap: false, error: true },
 ];
 
@@ -30,12 +30,18 @@ document.addEventListener("htmx:configRequest", (event) => {
   (event as CustomEvent).detail.headers["X-CSRF-Token"] = token();
 });
 
-document.addEventListener("htmx:responseError", (event) => {
+/** Says that a part of the page failed: with the status, or without one when no answer came. */
+function failed(event: Event): void {
   const status = (event as CustomEvent).detail.xhr.status as number;
   const target = document.querySelector<HTMLElement>("#notice");
   if (!target) return;
   target.hidden = false;
   target.textContent = `${target.dataset.failed ?? ""} (${status})`;
+}
+document.addEventListener("htmx:responseError", failed);
+document.addEventListener("htmx:sendError", (event) => {
+  // A page that asks every two seconds says nothing of one lost answer; a form does.
+  if ((event as CustomEvent).detail.elt instanceof HTMLFormElement) failed(event);
 });
 
 /** Behaviours by attribute; also run on what htmx swaps in. */
@@ -53,6 +59,14 @@ function enliven(root: ParentNode): void {
       for (const [name, value] of [...event.formData.entries()]) {
         if (value === "") event.formData.delete(name);
       }
+    });
+  }
+  // A file that is too large is refused before it travels; the server would refuse it as well.
+  for (const field of root.querySelectorAll<HTMLInputElement>("input[type=file][data-most]")) {
+    field.addEventListener("change", () => {
+      const large = (field.files?.[0]?.size ?? 0) > Number(field.dataset.most);
+      field.setCustomValidity(large ? (field.dataset.tooLarge ?? "") : "");
+      field.reportValidity();
     });
   }
   for (const element of root.querySelectorAll<HTMLElement>("[data-map]")) {

@@ -434,7 +434,7 @@ code-registration = registration
 # Work lists and reports of the public
 nav-worklists = Work lists
 nav-reports = Public reports
-worklists-sub = What became of suspected points, what was imported, outlets inside protection zones. Importing and assigning are commands.
+worklists-sub = What became of suspected points, what was imported, outlets inside protection zones.
 worklists-none = No points yet.
 worklists-group = Group
 worklists-points = Points

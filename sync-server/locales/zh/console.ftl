@@ -427,7 +427,7 @@ code-registration = 登记
 # 工作清单与公众举报
 nav-worklists = 工作清单
 nav-reports = 公众举报
-worklists-sub = 疑似点位的去向、导入的清单、保护区内的排污口。导入与分派用命令行完成。
+worklists-sub = 疑似点位的去向、导入的清单、保护区内的排污口。
 worklists-none = 还没有点位。
 worklists-group = 分组
 worklists-points = 点位

@@ -1,9 +1,7 @@
 //! `rules suggest|list`.
 
-use std::collections::BTreeMap;
-
 use outlet_core::ids::DocKey;
-use outlet_core::ledger::{LedgerRow, LifeCycle};
+use outlet_core::ledger::LifeCycle;
 use outlet_core::rules::{Basis, Outcome as Told, Report, Subject, suggest};
 use outlet_core::time::Day;
 use serde::Serialize;
@@ -14,6 +12,7 @@ use crate::cli::zones::RulesCommand;
 use crate::engine::Engine;
 use crate::error::Exit;
 use crate::report;
+use crate::suggesting::{outlets_of_parties, party};
 use crate::ui::{self, Ui};
 
 pub(super) fn rules(command: &RulesCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
@@ -36,29 +35,6 @@ struct Suggested {
     classification: Option<String>,
     #[serde(flatten)]
     report: Report,
-}
-
-/// Industrial and mining outlets of each party, by credit code, else by name.
-pub(crate) fn outlets_of_parties(rows: &[LedgerRow]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for row in rows.iter().filter(|row| counted(row)) {
-        if let Some(party) = party(row) {
-            *counts.entry(party).or_insert(0) += 1;
-        }
-    }
-    counts
-}
-
-fn party(row: &LedgerRow) -> Option<String> {
-    let party = row.party.as_ref()?;
-    Some(party.uscc.clone().unwrap_or_else(|| party.name.clone()))
-}
-
-fn counted(row: &LedgerRow) -> bool {
-    let gone =
-        matches!(row.state, LifeCycle::NotAnOutlet | LifeCycle::Duplicate | LifeCycle::Moved | LifeCycle::Closed);
-    let industrial = ["industrial_mining", "industrial_enterprise", "mine", "tailings"];
-    !gone && row.outlet_type.as_deref().is_some_and(|code| industrial.contains(&code))
 }
 
 fn suggestions(engine: &Engine, only: Option<DocKey>, on: Day, ui: &mut Ui) -> Outcome {

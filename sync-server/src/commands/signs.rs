@@ -4,9 +4,7 @@ use outlet_core::consent::{Regimes, Required, differences, unapproved};
 use outlet_core::identity::Role;
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::{LedgerRow, LifeCycle};
-use outlet_core::public::{Line, sign_text};
 use outlet_core::time::Day;
-use qrcode::{Color, EcLevel, QrCode};
 use serde::Serialize;
 
 use super::Outcome;
@@ -17,13 +15,14 @@ use crate::engine::Engine;
 use crate::error::{CommandError, Exit};
 use crate::report;
 use crate::reports;
+use crate::signs::{self, code};
 use crate::ui::{self, Ui};
 
 pub(super) fn signs(command: &SignsCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
     match command {
         SignsCommand::Text { id } => text(engine, &row(engine, id)?, ui),
         SignsCommand::Qr { id, format, output } => {
-            let bytes = draw(&payload(engine, &row(engine, id)?)?, *format)?;
+            let bytes = draw(&signs::payload(engine, &row(engine, id)?).ok_or_else(no_code)?, *format)?;
             write_out(output, &bytes, ui)?;
             Ok(Exit::Ok)
         }
@@ -37,35 +36,13 @@ fn row(engine: &Engine, id: &str) -> Result<LedgerRow, CommandError> {
     found.ok_or_else(|| CommandError::user(format!("{id} is not in the ledger")))
 }
 
-fn code(row: &LedgerRow) -> Option<&String> {
-    row.national_code.as_ref().or(row.provincial_code.as_ref())
-}
-
-/// The address behind the QR code; the code alone where no address is configured.
-fn payload(engine: &Engine, row: &LedgerRow) -> Result<String, CommandError> {
-    let code = code(row).ok_or_else(|| {
-        CommandError::user("the outlet has no code yet, and a sign shows one")
-            .hint("record it (`outlet-server codes record`), or assign it (`codes assign`)")
-    })?;
-    let base = engine.folder.config.public.url.trim_end_matches('/');
-    Ok(if base.is_empty() { code.clone() } else { format!("{base}/p/{code}") })
-}
-
-/// `signs text --json`.
-#[derive(Serialize)]
-struct SignText {
-    outlet: DocKey,
-    code: Option<String>,
-    lines: Vec<Line>,
-    missing: Vec<&'static str>,
-    url: Option<String>,
+fn no_code() -> CommandError {
+    CommandError::user("the outlet has no code yet, and a sign shows one")
+        .hint("record it (`outlet-server codes record`), or assign it (`codes assign`)")
 }
 
 fn text(engine: &Engine, row: &LedgerRow, ui: &mut Ui) -> Outcome {
-    let reference = engine.database().read(|tx| engine.reference(tx))?;
-    let hotline = Some(engine.folder.config.public.hotline.as_str()).filter(|hotline| !hotline.is_empty());
-    let (lines, missing) = sign_text(row, &reference.dictionaries, hotline);
-    let sign = SignText { outlet: row.key, code: code(row).cloned(), lines, missing, url: payload(engine, row).ok() };
+    let sign = signs::sign(engine, row)?;
     ui.show(&sign, |sign| {
         let mut lines: Vec<String> = sign.lines.iter().map(|line| format!("{}：{}", line.label, line.text)).collect();
         lines.extend(sign.url.iter().map(|url| format!("二维码：{url}")));
@@ -78,40 +55,25 @@ fn text(engine: &Engine, row: &LedgerRow, ui: &mut Ui) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// Quiet zone that scanners need, in modules (ISO/IEC 18004).
-const QUIET: usize = 4;
 /// Pixels of a module in a picture.
 const SCALE: usize = 12;
 
 fn draw(payload: &str, format: QrFormat) -> Result<Vec<u8>, CommandError> {
-    // A quarter of the sign may be scratched or dirty.
-    let qr = QrCode::with_error_correction_level(payload, EcLevel::Q)
+    let squares = signs::squares(payload)
         .map_err(|error| CommandError::user(format!("{payload:?} does not fit into a QR code: {error}")))?;
-    let (width, modules) = (qr.width(), qr.to_colors());
-    let dark = |x: usize, y: usize| {
-        let inside = (QUIET..width + QUIET).contains(&x) && (QUIET..width + QUIET).contains(&y);
-        inside && modules[(y - QUIET) * width + x - QUIET] == Color::Dark
-    };
-    let side = width + 2 * QUIET;
+    let side = squares.side;
     match format {
-        QrFormat::Svg => {
-            let mut path = String::new();
-            for y in 0..side {
-                for x in (0..side).filter(|x| dark(*x, y)) {
-                    path.push_str(&format!("M{x} {y}h1v1h-1z"));
-                }
-            }
-            Ok(format!(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
-                 <rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{path}\"/></svg>\n"
-            )
-            .into_bytes())
-        }
+        QrFormat::Svg => Ok(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+             <rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{}\"/></svg>\n",
+            squares.path()
+        )
+        .into_bytes()),
         QrFormat::Png => {
             let pixels =
                 u32::try_from(side * SCALE).map_err(|_| CommandError::internal("a QR code beyond any size"))?;
             let picture = image::GrayImage::from_fn(pixels, pixels, |x, y| {
-                image::Luma([if dark(x as usize / SCALE, y as usize / SCALE) { 0 } else { 255 }])
+                image::Luma([if squares.dark(x as usize / SCALE, y as usize / SCALE) { 0 } else { 255 }])
             });
             let mut bytes = std::io::Cursor::new(Vec::new());
             picture

@@ -34,8 +34,11 @@ pub use audit::{Audited, audit};
 pub use brief::{Brief, Changed, FactLine, brief};
 pub use claims::{CLAIM_MINUTES, Claim, claim, release};
 pub use pace::{Pace, pace};
+pub use pictures::thumbnails;
 pub use queue::{Line, QueueFilter, queue};
-pub use sheet::{Approved, MOST_LINES, Sheet, SheetLine, approve_sheet, make_sheet, open_on_sheet, sheet};
+pub use sheet::{
+    Approved, LeftOut, MOST_LINES, Sheet, SheetLine, approve_sheet, make_sheet, open_on_sheet, open_sheet, sheet,
+};
 pub use undo::{UNDO_MINUTES, undo};
 pub use verdict::{approve, return_record};
 

@@ -1,6 +1,8 @@
 //! Perceptual hashes of photographs, computed once from the preview (or the original, where there
 //! is no preview) after it arrived.
 
+use std::collections::BTreeMap;
+
 use image_hasher::{HashAlg, HasherConfig};
 use outlet_core::duplicate::PictureHash;
 use outlet_core::ids::{BlobHash, DocKey};
@@ -87,4 +89,31 @@ pub(super) fn of(connection: &Connection, photo: &BlobHash) -> Result<Option<Pic
     let sql = "SELECT picture FROM picture WHERE photo = ?1";
     let found = connection.prepare_cached(sql)?.query_row([&photo.0[..]], |row| row.get::<_, Option<i64>>(0));
     Ok(optional(found)?.flatten().map(|bits| PictureHash(u64::from_be_bytes(bits.to_be_bytes()))))
+}
+
+/// Previews of one record that a sheet shows.
+const THUMBNAILS: u32 = 3;
+
+/// The first previews of each record that are here.
+///
+/// # Errors
+/// When the database refuses.
+pub fn thumbnails(engine: &Engine, keys: &[DocKey]) -> Result<BTreeMap<DocKey, Vec<BlobHash>>, EngineError> {
+    let sql = format!(
+        "SELECT hash FROM blobs WHERE doc = ?1 AND class = 0 AND withdrawn_at IS NULL \
+         ORDER BY received_at, hash LIMIT {THUMBNAILS}"
+    );
+    engine.database().read(|tx| {
+        let mut statement = tx.prepare_cached(&sql)?;
+        let mut found = BTreeMap::new();
+        for key in keys {
+            let mut rows = statement.query([&key.to_bytes()[..]])?;
+            let mut hashes = Vec::new();
+            while let Some(row) = rows.next()? {
+                hashes.push(BlobHash(fixed(&row.get::<_, Vec<u8>>(0)?, "file")?));
+            }
+            found.insert(*key, hashes);
+        }
+        Ok(found)
+    })
 }

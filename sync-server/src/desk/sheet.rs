@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use outlet_core::domain::case::CaseEntry;
 use outlet_core::ids::{DocKey, OutletId};
+use outlet_core::ledger::Objection;
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,8 @@ use super::queue::{QueueFilter, queue};
 use super::verdict::review;
 use super::{Brief, brief, claims, rows};
 use crate::accounts::{self, Account};
-use crate::db::{DbError, int, meta, uint};
-use crate::engine::{Acting, DecideError, Engine, Proposal, Seen, Witnessed};
+use crate::db::{DbError, int, meta, optional, uint};
+use crate::engine::{Acting, DecideError, Engine, EngineError, Proposal, Seen, Witnessed};
 
 /// Records on a sheet at most: one transaction approves them.
 pub const MOST_LINES: u64 = 200;
@@ -76,7 +77,31 @@ pub struct Approved {
     /// Approved records.
     pub approved: Vec<Witnessed>,
     /// Left out: the record and why.
-    pub left_out: Vec<(OutletId, String)>,
+    pub left_out: Vec<(OutletId, LeftOut)>,
+}
+
+/// Why a record of a sheet was not approved with it; as text in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[serde(into = "String")]
+pub enum LeftOut {
+    /// The reviewer said so.
+    #[error("excepted by the reviewer")]
+    Excepted,
+    /// It is not what was on the sheet any more.
+    #[error("changed since the sheet was made")]
+    Changed,
+    /// Somebody else has it open.
+    #[error("claimed by {0}")]
+    Claimed(String),
+    /// Something speaks against the approval.
+    #[error("{0}")]
+    Objection(Objection),
+}
+
+impl From<LeftOut> for String {
+    fn from(why: LeftOut) -> Self {
+        why.to_string()
+    }
 }
 
 /// Makes a sheet of clean records that wait, oldest first.
@@ -139,6 +164,16 @@ fn insert(connection: &Connection, sheet: &Sheet) -> Result<i64, DbError> {
 pub fn sheet(engine: &Engine, id: i64) -> Result<Sheet, DecideError> {
     let found = engine.database().read(|tx| load(tx, id))?;
     found.ok_or(DecideError::Proposal("there is no such sheet"))
+}
+
+/// The newest sheet of an account that is not approved yet.
+///
+/// # Errors
+/// When the database refuses.
+pub fn open_sheet(engine: &Engine, login: &str) -> Result<Option<i64>, EngineError> {
+    let sql = "SELECT id FROM sheet WHERE account = ?1 AND done_at IS NULL ORDER BY id DESC LIMIT 1";
+    let find = |tx: &Transaction<'_>| optional(tx.prepare_cached(sql)?.query_row([login], |row| row.get(0)));
+    Ok(engine.database().read::<_, DbError>(|tx| find(tx))?)
 }
 
 fn load(connection: &Connection, id: i64) -> Result<Option<Sheet>, DbError> {
@@ -220,8 +255,7 @@ pub fn approve_sheet(engine: &Engine, acting: &Acting, id: i64, except: &[Outlet
     let entry = CaseEntry { on: Some(today), note: Some(note), ..review("approve", &[], &[]) };
     let (excepted, wanted): (Vec<&SheetLine>, Vec<&SheetLine>) =
         sheet.lines.iter().partition(|line| except.contains(&line.id));
-    let mut left_out: Vec<(OutletId, String)> =
-        excepted.iter().map(|line| (line.id, "excepted by the reviewer".to_owned())).collect();
+    let mut left_out: Vec<(OutletId, LeftOut)> = excepted.iter().map(|line| (line.id, LeftOut::Excepted)).collect();
     let proposal =
         |line: &&SheetLine| Proposal { outlet: line.outlet, seen: line.seen.clone(), entries: vec![entry.clone()] };
     let mut proposals: Vec<Proposal> = wanted.iter().map(proposal).collect();
@@ -238,9 +272,9 @@ pub fn approve_sheet(engine: &Engine, acting: &Acting, id: i64, except: &[Outlet
         // One record that cannot be approved does not hold up the others: it is left out and said.
         let (outlet, why) = match result {
             Ok(approved) => return Ok(Approved { approved, left_out }),
-            Err(DecideError::Stale(stale)) => (stale.outlet, "changed since the sheet was made".to_owned()),
-            Err(DecideError::Claimed { outlet, by, .. }) => (outlet, format!("claimed by {by}")),
-            Err(DecideError::Objection { outlet, objection }) => (outlet, objection.to_string()),
+            Err(DecideError::Stale(stale)) => (stale.outlet, LeftOut::Changed),
+            Err(DecideError::Claimed { outlet, by, .. }) => (outlet, LeftOut::Claimed(by)),
+            Err(DecideError::Objection { outlet, objection }) => (outlet, LeftOut::Objection(objection)),
             Err(other) => return Err(other),
         };
         proposals.retain(|proposal| proposal.outlet != outlet);

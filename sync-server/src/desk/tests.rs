@@ -163,7 +163,8 @@ fn a_sheet_waits_for_its_sample_and_leaves_out_what_changed() {
     claim(&kit.engine, &wu, keys[1]).unwrap();
     let done = approve_sheet(&kit.engine, &li, sheet.id, &[keys[2].id]).unwrap();
     assert_eq!(done.approved.len(), 3);
-    let why = |key: &DocKey| done.left_out.iter().find(|(id, _)| *id == key.id).map(|(_, why)| why.as_str()).unwrap();
+    let why =
+        |key: &DocKey| done.left_out.iter().find(|(id, _)| *id == key.id).map(|(_, why)| why.to_string()).unwrap();
     assert!(why(&keys[0]).contains("changed"));
     assert!(why(&keys[1]).contains("claimed by 名 wu"));
     assert!(why(&keys[2]).contains("excepted"));

@@ -103,7 +103,7 @@ fn stale_page(page: &Page, stale: Stale) -> Refused {
     }
 }
 
-fn objection_text(page: &Page, objection: &Objection) -> String {
+pub(super) fn objection_text(page: &Page, objection: &Objection) -> String {
     let key = format!("objection-{}", objection.code().replace('_', "-"));
     match objection {
         Objection::Conflicts(fields) => {

@@ -58,6 +58,13 @@ impl Form {
         self
     }
 
+    /// Without a field.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.values.remove(name);
+        self
+    }
+
     /// Says what is wrong with a field; the first error of a field stays.
     pub fn fail(&mut self, name: &str, message: impl Into<String>) {
         self.errors.entry(name.to_owned()).or_insert_with(|| message.into());

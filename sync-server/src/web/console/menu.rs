@@ -22,12 +22,22 @@ const MENU: &[(&str, &[Item])] = &[
         "menu-decide",
         &[
             ("/review", "nav-review", Need::Supervisor),
+            ("/sheets", "sheet", Need::Supervisor),
             ("/conflicts", "nav-conflicts", Need::Supervisor),
             ("/duplicates", "nav-duplicates", Need::Supervisor),
+            ("/assignments", "nav-assignments", Need::Supervisor),
+            ("/codes", "nav-codes", Need::Supervisor),
             ("/reports", "nav-reports", Need::Supervisor),
         ],
     ),
-    ("menu-exchange", &[("/exports", "nav-exports", Need::Viewer)]),
+    (
+        "menu-exchange",
+        &[
+            ("/imports", "nav-imports", Need::Admin),
+            ("/zones", "nav-zones", Need::Viewer),
+            ("/exports", "nav-exports", Need::Viewer),
+        ],
+    ),
     (
         "menu-administer",
         &[

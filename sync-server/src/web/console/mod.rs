@@ -18,7 +18,9 @@ use crate::engine::Engine;
 use crate::oidc::Provider;
 
 mod assets;
+mod assignments;
 mod audit;
+mod codes;
 mod dashboard;
 pub mod deciding;
 mod desk;
@@ -27,7 +29,11 @@ mod fault;
 mod form;
 mod frame;
 mod held;
+mod imports;
+#[cfg(test)]
+mod intake_tests;
 mod map;
+mod mapping_form;
 mod members;
 mod menu;
 mod outlet;
@@ -37,6 +43,7 @@ mod people;
 mod progress;
 #[cfg(test)]
 mod rights_tests;
+mod sent;
 mod sign_in;
 mod single;
 #[cfg(test)]
@@ -51,6 +58,7 @@ mod words;
 #[cfg(test)]
 mod worklist_tests;
 mod worklists;
+mod zones;
 
 pub use fault::Fault;
 pub use form::Form;
@@ -151,6 +159,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/outlets/{id}", get(outlet::by_id))
         .route("/outlets/{collection}/{id}", get(outlet::page))
         .route("/outlets/{collection}/{id}/files/{hash}", get(outlet::file))
+        .route("/outlets/{collection}/{id}/sign", get(outlet::plate::page))
+        .route("/zones", get(zones::page))
         .route("/worklists", get(worklists::page))
         .route("/exports", get(exports::page))
         .route("/exports/{file}", get(exports::file))
@@ -161,12 +171,25 @@ pub fn router(console: Arc<Console>) -> Router {
     let supervisor = Router::new()
         .route("/review", get(desk::queue))
         .route("/review/{collection}/{id}", get(desk::record).post(desk::decide))
+        .route("/review/next", get(desk::next))
+        .route("/sheets", get(desk::sheets::begin).post(desk::sheets::make))
+        .route("/sheets/{id}", get(desk::sheets::page).post(desk::sheets::decide))
+        .route("/assignments", get(assignments::page).post(assignments::decide))
+        .route("/codes", get(codes::page).post(codes::decide))
         .route("/conflicts", get(desk::conflicts))
         .route("/conflicts/{collection}/{id}", post(desk::settle))
         .route("/duplicates", get(desk::duplicates).post(desk::tell_apart))
         .route("/reports", get(triage::page).post(triage::decide))
         .route("/outlets/{collection}/{id}/decide/{what}", get(outlet::acts::form).post(outlet::acts::decide));
+    // A file is larger than a form.
+    let uploads = Router::new()
+        .route("/imports", post(imports::send))
+        .route("/zones", post(zones::load))
+        .layer(DefaultBodyLimit::max(sent::LIMIT));
     let admin = Router::new()
+        .merge(uploads)
+        .route("/imports", get(imports::page))
+        .route("/imports/{id}", get(imports::columns).post(imports::decide))
         .route("/devices", get(members::page))
         .route("/devices/{key}/revoke", post(members::revoke))
         .route("/tickets", post(members::ticket))

@@ -5,6 +5,7 @@
 mod pairs;
 mod record;
 mod review;
+pub(super) mod sheets;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use crate::engine::{DecideError, Since};
 
 pub(super) use pairs::{conflicts, duplicates, settle, tell_apart};
 pub(super) use record::{decide, page as record};
-pub(super) use review::queue;
+pub(super) use review::{next, queue};
 
 /// A decision that was not written: the sentence for it, and what came in between.
 struct Refused {
@@ -36,13 +37,28 @@ impl Refused {
             DecideError::Objection { .. } => "refused-objection",
             _ => "refused-proposal",
         };
-        let text = page.t1(key, "why", &error);
+        let text = match &error {
+            DecideError::Claimed { by, until, .. } => {
+                page.t2("refused-claimed", ("by", by), ("until", page.moment(until)))
+            }
+            DecideError::Objection { objection, .. } => super::deciding::objection_text(page, objection),
+            DecideError::Proposal(why) => proposal_text(page, why),
+            _ => page.t1(key, "why", &error),
+        };
         let since = match error {
             DecideError::Stale(stale) => stale.since.iter().map(|since| shown(page, since)).collect(),
             _ => Vec::new(),
         };
         Ok(Self { status: StatusCode::CONFLICT, text, since })
     }
+}
+
+/// The sentence of a proposal that is none: `proposal-` and its English words in the message files.
+fn proposal_text(page: &Page, why: &str) -> String {
+    let slug: Vec<&str> = why.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let key = format!("proposal-{}", slug.join("-"));
+    let text = page.t(&key);
+    if text == key { page.t1("refused-proposal", "why", why) } else { text }
 }
 
 fn engine_fault(error: DecideError) -> Fault {

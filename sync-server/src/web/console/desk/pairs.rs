@@ -109,6 +109,8 @@ fn proposed(console: &Console, visitor: &Visitor) -> Result<Vec<Pair>, EngineErr
 pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let key = |name: &str| form.value(name).parse::<DocKey>().map_err(|_| Fault::BAD_REQUEST);
     let (goes, stays) = (key("goes")?, key("stays")?);
+    // The second button of a pair says it the other way round.
+    let (goes, stays) = if form.value("act") == "link-other" { (stays, goes) } else { (goes, stays) };
     if !visitor.sees(goes.collection) || !visitor.sees(stays.collection) {
         return Err(Fault::NOT_FOUND);
     }
@@ -117,7 +119,7 @@ pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, vis
             let (engine, acting) = (&console.engine, visitor.acting());
             let note = form.given("note").map(str::to_owned);
             let result = match form.value("act") {
-                "link" => {
+                "link" | "link-other" => {
                     let seen = form.value("seen").parse::<Seen>().ok();
                     let seen =
                         seen.map_or_else(|| Ok(engine.seen(&goes)?.unwrap_or_default()), Ok::<_, EngineError>)?;
@@ -151,6 +153,10 @@ impl DuplicatesPage {
 
     fn link(&self, pair: &Pair) -> String {
         self.page.t2("link", ("goes", &pair.b_label), ("stays", &pair.a_label))
+    }
+
+    fn link_other(&self, pair: &Pair) -> String {
+        self.page.t2("link", ("goes", &pair.a_label), ("stays", &pair.b_label))
     }
 
     fn distance(&self, pair: &Pair) -> String {

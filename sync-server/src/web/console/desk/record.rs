@@ -29,11 +29,18 @@ pub(in super::super) async fn page(
     page: Page,
     visitor: Visitor,
     Path((collection, id)): Path<(String, String)>,
+    asked: Form,
 ) -> Answer {
     let key = key_of(&visitor, &collection, &id)?;
     let brief = console.ask(move |console| read(console, key)).await?;
-    let view = RecordPage::new(page, &visitor, Form::default(), brief, None);
+    let form = sheet(&asked).map_or_else(Form::default, |sheet| Form::default().with("sheet", sheet.to_string()));
+    let view = RecordPage::new(page, &visitor, form, brief, None);
     show_with(StatusCode::OK, &view)
+}
+
+/// The sheet that the record was opened from.
+fn sheet(form: &Form) -> Option<u64> {
+    form.value("sheet").parse().ok()
 }
 
 fn read(console: &Console, key: DocKey) -> Result<Brief, Fault> {
@@ -53,6 +60,7 @@ pub(in super::super) async fn decide(
 ) -> Answer {
     let key = key_of(&visitor, &collection, &id)?;
     let here = format!("/review/{}/{}", key.collection.code(), key.id);
+    let here = sheet(&form).map_or(here.clone(), |sheet| format!("{here}?sheet={sheet}"));
     let (acting, sent) = (visitor.acting(), form.clone());
     let done = console
         .ask(move |console| {

@@ -2,6 +2,8 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse as _;
 
 use super::super::{Answer, Form, Page, Shared, Visitor, show};
 use crate::desk::{self, Line, Pace, QueueFilter};
@@ -38,6 +40,21 @@ pub(in super::super) async fn queue(State(console): Shared, page: Page, visitor:
     show(&QueuePage { page, form, lines, pace, states })
 }
 
+/// `GET /review/next?after=ID`: the next record that waits and that nobody else has.
+pub(in super::super) async fn next(State(console): Shared, visitor: Visitor, form: Form) -> Answer {
+    let account = visitor.account.clone();
+    let filter = QueueFilter { limit: LINES, ..QueueFilter::default() };
+    let lines = console.ask(move |console| Ok(desk::queue(&console.engine, &account, &filter)?)).await?;
+    let free = |line: &&Line| line.claimed_by.as_ref().is_none_or(|by| *by == visitor.account.name);
+    let other = |line: &&Line| line.id.to_string() != form.value("after");
+    let to = lines.iter().filter(free).find(other).map_or_else(|| "/review".to_owned(), address);
+    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response())
+}
+
+fn address(line: &Line) -> String {
+    format!("/review/{}/{}", line.outlet.collection.code(), line.id)
+}
+
 impl QueuePage {
     fn pace_text(&self) -> String {
         self.page.t2("pace", ("waiting", self.pace.waiting), ("reviewed", self.pace.reviewed_7_days))
@@ -48,7 +65,7 @@ impl QueuePage {
     }
 
     fn address(&self, line: &Line) -> String {
-        format!("/review/{}/{}", line.outlet.collection.code(), line.id)
+        address(line)
     }
 
     fn conflicts(&self, line: &Line) -> String {

@@ -1,6 +1,8 @@
 //! Decisions on one outlet: one form each at `…/decide/WHAT`. The page shows the form; the engine
 //! decides whether it may be; what was typed stays until it is right.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,18 +15,20 @@ use outlet_core::identity::{Level, Role};
 use outlet_core::ledger::LedgerRow;
 
 use super::super::deciding::{self, Refused, SEEN, day, document, seen_text};
-use super::super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show_with};
+use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
 use super::dossier::Dossier;
 use super::key_of;
+use super::suggestion::Suggestion;
 use crate::db::DbError;
 use crate::engine::Seen;
 use crate::inventory;
+use crate::suggesting;
 
 /// What can be decided here, in the order of an outlet's life.
 pub(super) const ACTS: &[&str] = &["classify", "plan", "complete", "accept", "name", "sign", "extend", "reopen"];
 
 /// Bases of one classification.
-const BASES: usize = 3;
+pub(super) const BASES: usize = 3;
 
 type Choices = Vec<(String, String)>;
 
@@ -49,6 +53,9 @@ struct DecidePage {
     steps: Choices,
     /// Number, document and article of each legal basis.
     bases: Vec<(usize, String, String)>,
+    /// What the rules suggest, for a classification.
+    rules: Vec<Suggestion>,
+    asked_on: String,
 }
 
 impl DecidePage {
@@ -68,6 +75,8 @@ impl DecidePage {
                 "plan" => step(["draft", "approve"]),
                 _ => step(["county", "city"]),
             },
+            rules: Vec::new(),
+            asked_on: String::new(),
             address: super::super::outlets::address(&row.key),
             name: row.name.clone().unwrap_or_else(|| super::number(row)),
             seen: seen_text(seen),
@@ -82,6 +91,27 @@ impl DecidePage {
     }
 }
 
+impl DecidePage {
+    /// A classification starts from what the rules suggest; every other form has none.
+    async fn ask_rules(&mut self, console: &Arc<Console>, row: &LedgerRow) -> Result<(), Fault> {
+        if self.what != "classify" {
+            return Ok(());
+        }
+        let asked = row.clone();
+        // The law of the day that the form names: a decision is judged by what was in force then.
+        let on = self.form.value("on").parse().ok();
+        let (report, today) = console
+            .ask(move |console| {
+                let today = console.engine.folder.now().day_in_shanghai();
+                Ok((suggesting::report(&console.engine, &asked, on.unwrap_or(today))?, today))
+            })
+            .await?;
+        self.asked_on = on.unwrap_or(today).to_string();
+        self.rules = report.outcomes.iter().filter_map(|outcome| Suggestion::new(&self.page, outcome)).collect();
+        Ok(())
+    }
+}
+
 fn basis_of(name: &str, number: usize, form: &Form) -> String {
     form.value(&format!("{name}_{number}")).to_owned()
 }
@@ -91,7 +121,7 @@ fn act_of(what: &str) -> Result<&'static str, Fault> {
 }
 
 /// The outlet as it is now, with the heads that a form is about to carry.
-fn stands(console: &super::super::Console, key: outlet_core::ids::DocKey) -> Result<(LedgerRow, Seen), Fault> {
+fn stands(console: &Console, key: outlet_core::ids::DocKey) -> Result<(LedgerRow, Seen), Fault> {
     let found =
         console.engine.database().read::<_, DbError>(|tx| inventory::one(tx, &inventory::Scope::everything(), &key))?;
     let seen = console.engine.seen(&key)?.ok_or(Fault::NOT_FOUND)?;
@@ -115,7 +145,9 @@ pub(in super::super) async fn form(
         })
         .await?;
     let filled = fill(form, what, &visitor, &row, known);
-    show_with(StatusCode::OK, &DecidePage::new(page, what, &row, &seen, filled))
+    let mut view = DecidePage::new(page, what, &row, &seen, filled);
+    view.ask_rules(&console, &row).await?;
+    show_with(StatusCode::OK, &view)
 }
 
 /// What is known already, where the address does not say otherwise.
@@ -182,6 +214,7 @@ pub(in super::super) async fn decide(
     let mut view = DecidePage::new(page, what, &row, &now, form);
     // The form keeps the heads that its person saw, not those of now.
     view.seen = view.form.value(SEEN).to_owned();
+    view.ask_rules(&console, &row).await?;
     let Some(entry) = entry else { return show_with(StatusCode::UNPROCESSABLE_ENTITY, &view) };
     match deciding::decide(&console, &view.page, &visitor, key, &view.form, vec![entry]).await? {
         Ok(_) => Ok(go_on(&view.address, "decided").into_response()),

@@ -23,6 +23,8 @@ mod dossier;
 mod facts;
 mod milestones;
 mod photos;
+pub(super) mod plate;
+mod suggestion;
 mod timeline;
 
 use chain::Chain;
