@@ -1,11 +1,11 @@
 //! Perceptual hashes of photographs, computed once from the preview (or the original, where there
 //! is no preview) after it arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image_hasher::{HashAlg, HasherConfig};
 use outlet_core::duplicate::PictureHash;
-use outlet_core::ids::{BlobHash, DocKey};
+use outlet_core::ids::{BlobHash, Collection, DocKey};
 use rusqlite::{Connection, params};
 
 use crate::db::{DbError, fixed, optional};
@@ -92,28 +92,30 @@ pub(super) fn of(connection: &Connection, photo: &BlobHash) -> Result<Option<Pic
 }
 
 /// Previews of one record that a sheet shows.
-const THUMBNAILS: u32 = 3;
+const THUMBNAILS: usize = 3;
 
-/// The first previews of each record that are here.
+/// The first previews of each record that are here: one walk over each county's files, by its index.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn thumbnails(engine: &Engine, keys: &[DocKey]) -> Result<BTreeMap<DocKey, Vec<BlobHash>>, EngineError> {
-    let sql = format!(
-        "SELECT hash FROM blobs WHERE doc = ?1 AND class = 0 AND withdrawn_at IS NULL \
-         ORDER BY received_at, hash LIMIT {THUMBNAILS}"
-    );
-    engine.database().read(|tx| {
-        let mut statement = tx.prepare_cached(&sql)?;
-        let mut found = BTreeMap::new();
-        for key in keys {
-            let mut rows = statement.query([&key.to_bytes()[..]])?;
-            let mut hashes = Vec::new();
+    let mut found: BTreeMap<DocKey, Vec<BlobHash>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+    let counties: BTreeSet<Collection> = keys.iter().map(|key| key.collection).collect();
+    engine.database().read::<_, EngineError>(|tx| {
+        let sql = "SELECT doc, hash FROM blobs WHERE collection = ?1 AND class = 0 AND withdrawn_at IS NULL \
+                   ORDER BY received_at, hash";
+        let mut statement = tx.prepare_cached(sql)?;
+        for county in &counties {
+            let mut rows = statement.query([county.code()])?;
             while let Some(row) = rows.next()? {
-                hashes.push(BlobHash(fixed(&row.get::<_, Vec<u8>>(0)?, "file")?));
+                let Some(key) = DocKey::from_bytes(&row.get::<_, Vec<u8>>(0)?) else { continue };
+                let Some(hashes) = found.get_mut(&key) else { continue };
+                if hashes.len() < THUMBNAILS {
+                    hashes.push(BlobHash(fixed(&row.get::<_, Vec<u8>>(1)?, "file")?));
+                }
             }
-            found.insert(*key, hashes);
         }
-        Ok(found)
-    })
+        Ok(())
+    })?;
+    Ok(found)
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use axum::http::StatusCode;
 
+use super::outlet::described;
 use super::{Fault, Page};
 use crate::engine::{DecideError, Since};
 
@@ -45,8 +46,9 @@ impl Refused {
             DecideError::Proposal(why) => proposal_text(page, why),
             _ => page.t1(key, "why", &error),
         };
+        let shown = |since: &Since| (since.by.clone(), described(page, &since.content));
         let since = match error {
-            DecideError::Stale(stale) => stale.since.iter().map(|since| shown(page, since)).collect(),
+            DecideError::Stale(stale) => stale.since.iter().map(shown).collect(),
             _ => Vec::new(),
         };
         Ok(Self { status: StatusCode::CONFLICT, text, since })
@@ -65,33 +67,5 @@ fn engine_fault(error: DecideError) -> Fault {
     match error {
         DecideError::Engine(error) => error.into(),
         _ => Fault::INTERNAL,
-    }
-}
-
-fn shown(page: &Page, since: &Since) -> (String, String) {
-    let text = |name: &str| since.content[name].as_str().map(str::to_owned);
-    let kind = text("type").unwrap_or_default();
-    let field = text("field").map(|field| page.column(&field)).unwrap_or_default();
-    let value = match &since.content["value"] {
-        serde_json::Value::Null => text("action").or_else(|| text("classification")).unwrap_or_default(),
-        serde_json::Value::String(value) => value.clone(),
-        value => value.to_string(),
-    };
-    (since.by.clone(), format!("{kind} {field} {value}"))
-}
-
-/// A value for people.
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Object(object) if object.contains_key("lon") => {
-            format!(
-                "{}, {} ({})",
-                object["lon"],
-                plain(object.get("lat").unwrap_or(&serde_json::Value::Null)),
-                object.get("datum").and_then(|datum| datum.as_str()).unwrap_or_default()
-            )
-        }
-        other => other.to_string(),
     }
 }

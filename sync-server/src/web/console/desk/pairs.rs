@@ -4,13 +4,16 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use outlet_core::ids::DocKey;
+use outlet_core::ledger::LedgerRow;
 
-use super::super::outlet::key_of;
+use super::super::outlet::{key_of, value_text};
+use super::super::outlets::number;
 use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
-use super::{Refused, plain};
+use super::Refused;
 use crate::desk::conflicts::{self, Conflict, Settled, Side};
 use crate::desk::duplicates::{self, Pair};
 use crate::engine::{DecideError, EngineError, Seen};
+use crate::inventory;
 
 /// Shown at a time.
 const MOST: usize = 60;
@@ -19,7 +22,8 @@ const MOST: usize = 60;
 #[template(path = "console/conflicts.html")]
 struct ConflictsPage {
     page: Page,
-    conflicts: Vec<Conflict>,
+    /// Each with number and name of its outlet.
+    conflicts: Vec<(Conflict, String)>,
     refused: Option<Refused>,
 }
 
@@ -29,8 +33,19 @@ pub(in super::super) async fn conflicts(State(console): Shared, page: Page, visi
     show_with(StatusCode::OK, &ConflictsPage { page, conflicts, refused: None })
 }
 
-fn open(console: &Console, visitor: &Visitor) -> Result<Vec<Conflict>, EngineError> {
-    conflicts::conflicts(&console.engine, &visitor.account, None, MOST as u64)
+fn open(console: &Console, visitor: &Visitor) -> Result<Vec<(Conflict, String)>, EngineError> {
+    let engine = &console.engine;
+    let open = conflicts::conflicts(engine, &visitor.account, None, MOST as u64)?;
+    let scope = visitor.scope();
+    engine.database().read(|tx| {
+        let named = open.into_iter().map(|conflict| -> Result<_, EngineError> {
+            let row = inventory::one(tx, &scope, &conflict.outlet)?.map(|entry| entry.row);
+            let name = |row: &LedgerRow| format!("{} {}", number(row), row.name.as_deref().unwrap_or_default());
+            let title = row.as_ref().map_or_else(|| conflict.id.to_string(), name);
+            Ok((conflict, title))
+        });
+        named.collect()
+    })
 }
 
 /// `POST /conflicts/{collection}/{id}`: `field`, `seen`, and the entry picked.
@@ -74,8 +89,13 @@ impl ConflictsPage {
         super::super::outlets::address(&conflict.outlet)
     }
 
-    fn value(&self, side: &Side) -> String {
-        plain(&side.value)
+    fn value(&self, conflict: &Conflict, side: &Side) -> String {
+        value_text(self.page.words(), &conflict.field, &side.value)
+    }
+
+    fn basis(&self, side: &Side) -> String {
+        let words = self.page.words();
+        side.basis.as_ref().map(|basis| value_text(words, "basis", &basis.as_str().into())).unwrap_or_default()
     }
 
     fn distance(&self, side: &Side) -> String {

@@ -5,9 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use outlet_core::ids::DocKey;
 
-use super::super::outlet::key_of;
+use super::super::outlet::{described, key_of, value_text};
 use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
-use super::{Refused, plain};
+use super::Refused;
 use crate::desk::{self, Brief};
 use crate::engine::{DecideError, Seen};
 
@@ -113,15 +113,16 @@ impl RecordPage {
     }
 
     fn before(&self, fact: &desk::FactLine) -> String {
-        fact.before.as_ref().map(plain).unwrap_or_default()
+        fact.before.as_ref().map(|value| value_text(self.page.words(), &fact.field, value)).unwrap_or_default()
     }
 
     fn now(&self, fact: &desk::FactLine) -> String {
-        fact.now.iter().map(plain).collect::<Vec<_>>().join(" | ")
+        let value = |value| value_text(self.page.words(), &fact.field, value);
+        fact.now.iter().map(value).collect::<Vec<_>>().join(" | ")
     }
 
     fn kind(&self, entry: &desk::Changed) -> String {
-        self.page.key(entry.content["type"].as_str().unwrap_or_default())
+        described(&self.page, &entry.content)
     }
 
     fn returned_for(&self) -> String {

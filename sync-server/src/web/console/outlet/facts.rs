@@ -74,7 +74,7 @@ fn assertion(words: Words, name: &str, said: &Said) -> Assertion {
 }
 
 /// A value in words: dictionary terms, places, a position, and the three kinds of nothing.
-pub(super) fn value_text(words: Words, name: &str, value: &Value) -> String {
+pub(in super::super) fn value_text(words: Words, name: &str, value: &Value) -> String {
     match value {
         Value::Null => words.message("blank", &[]),
         Value::Bool(answer) => words.label(if *answer { "yes" } else { "no" }),

@@ -30,6 +30,7 @@ mod timeline;
 use chain::Chain;
 use dossier::Dossier;
 use facts::FactLine;
+pub(super) use facts::value_text;
 use milestones::MilestoneBlock;
 use photos::PhotoCard;
 use timeline::Event;
