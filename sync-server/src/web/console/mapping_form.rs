@@ -146,11 +146,8 @@ fn file_fields(form: Form, mapping: &Mapping) -> Form {
 
 /// Reads the form; nothing when a field is wrong, and then the form says which.
 pub(super) fn read(page: &Page, form: &mut Form, upload: &Upload, base: Option<&Mapping>) -> Option<Mapping> {
-    let columns = match look(upload, form) {
-        Ok((columns, _)) => columns,
-        // The page says why.
-        Err(_) => return None,
-    };
+    // Where the file cannot be read, the page says why.
+    let Ok((columns, _)) = look(upload, form) else { return None };
     let mut by_target: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for column in &columns {
         let Some(chosen) = form.given(&column.field) else { continue };

@@ -63,11 +63,6 @@ impl Client {
         client
     }
 
-    /// The token of the last page.
-    pub(super) fn token(&self) -> &str {
-        &self.csrf
-    }
-
     pub(super) async fn send(&mut self, request: Request<Body>) -> Seen {
         let (mut parts, body) = request.into_parts();
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
