@@ -7,9 +7,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::StoreError;
 use super::rows;
@@ -18,6 +20,8 @@ use super::segment::Mark;
 /// Bytes of the engine's page cache: the whole index of ten thousand outlets is about 20 MB, and a
 /// command reads a part of it once.
 const CACHE: u64 = 8 << 20;
+/// The engine's file of everything it holds.
+const LOG: &str = "db";
 
 /// The open index.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Index {
     /// `None` after a panic: the engine was leaked, because dropping it may panic or hang again.
     database: Option<sled::Db>,
     directory: PathBuf,
+    /// Files as they were when the engine was closed last, durably: what is still so needs no sync.
+    durable: Durable,
     /// It failed once: what it says must not be built on after this process.
     failed: Cell<bool>,
     #[cfg(test)]
@@ -47,6 +53,15 @@ impl Index {
     /// Opens or creates the engine in `directory`. A snapshot that was being written when the
     /// process died is moved away first: sled 0.34 can stumble over it.
     pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, Durable::default())
+    }
+
+    /// As [`Index::open`], of a directory whose files are durable as they stand: it was closed cleanly.
+    pub(super) fn open_closed(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, listing(directory).unwrap_or_default())
+    }
+
+    fn open_with(directory: &Path, durable: Durable) -> Result<Self, StoreError> {
         move_unfinished_snapshots(directory)?;
         let config = sled::Config::new().path(directory).cache_capacity(CACHE).flush_every_ms(None);
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
@@ -54,6 +69,7 @@ impl Index {
             Ok(Ok(database)) => Ok(Self {
                 database: Some(database),
                 directory: directory.to_owned(),
+                durable,
                 failed: Cell::new(false),
                 #[cfg(test)]
                 fault: Cell::new(None),
@@ -131,7 +147,7 @@ impl Index {
         let database = self.database.take();
         catch_unwind(AssertUnwindSafe(|| drop(database)))
             .map_err(|_| StoreError::Index("the engine panicked while it was closed".to_owned()))?;
-        sync_tree(&self.directory).map_err(StoreError::io("syncing", &self.directory))
+        sync_tree(&self.directory, &self.durable).map_err(StoreError::io("syncing", &self.directory))
     }
 
     /// Gives the engine up without running any of its code.
@@ -201,16 +217,37 @@ fn move_unfinished_snapshots(directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn sync_tree(directory: &Path) -> std::io::Result<()> {
+/// Names in a directory with length and time of the last change.
+type Durable = BTreeMap<OsString, (u64, Option<SystemTime>)>;
+
+fn listing(directory: &Path) -> std::io::Result<Durable> {
+    let mut files = Durable::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let about = entry.metadata()?;
+        files.insert(entry.file_name(), (about.len(), about.modified().ok()));
+    }
+    Ok(files)
+}
+
+/// Makes everything below the directory durable. Each sync waits for the medium, so what stands as it
+/// stood when it was durable is left out; never the log, into which every write goes.
+fn sync_tree(directory: &Path, durable: &Durable) -> std::io::Result<()> {
+    let now = listing(directory)?;
+    for (name, state) in &now {
+        let path = directory.join(name);
+        let same = state.1.is_some() && durable.get(name) == Some(state);
         if path.is_dir() {
-            sync_tree(&path)?;
-        } else {
+            // Only of an empty one its own state says everything.
+            if !(same && listing(&path)?.is_empty()) {
+                sync_tree(&path, &Durable::new())?;
+            }
+        } else if !same || name.as_os_str() == LOG {
             File::open(&path)?.sync_all()?;
         }
     }
-    File::open(directory)?.sync_all()
+    let names_stay = !durable.is_empty() && now.keys().eq(durable.keys());
+    if names_stay { Ok(()) } else { File::open(directory)?.sync_all() }
 }
 
 /// Numbers of the index directories in a home, ascending.

@@ -141,7 +141,7 @@ impl Opening<'_> {
     }
 
     fn clean(&self, closed: Closed) -> Result<Pair, StoreError> {
-        let index = Index::open(&index::directory(self.home, closed.index))?;
+        let index = Index::open_closed(&index::directory(self.home, closed.index))?;
         if index.mark()? != Some(closed.mark) {
             return Err(StoreError::Index("it is not the index that was closed".to_owned()));
         }

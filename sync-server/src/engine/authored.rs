@@ -1,13 +1,14 @@
 //! "Nobody decides on a record they authored" (lifecycle.md section 2, rule c), at the moment of
 //! admission; and the level that a decision asks for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use outlet_core::admission::CheckedRun;
 use outlet_core::domain::case::{CaseEntry, Decision};
 use outlet_core::domain::field::FieldEntry;
 use outlet_core::identity::{Level, Membership, Role, Roster};
 use outlet_core::ids::{DocKind, PersonId, PublicKey};
+use outlet_core::time::Timestamp;
 
 use super::policy::Names;
 use super::work::{Batch, DocWork, Fate};
@@ -18,13 +19,14 @@ pub(super) fn own_decisions(batch: &Batch<'_>) -> Names {
     let mut names = Names::new();
     for case in cases {
         let Some(field) = batch.doc(&case.key.with_kind(DocKind::Field)) else { continue };
-        let authors = authors(field, batch.roster);
+        let authors = authors(field, batch.now, batch.roster);
         for (run, incoming) in case.runs.iter().zip(&case.fates) {
             let signer = person(batch.roster, &run.signer());
             // What a server witnessed is the decision of whom it names.
             let by_author = |entry: CaseEntry| {
                 let decider = entry.witness.as_ref().map(|witness| witness.person).or(signer);
-                is_decision(&entry.decision) && decider.is_some_and(|person| authors.contains(&person))
+                let since = decider.and_then(|person| authors.get(&person));
+                is_decision(&entry.decision) && since.is_some_and(|since| *since <= incoming.received_at)
             };
             if incoming.fate == Fate::New && decisions(run).any(by_author) {
                 names.insert(run.last());
@@ -34,20 +36,29 @@ pub(super) fn own_decisions(batch: &Batch<'_>) -> Names {
     names
 }
 
-/// Persons who wrote what the record says: in the document, and in the runs that come with it.
-fn authors(field: &DocWork, roster: &Roster) -> BTreeSet<PersonId> {
+/// Persons who wrote what the record says, and when the server got their first word: in the document,
+/// and in the runs that come with it.
+fn authors(field: &DocWork, now: Timestamp, roster: &Roster) -> BTreeMap<PersonId, Timestamp> {
     let stored = field.document.iter().flat_map(outlet_core::doc::Chronicle::entries);
-    let stored = stored
-        .filter(|entry| entry.parse().is_ok_and(|entry| is_content(&entry)))
-        .map(|entry| entry.origin.actor.key());
-    let arriving = field.runs.iter().filter(|run| {
+    let stored = stored.filter(|entry| entry.parse().is_ok_and(|entry| is_content(&entry))).map(|entry| {
+        let at = field.times.get(&entry.origin.change).copied();
+        (entry.origin.actor.key(), at.unwrap_or(now))
+    });
+    let arriving = field.runs.iter().zip(&field.fates).filter(|(run, _)| {
         run.heads()
             .iter()
             .flat_map(|head| &head.ops)
             .any(|op| serde_json::from_str(&op.value).is_ok_and(|entry| is_content(&entry)))
     });
-    let keys = stored.chain(arriving.map(CheckedRun::signer));
-    keys.filter_map(|key| person(roster, &key)).collect()
+    let arriving = arriving.map(|(run, incoming)| (run.signer(), incoming.received_at));
+    let mut since: BTreeMap<PersonId, Timestamp> = BTreeMap::new();
+    for (key, at) in stored.chain(arriving) {
+        if let Some(person) = person(roster, &key) {
+            let first = since.entry(person).or_insert(at);
+            *first = (*first).min(at);
+        }
+    }
+    since
 }
 
 /// What the record says, as opposed to added photos, notes and re-checks.

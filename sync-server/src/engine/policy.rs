@@ -1,11 +1,15 @@
 //! What the server alone decides: quotas, revoked and demoted authors, decisions on one's own
 //! record. All of it *holds*; nothing here drops a change.
+//!
+//! It is decided as of the moment of receipt. What comes back with a receipt of before (the server was
+//! restored from a backup, say) is judged by that moment: what the server had, stands as it stood.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use outlet_core::admission::CheckedRun;
 use outlet_core::identity::{Role, Roster, RulingReason};
 use outlet_core::ids::{DocKind, PublicKey};
+use outlet_core::time::Timestamp;
 
 use super::EngineError;
 use super::authored;
@@ -27,26 +31,29 @@ pub(super) fn judge(batch: &mut Batch<'_>, rules: Rules) -> Result<(), EngineErr
     if rules == Rules::Released {
         return Ok(());
     }
-    let day = batch.now.day_in_shanghai().epoch_days();
-    let mut usage: BTreeMap<PublicKey, (Usage, Usage)> = BTreeMap::new();
+    let mut usage: BTreeMap<(PublicKey, i64), (Usage, Usage)> = BTreeMap::new();
     let own = authored::own_decisions(batch);
     for place in 0..batch.docs.len() {
         let mut creates = batch.docs[place].stored.is_none();
         for number in 0..batch.docs[place].runs.len() {
             let (doc, now) = (&batch.docs[place], batch.now);
-            if doc.fates[number].fate != Fate::New {
+            let incoming = &doc.fates[number];
+            if incoming.fate != Fate::New {
                 continue;
             }
             let run = &doc.runs[number];
-            let author = run.signer();
-            let fresh = doc.fates[number].fresh;
-            let (before, added) = match usage.get_mut(&author) {
+            let (author, at) = (run.signer(), incoming.received_at);
+            let day = at.day_in_shanghai().epoch_days();
+            let (before, added) = match usage.get_mut(&(author, day)) {
                 Some(known) => known,
-                None => usage.entry(author).or_insert((meta::usage(batch.tx, &author.0, day)?, Usage::default())),
+                None => {
+                    let before = meta::usage(batch.tx, &author.0, day)?;
+                    usage.entry((author, day)).or_insert((before, Usage::default()))
+                }
             };
-            let adds =
-                Usage { changes: fresh, bytes: run.run().size() as u64, documents: u64::from(creates), photo_bytes: 0 };
-            let reason = standing(batch.roster, run, now)
+            let (changes, bytes) = (incoming.fresh, run.run().size() as u64);
+            let adds = Usage { changes, bytes, documents: u64::from(creates), photo_bytes: 0 };
+            let reason = standing(batch.roster, run, at, now)
                 .or_else(|| own.contains(&run.last()).then_some(RulingReason::OwnRecord))
                 .or_else(|| {
                     exceeds(&batch.engine.folder.config.quota, *before, *added, adds).then_some(RulingReason::Quota)
@@ -60,7 +67,7 @@ pub(super) fn judge(batch: &mut Batch<'_>, rules: Rules) -> Result<(), EngineErr
             }
         }
     }
-    for (author, (_, added)) in usage {
+    for ((author, day), (_, added)) in usage {
         if added != Usage::default() {
             meta::add_usage(batch.tx, &author.0, day, added)?;
         }
@@ -82,17 +89,17 @@ fn exceeds(quota: &Quota, before: Usage, added: Usage, adds: Usage) -> bool {
     after.changes > quota.changes || after.bytes > quota.bytes || after.documents > quota.documents
 }
 
-/// Does the author's right stand at this moment of receipt? The timeless question, whether the key
+/// Does the author's right stand at the moment of receipt? The timeless question, whether the key
 /// ever had it, was answered before.
-fn standing(roster: &Roster, run: &CheckedRun, now: outlet_core::time::Timestamp) -> Option<RulingReason> {
+fn standing(roster: &Roster, run: &CheckedRun, at: Timestamp, now: Timestamp) -> Option<RulingReason> {
     let author = run.signer();
     if roster.is_server(&author) {
         return None;
     }
-    if roster.check_receipt(&author, now).is_err() {
+    if roster.check_receipt(&author, at).is_err() {
         return Some(RulingReason::Revoked);
     }
-    let membership = roster.membership(&author)?;
+    let membership = if at < now { roster.membership_at(&author, at) } else { roster.membership(&author) }?;
     let key = run.doc();
     let role = match key.kind {
         DocKind::Field => Role::Inspector,

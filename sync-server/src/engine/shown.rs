@@ -2,11 +2,12 @@
 //! they prove was received before a restore was received then, whoever brings the work back, and
 //! whether the receipt comes before the work or after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use outlet_core::admission::CheckedRun;
 use outlet_core::doc::Chronicle;
 use outlet_core::identity::{Roster, SignedReceipt};
-use outlet_core::ids::{ChangeHash, DocKey};
+use outlet_core::ids::{Actor, ChangeHash, DocKey};
 use outlet_core::sync::replica::ShownReceipt;
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, params};
@@ -101,32 +102,25 @@ fn shown_of(connection: &Connection, doc: &DocKey) -> Result<Vec<(ChangeHash, Ti
 }
 
 impl DocWork {
-    /// Takes the earlier times. A receipt for a run vouches for all changes before it by the same
-    /// actor: the server had them, or the run would not have been stored.
-    pub(super) fn recall(&mut self) {
-        if self.shown.is_empty() {
+    /// Takes the earlier times of runs in the batch: before they are judged, for what the server had
+    /// stands as it stood then, and again when those that waited have joined.
+    pub(super) fn recall_runs(&mut self) {
+        let first = self.first_times();
+        if first.is_empty() {
             return;
         }
-        let mut first: BTreeMap<ChangeHash, Timestamp> = BTreeMap::new();
-        let mut note = |hash: ChangeHash, at: Timestamp| {
-            let known = first.entry(hash).or_insert(at);
-            *known = (*known).min(at);
-        };
-        let document = self.applied.as_ref().map(|applied| &applied.document).or(self.document.as_ref());
-        for (last, at) in &self.shown {
-            note(*last, *at);
-            let changes = || document.into_iter().flat_map(Chronicle::changes);
-            let Some(change) = changes().find(|change| change.hash == *last) else { continue };
-            // An actor's changes are a chain: those with smaller numbers came before.
-            for other in changes().filter(|other| other.actor == change.actor && other.seq <= change.seq) {
-                note(other.hash, *at);
-            }
-        }
         for (run, incoming) in self.runs.iter().zip(&mut self.fates) {
-            if let Some(at) = first.get(&run.last()) {
-                incoming.received_at = incoming.received_at.min(*at);
+            let at = first.get(&run.last()).filter(|at| **at < incoming.received_at);
+            if let Some(at) = at {
+                incoming.received_at = *at;
+                self.earlier.extend(incoming.row.map(|row| (row, *at)));
             }
         }
+    }
+
+    /// Takes the earlier times of runs that it had before.
+    pub(super) fn recall_known(&mut self) {
+        let first = self.first_times();
         for (row, hashes, received_at) in &self.known {
             let Some(at) = hashes.last().and_then(|last| first.get(last)).filter(|at| *at < received_at) else {
                 continue;
@@ -137,5 +131,41 @@ impl DocWork {
                 *time = (*time).min(*at);
             }
         }
+    }
+
+    /// When changes were received first, by what was shown. A receipt for a run vouches for all changes
+    /// before it by the same actor: the server had them, or the run would not have been stored.
+    fn first_times(&self) -> BTreeMap<ChangeHash, Timestamp> {
+        if self.shown.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut first: BTreeMap<ChangeHash, Timestamp> = BTreeMap::new();
+        for (last, at) in &self.shown {
+            let known = first.entry(*last).or_insert(*at);
+            *known = (*known).min(*at);
+        }
+        // An actor's changes are a chain: each names the one before it. Followed by name and not by number:
+        // who has the key of a revoked device must not slip another change under a number of then.
+        let document = self.applied.as_ref().map(|applied| &applied.document).or(self.document.as_ref());
+        let here = document.into_iter().flat_map(Chronicle::changes);
+        let here = here.map(|change| (change.hash, (change.actor, change.seq, change.deps.as_slice())));
+        let arriving = self.runs.iter().flat_map(CheckedRun::heads);
+        let arriving = arriving.map(|head| (head.hash, (head.actor, head.seq, head.deps.as_slice())));
+        let known: HashMap<ChangeHash, (Actor, u64, &[ChangeHash])> = here.chain(arriving).collect();
+        let mut waiting: Vec<(ChangeHash, Timestamp)> = first.iter().map(|(hash, at)| (*hash, *at)).collect();
+        // The earliest first, so that nothing is walked over twice.
+        waiting.sort_unstable_by_key(|(hash, at)| (std::cmp::Reverse(*at), *hash));
+        let mut walked: HashSet<ChangeHash> = HashSet::new();
+        while let Some((hash, at)) = waiting.pop() {
+            let earliest = first.entry(hash).or_insert(at);
+            *earliest = (*earliest).min(at);
+            if !walked.insert(hash) {
+                continue;
+            }
+            let Some((actor, seq, deps)) = known.get(&hash) else { continue };
+            let before = |dep: &&ChangeHash| known.get(dep).is_some_and(|(of, n, _)| of == actor && n + 1 == *seq);
+            waiting.extend(deps.iter().find(before).map(|dep| (*dep, at)));
+        }
+        first
     }
 }

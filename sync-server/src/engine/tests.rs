@@ -1,15 +1,15 @@
 //! Admission and quarantine against a real database.
 
 use outlet_core::doc::Document;
-use outlet_core::identity::{Level, Role, SignedReceipt, SignedRuling, SignedRun, Verdict};
+use outlet_core::identity::{Level, Receipt, Role, Signed, SignedReceipt, SignedRuling, SignedRun, Verdict};
 use outlet_core::ids::{ChangeHash, DocKey, DocKind};
 use outlet_core::sync::digest::CollectionDigest;
-use outlet_core::sync::replica::{FeedItem, Outcome};
+use outlet_core::sync::replica::{FeedItem, Outcome, ShownReceipt};
 use serde_json::json;
 
 use super::*;
 use crate::db::{feed, records};
-use crate::testing::{Device, Kit, county, held, open, outlet, stored};
+use crate::testing::{Device, Kit, START, county, held, open, outlet, stored};
 
 fn last(run: &SignedRun) -> (DocKey, ChangeHash) {
     (run.doc, run.last().unwrap())
@@ -322,6 +322,92 @@ fn what_is_sent_again_with_later_work_keeps_its_first_receipt() {
     let maintained = kit.rows();
     kit.engine.rebuild_ledger().unwrap();
     assert_eq!(kit.rows(), maintained);
+}
+
+/// A receipt of an earlier life of this database.
+fn receipt_of(kit: &Kit, run: &SignedRun, at: Timestamp) -> FeedItem {
+    let list = vec![last(run)];
+    let receipt = Receipt {
+        epoch: kit.engine.folder.epoch().unwrap(),
+        collection: run.doc.collection,
+        from_seq: 1,
+        to_seq: 1,
+        at,
+        count: 1,
+        runs: Receipt::list_digest(&list),
+    };
+    let signed: SignedReceipt = Signed::sign(kit.engine.folder.key(), receipt);
+    FeedItem::Receipt(ShownReceipt { receipt: Sealed(signed.to_bytes()), runs: list })
+}
+
+#[test]
+fn work_that_comes_back_with_its_receipt_is_judged_as_of_the_receipt() {
+    let kit = Kit::with_config("[quota]\nchanges = 3\n");
+    let mut lost = kit.member(1, Role::Supervisor, Some(Level::City));
+    let mut other = kit.member(2, Role::Inspector, None);
+    let base = other.fact(&outlet(9), "name", "底");
+    kit.push(&other, &[base]);
+    kit.wait(1000);
+    let then = kit.now();
+    // After that: the device is revoked, and its person became the author of the record it had decided on.
+    kit.wait(2 * 86_400_000);
+    let case = outlet(9).with_kind(DocKind::Case);
+    let decided = lost.write(&case, json!({ "type": "review", "action": "approve" }));
+    lost.copy(&other, &outlet(9));
+    let content = lost.fact(&outlet(9), "bank", "left");
+    assert_eq!(kit.push(&lost, std::slice::from_ref(&content)).outcomes, [stored()]);
+    kit.runs(&["device", "revoke", &lost.public().to_string()]);
+    kit.wait(1000);
+    let before = [lost.fact(&outlet(1), "name", "甲"), lost.fact(&outlet(1), "village", "乙村")];
+    let after = lost.fact(&outlet(2), "name", "丙");
+    // The receipt may come after the work, and vouches for what came before in the same chain.
+    let batch = [
+        FeedItem::Run(before[0].clone()),
+        FeedItem::Run(before[1].clone()),
+        FeedItem::Run(decided.clone()),
+        FeedItem::Run(after),
+        receipt_of(&kit, &before[1], then),
+        receipt_of(&kit, &decided, then),
+    ];
+    let outcomes = kit.engine.admit(&other.public(), &batch).unwrap().outcomes;
+    assert_eq!(outcomes[..4], [stored(), stored(), stored(), held("revoked")]);
+    // Nobody slips another change under a number of then, on a server that lost the first.
+    let mut twin = Device::new(1);
+    let forged = twin.fact(&outlet(1), "name", "假");
+    let restored = Kit::new();
+    let carrier = restored.member(2, Role::Inspector, None);
+    let _ = restored.member(1, Role::Inspector, None);
+    restored.wait(1000);
+    restored.revoke(&twin);
+    restored.wait(1000);
+    let early = Timestamp::from_millis(START + 1);
+    let batch = [receipt_of(&restored, &before[1], early), FeedItem::Run(before[1].clone()), FeedItem::Run(forged)];
+    let outcomes = restored.engine.admit(&carrier.public(), &batch).unwrap().outcomes;
+    assert_eq!(outcomes[2], held("revoked"), "{outcomes:?}");
+    // A quota is that of the day of the receipt: the third change of that day was the last.
+    let over = lost.fact(&outlet(3), "name", "丁");
+    let batch = [receipt_of(&kit, &over, then), FeedItem::Run(over)];
+    assert_eq!(kit.engine.admit(&other.public(), &batch).unwrap().outcomes[1], held("quota"));
+    let maintained = kit.rows();
+    kit.engine.rebuild_ledger().unwrap();
+    assert_eq!(kit.rows(), maintained);
+}
+
+#[test]
+fn what_builds_on_held_work_is_held_also_when_a_batch_comes_backwards() {
+    let kit = Kit::new();
+    let mut lost = kit.member(1, Role::Inspector, None);
+    let mut honest = kit.member(2, Role::Inspector, None);
+    let first = lost.fact(&outlet(1), "name", "甲");
+    honest.copy(&lost, &outlet(1));
+    kit.revoke(&lost);
+    kit.wait(10);
+    let mut batch = vec![first];
+    batch.extend((0..40).map(|number| honest.fact(&outlet(1), "village", &format!("{number}村"))));
+    batch.reverse();
+    let mut outcomes = kit.push(&honest, &batch).outcomes;
+    assert_eq!(outcomes.pop(), Some(held("revoked")));
+    assert!(outcomes.iter().all(|outcome| *outcome == held("waiting")), "{outcomes:?}");
 }
 
 #[test]

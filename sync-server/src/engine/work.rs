@@ -17,6 +17,9 @@ use super::{Engine, EngineError, projector};
 use crate::db::DbError;
 use crate::db::records::{self, RunState, StoredDocument, StoredRun};
 
+/// Rounds over the runs of a document that look for what builds on held ones.
+const HOLD_ROUNDS: usize = 8;
+
 /// What becomes of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
@@ -57,7 +60,7 @@ pub(super) struct Incoming {
     pub index: Option<usize>,
     /// Row, if it waited here before.
     pub row: Option<i64>,
-    /// When the server got it.
+    /// When the server got it first: now, or at the moment of a receipt that was shown.
     pub received_at: Timestamp,
     /// Who brought it.
     pub carrier: PublicKey,
@@ -177,9 +180,11 @@ impl<'a> Batch<'a> {
         self.read()?;
         self.read_shown()?;
         self.parallel(DocWork::open)?;
+        self.docs.iter_mut().for_each(DocWork::recall_runs);
         policy::judge(self, rules)?;
         self.parallel(DocWork::extend)?;
-        self.docs.iter_mut().for_each(DocWork::recall);
+        self.docs.iter_mut().for_each(DocWork::recall_runs);
+        self.docs.iter_mut().for_each(DocWork::recall_known);
         self.project()
     }
 
@@ -421,39 +426,52 @@ impl DocWork {
                 RunState::Admitted | RunState::Waiting => {}
             }
         }
-        loop {
-            for (run, incoming) in self.runs.iter().zip(&self.fates) {
-                let hashes = run.heads().iter().map(|head| head.hash);
-                match incoming.fate {
-                    Fate::Held(..) => held.extend(hashes),
-                    Fate::Rejected(_) => rejected.extend(hashes),
-                    _ => {}
-                }
+        if let Some(document) = &self.document {
+            held.retain(|hash| !document.has(hash));
+            rejected.retain(|hash| !document.has(hash));
+        }
+        // What others depend on has the lower counters: in this order one round settles nearly all, also
+        // of a batch that was sent backwards. What is not found in a few rounds waits, and is kept too.
+        let mut order: Vec<usize> = (0..self.runs.len()).collect();
+        order.sort_by_key(|place| self.runs[*place].heads().last().map(|head| head.start_op));
+        for _ in 0..HOLD_ROUNDS {
+            if !self.hold_round(&order, &mut held, &mut rejected) {
+                break;
             }
-            // What the document has, it has: a held run may contain changes that came before.
-            if let Some(document) = &self.document {
-                held.retain(|hash| !document.has(hash));
-                rejected.retain(|hash| !document.has(hash));
-            }
-            let mut changed = false;
-            for (run, incoming) in self.runs.iter().zip(&mut self.fates) {
-                if incoming.fate != Fate::New {
-                    continue;
-                }
+        }
+    }
+
+    /// Holds and rejects what builds on held and rejected changes; true when that was something new.
+    fn hold_round(
+        &mut self,
+        order: &[usize],
+        held: &mut BTreeSet<ChangeHash>,
+        rejected: &mut BTreeSet<ChangeHash>,
+    ) -> bool {
+        let mut changed = false;
+        for place in order {
+            let (run, incoming) = (&self.runs[*place], &mut self.fates[*place]);
+            if incoming.fate == Fate::New {
                 let deps = || run.heads().iter().flat_map(|head| &head.deps);
                 let waits: BTreeSet<ChangeHash> = deps().filter(|dep| held.contains(dep)).copied().collect();
                 if deps().any(|dep| rejected.contains(dep)) {
                     incoming.fate = Fate::Rejected(RulingReason::Waiting);
-                    changed = true;
                 } else if !waits.is_empty() {
                     incoming.fate = Fate::Held(RulingReason::Waiting, waits.into_iter().collect());
-                    changed = true;
                 }
             }
-            if !changed {
-                return;
+            let set: &mut BTreeSet<ChangeHash> = match incoming.fate {
+                Fate::Held(..) => held,
+                Fate::Rejected(_) => rejected,
+                _ => continue,
+            };
+            // What the document has, it has: a held run may contain changes that came before.
+            let known = |hash: &ChangeHash| self.document.as_ref().is_some_and(|document| document.has(hash));
+            for hash in run.heads().iter().map(|head| head.hash).filter(|hash| !known(hash)) {
+                changed |= set.insert(hash);
             }
         }
+        changed
     }
 
     fn held_numbers(&self) -> Vec<(Actor, u64, ChangeHash)> {

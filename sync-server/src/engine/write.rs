@@ -1,6 +1,6 @@
 //! Writes a decided batch: documents, digest, runs, rulings, feed, receipts, ledger rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use outlet_core::domain::field::FieldEntry;
 use outlet_core::identity::{Receipt, Ruling, RulingReason, Signed, SignedReceipt, SignedRuling, Verdict};
@@ -208,11 +208,8 @@ fn has_row(batch: &Batch<'_>, key: &DocKey) -> bool {
 fn in_feed_order(doc: &DocWork) -> Vec<usize> {
     let mut order: Vec<usize> = (0..doc.runs.len()).collect();
     if let Some(applied) = doc.applied.as_ref().filter(|_| doc.runs.len() > 1) {
-        let place = |number: &usize| {
-            let last = doc.runs[*number].last();
-            applied.new_changes.iter().position(|hash| *hash == last).unwrap_or(usize::MAX)
-        };
-        order.sort_by_key(place);
+        let places: HashMap<&ChangeHash, usize> = applied.new_changes.iter().zip(0..).collect();
+        order.sort_by_key(|number| places.get(&doc.runs[*number].last()).copied().unwrap_or(usize::MAX));
     }
     order
 }

@@ -2,7 +2,7 @@
 //! encoding is that of the `.cpg` file or the mapping, else GBK, which Chinese GIS programs write.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use dbase::FieldValue;
@@ -35,8 +35,52 @@ pub(crate) fn open(
         .with_encoding(dbase::encoding::EncodingRs::from(encoding))
         .build(BufReader::new(dbf))
         .map_err(|error| ReadError::form(&table, error))?;
-    let shapes = shapefile::ShapeReader::from_path(path).map_err(|error| ReadError::form(path, error))?;
+    let mut shp = BufReader::new(File::open(path).map_err(ReadError::io(path))?);
+    check_counts(&mut shp).map_err(ReadError::io(path))?.map_or(Ok(()), |why| Err(ReadError::form(path, why)))?;
+    shp.rewind().map_err(ReadError::io(path))?;
+    // Record after record; an index beside it is not believed.
+    let shapes = shapefile::ShapeReader::new(shp).map_err(|error| ReadError::form(path, error))?;
     Ok(shapefile::Reader::new(shapes, records))
+}
+
+/// Bytes of the header of a shapefile.
+const HEADER: u64 = 100;
+
+/// Says what is wrong when a record counts more parts or points than its length has room for, or a
+/// length than the file: the reader takes memory for what is counted.
+fn check_counts(shp: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
+    let whole = shp.seek(SeekFrom::End(0))?;
+    let mut at = HEADER;
+    while at + 8 <= whole {
+        shp.seek(SeekFrom::Start(at))?;
+        let mut head = [0; 8];
+        shp.read_exact(&mut head)?;
+        // Number and length in words of 16 bits, big endian; then the content: its kind, a box, and
+        // how many there are, little endian.
+        let length = u64::from(u32::from_be_bytes([head[4], head[5], head[6], head[7]])) * 2;
+        if length > whole - at - 8 {
+            return Ok(Some("a record is longer than the file: it is cut short, copy it again".to_owned()));
+        }
+        let mut content = [0; 44];
+        let kept = usize::try_from(length).unwrap_or(usize::MAX).min(content.len());
+        shp.read_exact(&mut content[..kept])?;
+        let number =
+            |at: usize| u64::from(u32::from_le_bytes([content[at], content[at + 1], content[at + 2], content[at + 3]]));
+        let room = match number(0) {
+            // Lines, polygons, and surfaces: parts, points.
+            3 | 5 | 13 | 15 | 23 | 25 | 31 => {
+                number(36).saturating_mul(4).saturating_add(number(40).saturating_mul(16))
+            }
+            // Several points.
+            8 | 18 | 28 => number(36).saturating_mul(16),
+            _ => 0,
+        };
+        if room > length {
+            return Ok(Some("a record counts more points than it has room for: it is damaged".to_owned()));
+        }
+        at += 8 + length;
+    }
+    Ok(None)
 }
 
 /// The text of the `.prj` file, where there is one.
@@ -102,7 +146,7 @@ pub(crate) fn cell(value: &FieldValue) -> Cell {
 ///
 /// # Errors
 /// When the file cannot be read, or is in projected coordinates.
-pub(crate) fn polygons(path: &Path, encoding: Option<&str>) -> Result<Vec<outlet_core::zones::RawZone>, ReadError> {
+pub fn polygons(path: &Path, encoding: Option<&str>) -> Result<Vec<outlet_core::zones::RawZone>, ReadError> {
     let mut reader = open(path, encoding)?;
     if projection(path).is_some_and(|text| text.trim_start().starts_with("PROJCS")) {
         return Err(ReadError::form(path, "its .prj says projected coordinates: export it in degrees (EPSG:4490)"));

@@ -1,5 +1,6 @@
 //! GeoJSON points: properties are the columns, `lon` and `lat` are added from the geometry.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -9,6 +10,8 @@ use outlet_core::import::{Cell, SourceRow};
 
 use super::{Item, ReadError, ReadOptions, Sink};
 
+/// Most columns.
+const COLUMNS: usize = 2_000;
 /// Features whose properties make the header.
 const SAMPLE: usize = 1_000;
 
@@ -18,11 +21,15 @@ pub(super) fn read(path: &Path, _options: &ReadOptions, sink: &mut Sink<'_>) -> 
         Ok(FeatureReader::from_reader(BufReader::new(file)).features())
     };
     let mut header: Vec<String> = vec!["lon".to_owned(), "lat".to_owned()];
+    let mut known: HashSet<String> = header.iter().cloned().collect();
     for feature in open()?.take(SAMPLE) {
         let feature = feature.map_err(|error| ReadError::form(path, error))?;
         for name in feature.properties.iter().flat_map(|properties| properties.keys()) {
-            if !header.contains(name) {
+            if known.insert(name.clone()) {
                 header.push(name.clone());
+            }
+            if header.len() > COLUMNS {
+                return Err(ReadError::form(path, format!("more than {COLUMNS} different properties")));
             }
         }
     }

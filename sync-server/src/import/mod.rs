@@ -20,7 +20,7 @@ use std::path::Path;
 
 use outlet_core::import::{Cell, SourceRow};
 
-pub(crate) use dbf::polygons;
+pub use dbf::polygons;
 pub use run::{CHUNK, Checked, DoneImport, ImportError, Job, check, run};
 
 /// What a reader meets, in this order: one head, then rows, with notes anywhere.

@@ -2,7 +2,7 @@
 //! formula has the value that was calculated last, and says that it is one.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 use calamine::{DataRef, Dimensions, Reader as _, Xlsx};
@@ -13,6 +13,10 @@ use super::{ReadError, ReadOptions, Sink, Table};
 
 /// Largest file. A workbook is a zip file: what it expands to is bounded by its cells, below.
 const MAX_BYTES: u64 = 512 << 20;
+/// Most that its sheets expand to: they are read cell by cell.
+const MAX_SHEETS: u64 = 1 << 30;
+/// Most that everything else expands to, which stands in memory: texts and styles.
+const MAX_REST: u64 = 256 << 20;
 /// Most columns.
 const COLUMNS: u32 = 2_000;
 /// Most merged regions.
@@ -25,6 +29,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions, sink: &mut Sink<'_>) -> R
         return Err(ReadError::form(path, format!("{bytes} bytes: save it as CSV")));
     }
     let form = |error: calamine::XlsxError| ReadError::form(path, error);
+    expands_to_little(&file, MAX_SHEETS, MAX_REST).map_err(|why| ReadError::form(path, why))?;
     let mut book: Xlsx<_> = Xlsx::new(BufReader::new(file)).map_err(form)?;
     let names = book.sheet_names();
     let sheet = match &options.sheet {
@@ -72,8 +77,21 @@ pub(super) fn read(path: &Path, options: &ReadOptions, sink: &mut Sink<'_>) -> R
 }
 
 fn hand(table: &mut Table<'_, '_>, filler: &mut Filler, at: u32, mut cells: Vec<Cell>) -> Result<(), ReadError> {
-    filler.fill(at, &mut cells);
+    filler.fill(at, &mut cells).map_err(|why| ReadError::form(table.path, why))?;
     table.row(SourceRow { line: u64::from(at) + 1, cells })
+}
+
+/// Goes through the archive once, keeping nothing: what it expands to is counted, not believed.
+fn expands_to_little(file: &File, mut sheets: u64, mut rest: u64) -> Result<(), String> {
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| error.to_string())?;
+    for at in 0..archive.len() {
+        let entry = archive.by_index(at).map_err(|error| error.to_string())?;
+        let sheet = entry.name().map_err(|error| error.to_string())?.starts_with("xl/worksheets/");
+        let left = if sheet { &mut sheets } else { &mut rest };
+        let counted = io::copy(&mut entry.take(*left + 1), &mut io::sink()).map_err(|error| error.to_string())?;
+        *left = left.checked_sub(counted).ok_or("it expands to more than a table of this kind has: save it as CSV")?;
+    }
+    Ok(())
 }
 
 /// Values of merged regions, carried from their first cell.
@@ -84,14 +102,20 @@ struct Filler {
 }
 
 impl Filler {
-    fn fill(&mut self, row: u32, cells: &mut Vec<Cell>) {
+    fn fill(&mut self, row: u32, cells: &mut Vec<Cell>) -> Result<(), String> {
         self.open.retain(|(region, _)| region.end.0 >= row);
         while let Some(region) = self.regions.get(self.next).filter(|region| region.start.0 <= row) {
             let value = cells.get(region.start.1 as usize).cloned().unwrap_or_default();
-            if region.end.0 >= row && region.end.1 < COLUMNS {
+            if region.end.0 >= row && region.start.1 <= region.end.1 && region.end.1 < COLUMNS {
                 self.open.push((*region, value));
             }
             self.next += 1;
+        }
+        // Side by side they are no wider than the sheet; on top of each other each row would cost all of them.
+        let width: u32 =
+            self.open.iter().map(|(region, _)| region.end.1 - region.start.1 + 1).fold(0, u32::saturating_add);
+        if width > COLUMNS {
+            return Err(format!("merged regions lie on top of each other in row {}: unmerge them", row + 1));
         }
         for (region, value) in &self.open {
             let last = region.end.1 as usize;
@@ -104,6 +128,7 @@ impl Filler {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -125,5 +150,45 @@ fn cell(value: &DataRef<'_>) -> Cell {
             }
         }
         DataRef::Error(error) => Cell::Error(format!("the cell shows {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// First and last cell of a region.
+    type Corners = ((u32, u32), (u32, u32));
+
+    fn filled(regions: &[Corners], rows: u32) -> Result<Vec<Vec<Cell>>, String> {
+        let regions = regions.iter().map(|(start, end)| Dimensions { start: *start, end: *end }).collect();
+        let mut filler = Filler { regions, next: 0, open: Vec::new() };
+        let row = |row| {
+            let mut cells = vec![Cell::Number(f64::from(row))];
+            filler.fill(row, &mut cells).map(|()| cells)
+        };
+        (0..rows).map(row).collect()
+    }
+
+    #[test]
+    fn merged_regions_that_run_backwards_or_lie_on_each_other_do_no_harm() {
+        assert_eq!(filled(&[((0, 0), (1, 2))], 3).unwrap().iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+        assert_eq!(filled(&[((0, 5), (1, 1))], 2).unwrap()[0].len(), 1, "from the right to the left: none at all");
+        let heap = vec![((0, 0), (9, 1_500)); 2];
+        assert!(filled(&heap, 1).unwrap_err().contains("on top of each other"));
+    }
+
+    #[test]
+    fn what_a_workbook_expands_to_is_counted_before_it_is_read() {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        book.add_worksheet().write(0, 0, "x".repeat(5_000)).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("t.xlsx");
+        book.save(&path).unwrap();
+        let file = || File::open(&path).unwrap();
+        assert_eq!(expands_to_little(&file(), MAX_SHEETS, MAX_REST), Ok(()));
+        for (sheets, rest) in [(10, MAX_REST), (MAX_SHEETS, 4_000)] {
+            assert!(expands_to_little(&file(), sheets, rest).unwrap_err().contains("save it as CSV"));
+        }
     }
 }

@@ -160,6 +160,30 @@ fn points_of_geojson_and_shapefiles_have_their_place_as_columns() {
     assert_eq!(rows[0].cells[0], Cell::Number(106.769));
 }
 
+#[test]
+fn a_shapefile_that_counts_more_points_than_it_has_is_refused_before_memory_is_taken() {
+    let place = Place::new();
+    let path = place.0.path().join("zones.shp");
+    let table = dbase::TableWriterBuilder::new().add_character_field("MC".try_into().unwrap(), 40);
+    let mut writer = shapefile::Writer::from_path(&path, table).unwrap();
+    let mut record = dbase::Record::default();
+    record.insert("MC".to_owned(), dbase::FieldValue::Character(Some("a".to_owned())));
+    let ring = [(106.0, 31.0), (106.0, 32.0), (107.0, 32.0), (106.0, 31.0)].map(|(x, y)| shapefile::Point::new(x, y));
+    let polygon = shapefile::Polygon::new(shapefile::PolygonRing::Outer(ring.to_vec()));
+    writer.write_shape_and_record(&polygon, &record).unwrap();
+    drop(writer);
+    assert_eq!(polygons(&path, None).unwrap().len(), 1);
+    let honest = std::fs::read(&path).unwrap();
+    // Behind the header: number, length, kind, box, parts, points.
+    for (at, why) in [(100 + 8 + 40, "more points"), (100 + 8 + 36, "more points"), (100 + 4, "longer than the file")] {
+        let mut lying = honest.clone();
+        lying[at..at + 4].copy_from_slice(&[0x7f, 0xff, 0xff, 0x7f]);
+        std::fs::write(&path, lying).unwrap();
+        let refused = polygons(&path, None).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+}
+
 fn job<'a>(path: &'a Path, mapping: &'a Mapping, names: &'a crate::engine::Names, skip_bad: bool) -> Job<'a> {
     Job { path, mapping, places: names.places(), by: "wang", skip_bad }
 }

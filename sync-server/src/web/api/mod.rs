@@ -61,6 +61,7 @@ mod worklists;
 mod zones;
 
 pub use etag::ETag;
+pub use ogc::query as ogc_query;
 pub use problem::{ParameterError, Problem};
 pub use who::{Asker, Sessions};
 

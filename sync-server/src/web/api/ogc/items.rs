@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::who::Scheme;
 use super::super::{Answer, Api, Asker, ETag, Problem, outlets};
 use super::{Asked, BASE, COLLECTION, Format, GEOJSON, check};
-use crate::inventory::{self, BoundingBox, Cursor, DateColumn, Dimension, Entry, Query, Sort, Span, Total};
+use crate::inventory::{self, BoundingBox, Cursor, DateColumn, Dimension, Entry, Query, Scope, Sort, Span, Total};
 use crate::tokens::TokenScope;
 
 /// Features of a page when nobody says.
@@ -58,7 +58,7 @@ pub(super) async fn list(
     let known: Vec<&str> = KNOWN.into_iter().chain(QUERYABLE.iter().map(|(name, _)| *name)).collect();
     let asked = Asked::read(scheme, &headers, uri.query(), &known)?;
     api.blocking(move |api| {
-        let query = read(&asker, uri.query().unwrap_or_default())?;
+        let query = read(asker.scope(), uri.query().unwrap_or_default())?;
         api.engine.database().read(|tx| {
             let version = inventory::version(tx)?;
             let form = if asked.format == Format::Html { "html" } else { "json" };
@@ -127,8 +127,12 @@ fn parameters(query: &Query) -> Vec<(&'static str, String)> {
     list
 }
 
-fn read(asker: &Asker, text: &str) -> Result<Query, Problem> {
-    let mut query = Query::new(asker.scope());
+/// Reads the parameters of the list, as they stand behind the `?`.
+///
+/// # Errors
+/// [`Problem`] for what is unknown or not usable.
+pub fn read(scope: Scope, text: &str) -> Result<Query, Problem> {
+    let mut query = Query::new(scope);
     query.limit = DEFAULT_LIMIT;
     // A stable order, in which nothing moves while pages are read.
     query.sort = Sort::default_for_reading();

@@ -6,6 +6,8 @@ mod description;
 mod html;
 mod items;
 
+pub use items::read as query;
+
 use std::sync::Arc;
 
 use axum::Router;
