@@ -9,13 +9,16 @@
 //! ten minutes per decoder. The same targets run coverage-guided under libFuzzer from
 //! `tests/fuzz/guided`, by hand.
 
+mod bundles;
 mod decoders;
 mod engine;
+mod imports;
 mod live;
 mod media;
 mod member;
 mod mutate;
 mod photo;
+mod queries;
 mod seeds;
 mod stream;
 
@@ -51,7 +54,8 @@ pub struct Target {
 /// Every target.
 #[must_use]
 pub fn targets() -> Vec<Target> {
-    [decoders::targets(), media::targets(), member::targets(), live::targets()].concat()
+    let bytes = [decoders::targets(), media::targets(), bundles::targets(), imports::targets(), queries::targets()];
+    [bytes.concat(), member::targets(), live::targets()].concat()
 }
 
 /// The target of this name.
