@@ -282,14 +282,22 @@ impl Server {
     /// When nothing answers.
     #[must_use]
     pub fn get(&self, path: &str) -> String {
-        use std::io::{Read, Write};
-        let address = self.http.trim_start_matches("http://").trim_end_matches('/');
-        let mut stream = std::net::TcpStream::connect(address).expect("the page's address answers");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("request sent");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("answer read");
-        String::from_utf8_lossy(&bytes).into_owned()
+        get(self.http.trim_start_matches("http://").trim_end_matches('/'), path)
     }
+}
+
+/// The whole answer to a request to an address such as `127.0.0.1:8080`.
+///
+/// # Panics
+/// When nobody answers there.
+#[must_use]
+pub fn get(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).expect("the address answers");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("request sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("answer read");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Drop for Server {

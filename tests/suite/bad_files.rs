@@ -71,6 +71,10 @@ fn a_photo_that_changed_on_the_device_is_not_taken_and_both_say_so() {
 fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_sides() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::init(folder.path().join("server"));
+    let watch = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+    let file = server.data.join("server.toml");
+    let settings = std::fs::read_to_string(&file).expect("the settings");
+    std::fs::write(file, format!("{settings}[listen]\nmetrics = \"{watch}\"\n")).expect("the settings can be written");
     server.serve();
     let weather = Weather { delay: Duration::from_millis(5), rate: 8_000_000, ..Weather::default() };
     let relay = Relay::start(server.quic, weather, 5);
@@ -111,7 +115,7 @@ fn a_photo_that_changes_while_it_is_sent_is_thrown_away_and_counted_on_both_side
         assert_eq!((driven.summary.damaged_files, driven.summary.sent.photos), (0, 1));
         assert_eq!(on_server(&server, &hash).as_ref(), Some(&good));
         // The first session has long ended there, too.
-        let page = server.get("/metrics");
+        let page = outlet_tests::process::get(&watch.to_string(), "/metrics");
         let counted = page.lines().find(|line| line.starts_with("outlet_damaged_files_total"));
         assert!(counted.is_some_and(|line| line.ends_with(" 2")), "{counted:?}");
     });
