@@ -182,7 +182,7 @@ fn the_whole_story_is_told_in_the_browser() {
         field::disagree(&inspector, &colleague);
         desk::settle(&browser).await;
         desk::approve(&browser).await;
-        field::record_again(folder.path(), &colleague);
+        field::record_again(&colleague);
         desk::link(&browser).await;
         rectify(&browser, &outlet, &inspector).await;
         decide(&browser, &outlet, "name", &[("on", "2022-06-01")], &[]).await;

@@ -68,6 +68,10 @@ function enliven(root: ParentNode): void {
       field.setCustomValidity(large ? (field.dataset.tooLarge ?? "") : "");
       field.reportValidity();
     });
+    // The server says what else is wrong; what is too large does not travel at all.
+    field.form?.addEventListener("htmx:beforeRequest", (event) => {
+      if (!field.reportValidity()) event.preventDefault();
+    });
   }
   for (const element of root.querySelectorAll<HTMLElement>("[data-map]")) {
     void import("./map").then(({ open }) => open(element));

@@ -9,7 +9,7 @@ use outlet_tests::process::Server;
 pub(super) async fn import(browser: &Browser, folder: &Path) {
     let file = folder.join("疑似点位.csv");
     let text = "编号,名称,经度,纬度,乡镇\n1,疑似一号,106.7712,31.8512,东城街道\n2,疑似二号,106.7732,31.8522,东城街道\n\
-                3,疑似三号,不详,31.8522,东城街道\n";
+                3,疑似三号,xyz,31.8522,东城街道\n";
     std::fs::write(&file, text).expect("the list");
     browser.open("/imports").await;
     browser.attach("#file", &file).await;
