@@ -18,7 +18,19 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct StoreLock {
     /// Dropping it releases the lock.
-    _file: File,
+    _file: Held,
+}
+
+/// A locked file. Unlocked by name when it is dropped: closing alone leaves the lock to a child process
+/// that was just forked by another thread and has not yet closed what it inherited.
+#[derive(Debug)]
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What cannot be unlocked is released by the end of the process.
+        let _ = self.0.unlock();
+    }
 }
 
 impl StoreLock {
@@ -29,9 +41,9 @@ impl StoreLock {
     /// [`StoreError::Locked`], [`StoreError::ReadOnlyHome`], or [`StoreError::WeakStorage`] when the
     /// file system has no locks and `accept_weak_storage` is off.
     pub fn acquire(home: &Path, who: &str, now: Timestamp, accept_weak_storage: bool) -> Result<Self, StoreError> {
-        let gate = open(home, "lock.gate")?;
+        let gate = Held(open(home, "lock.gate")?);
         // Held by others for moments only. A file system without locks is found out below.
-        let _without_locks = gate.lock();
+        let _without_locks = gate.0.lock();
         let mut file = open(home, "lock")?;
         match file.try_lock() {
             Ok(()) => {}
@@ -45,7 +57,7 @@ impl StoreLock {
         let text = format!("{who}, since {now}\n");
         let _ =
             file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(text.as_bytes()));
-        Ok(Self { _file: file })
+        Ok(Self { _file: Held(file) })
     }
 }
 
