@@ -41,7 +41,7 @@ pub enum AccountCommand {
         /// Login, in whatever case.
         login: String,
     },
-    /// Tie an account to an identity of the provider in [oidc], so that it signs in without password.
+    /// Tie an account to an identity of the provider in `[oidc]`, so that it signs in without password.
     #[command(
         after_help = "Example:\n  outlet-server account oidc li.si --subject 5f1c2a9e-77aa\n\nThe page that refuses an unknown identity shows its subject."
     )]
