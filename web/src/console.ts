@@ -79,8 +79,13 @@ function enliven(root: ParentNode): void {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  // The menu is open where there is room for it beside the page.
-  if (window.matchMedia("(max-width: 60rem)").matches) document.querySelector(".menu details")?.removeAttribute("open");
+  // The menu is open where there is room for it beside the page, also after the window was turned.
+  const narrow = window.matchMedia("(max-width: 60rem)");
+  const menu = (): void => {
+    document.querySelector(".menu details")?.toggleAttribute("open", !narrow.matches);
+  };
+  menu();
+  narrow.addEventListener("change", menu);
   enliven(document);
   shortcuts();
   document.documentElement.dataset.ready = "yes";
