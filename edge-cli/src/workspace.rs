@@ -437,7 +437,6 @@ impl Workspace {
 
     /// Other outlets of this device whose record names the same file.
     pub(crate) fn other_uses(&mut self, hash: &BlobHash, but: &DocKey) -> Result<Vec<OutletId>> {
-        // Only a file that was here before can be named elsewhere on this device.
         let keys: Vec<DocKey> = self.rows()?.iter().filter(|row| row.photos > 0).map(Row::key).collect();
         let mut uses = Vec::new();
         for key in keys.iter().filter(|key| key.id != but.id) {

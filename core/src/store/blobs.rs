@@ -27,7 +27,7 @@ pub struct StoredBlob {
     pub hash: BlobHash,
     /// Its length.
     pub bytes: u64,
-    /// It was there already.
+    /// It was there already, or a document names it.
     pub known: bool,
     /// Where its bytes are, for whoever makes a preview of it.
     pub path: PathBuf,

@@ -420,17 +420,20 @@ impl EdgeStore {
             return Err(StoreError::ReadOnly);
         }
         self.here = None;
-        match source {
+        let mut stored = match source {
             Source::Path(path) => {
                 let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
                 self.space.require(bytes)?;
-                self.blobs.add_path(path)
+                self.blobs.add_path(path)?
             }
             Source::Reader { name, expected, reader } => {
                 self.space.require(expected.unwrap_or(0))?;
-                self.blobs.add(name, expected, reader)
+                self.blobs.add(name, expected, reader)?
             }
-        }
+        };
+        // A colleague's photo is named here long before, and often without, its bytes.
+        stored.known |= self.blob_row(&stored.hash)?.is_some();
+        Ok(stored)
     }
 }
 

@@ -476,6 +476,17 @@ fn a_photo_is_named_queued_and_withdrawn() {
 }
 
 #[test]
+fn a_file_that_a_document_names_is_known_though_its_bytes_were_never_here() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [mut taker, mut colleague] = [&homes[0], &homes[1]].map(|home| open(home.path()));
+    let taken = taker.add_blob_from("a.jpg", Some(6), &mut &b"pixels"[..]).unwrap();
+    assert!(!taken.known);
+    colleague.write(&outlet(1), &[photo(&taken.hash, taken.bytes)], &[], NOW).unwrap();
+    assert!(colleague.add_blob_from("b.jpg", Some(6), &mut &b"pixels"[..]).unwrap().known);
+    assert!(!colleague.add_blob_from("c.jpg", Some(6), &mut &b"others"[..]).unwrap().known);
+}
+
+#[test]
 fn a_file_system_without_sync_is_refused_unless_accepted() {
     let parent = tempfile::tempdir().unwrap();
     let home = parent.path().join("home");

@@ -205,7 +205,7 @@ fn keep(
         }
         None => None,
     };
-    // A file that the store has not seen before is used nowhere else.
+    // A file that the store has not seen before, and that no document names, is used nowhere else.
     let other_uses = match stored.known {
         true => workspace.other_uses(&stored.hash, &around.key).map_err(Failure::Store)?,
         false => Vec::new(),
