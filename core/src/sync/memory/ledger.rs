@@ -16,12 +16,15 @@ use crate::time::Timestamp;
 const BEHIND_HELD: &str = "waiting";
 /// Why a run is kept that a person rejected.
 const REJECTED: &str = "rejected";
+/// Why a run is held whose author was revoked before it came.
+const REVOKED: &str = "revoked";
 
 /// A run that lacks others: its place among the outcomes, who brought it, and what it lacks.
 type Incomplete = (usize, PublicKey, SignedRun, Vec<ChangeHash>);
 
 impl MemoryReplica {
     pub(super) fn take(&mut self, peer: &PublicKey, batch: &Batch, now: Timestamp) -> Result<Admitted, ReplicaError> {
+        let now = self.moment(now);
         let mut admitted = Admitted::default();
         let mut stored: BTreeMap<Collection, Vec<(DocKey, ChangeHash)>> = BTreeMap::new();
         let before = self.server.as_ref().map(|server| server.ends());
@@ -88,15 +91,12 @@ impl MemoryReplica {
             self.stands(&checked);
             return Err(Outcome::Stored { in_ledger: true });
         }
-        let rejected = |stored: &Stored| {
-            let known = stored.parked.get(&checked.last());
-            known.is_some_and(|known| known.held.as_deref() == Some(REJECTED))
-        };
-        if self.server.is_some() && self.docs.get(&run.doc).is_some_and(rejected) {
-            return Err(self.park(peer, run, None));
-        }
-        if self.server.is_some() && self.roster.check_receipt(&checked.signer(), now).is_err() {
-            return Err(self.park(peer, run, Some("revoked")));
+        // What a person is to decide on, or did, is not judged anew because it comes again.
+        let known = self.docs.get(&run.doc).and_then(|stored| stored.parked.get(&checked.last()));
+        let for_a_person = known.is_some_and(|known| !known.may_go());
+        let revoked = || self.roster.check_receipt(&checked.signer(), now).is_err();
+        if self.server.is_some() && (for_a_person || revoked()) {
+            return Err(self.park(peer, run, Some(REVOKED)));
         }
         Ok(checked)
     }

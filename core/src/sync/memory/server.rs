@@ -23,6 +23,8 @@ pub(super) struct Server {
     feeds: BTreeMap<Collection, Vec<Item>>,
     tickets: Vec<TicketRecord>,
     limits: Limits,
+    /// The latest moment it has seen: it never receives, issues or revokes before.
+    latest: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +39,13 @@ const YEAR_MS: i64 = 365 * 86_400_000;
 
 impl Server {
     pub(super) fn new(epoch: Epoch, certificate: Sealed) -> Self {
-        let mut server = Self { epoch, feeds: BTreeMap::new(), tickets: Vec::new(), limits: Limits::default() };
+        let mut server = Self {
+            epoch,
+            feeds: BTreeMap::new(),
+            tickets: Vec::new(),
+            limits: Limits::default(),
+            latest: Timestamp::default(),
+        };
         server.append(Collection::REFERENCE, FeedItem::ServerCert(certificate), None);
         server
     }
@@ -136,9 +144,30 @@ impl MemoryReplica {
         }
     }
 
+    /// The moment a server works with. A real one takes nothing while its clock shows less than its
+    /// last receipt; here it goes on with that.
+    pub(super) fn moment(&mut self, now: Timestamp) -> Timestamp {
+        let Some(server) = &mut self.server else { return now };
+        server.latest = server.latest.max(now);
+        server.latest
+    }
+
+    /// Server: the latest moment it has seen, which a restore does not take from the clock on its wall.
+    pub fn latest(&self) -> Timestamp {
+        self.server.as_ref().map_or_else(Timestamp::default, |server| server.latest)
+    }
+
+    /// Server: goes on from this moment.
+    #[must_use]
+    pub fn not_before(mut self, moment: Timestamp) -> Self {
+        self.moment(moment);
+        self
+    }
+
     /// Server: a device may no longer write.
     pub fn revoke(&mut self, key: PublicKey, now: Timestamp) {
-        let revocation = Revocation { key, at: now, reason: "test".into(), who: "memory".into() };
+        let at = self.moment(now);
+        let revocation = Revocation { key, at, reason: "test".into(), who: "memory".into() };
         self.take_revocation(&SignedRevocation::sign(&self.key, revocation));
     }
 
@@ -169,6 +198,7 @@ impl MemoryReplica {
             return Ok(refused(RefusalCode::NotAllowed, "this device lets nobody in"));
         }
         self.skews.insert(*peer, introduction.claimed_time.millis().saturating_sub(now.millis()));
+        let now = self.moment(now);
         let mut issued = None;
         if let Some(secret) = &introduction.ticket_secret {
             match self.redeem(secret, *peer, now) {
