@@ -16,7 +16,7 @@ use rusqlite::{Connection, Transaction};
 use crate::db::feed::{self, ItemKind};
 use crate::db::files::{self, StoredFile};
 use crate::db::{DbError, devices, meta, records};
-use crate::engine::{Engine, EngineError, load_digest, projector};
+use crate::engine::{Ahead, Engine, EngineError, load_digest, projector};
 use crate::enrol;
 use crate::photos::{Incoming, PhotoError};
 use crate::turns::Turn;
@@ -43,6 +43,8 @@ pub struct ServerReplica {
     fetches: bool,
     /// Over when this is dropped, and with it the files being received.
     turn: Option<Turn>,
+    /// Checks of signatures that began before their turn.
+    ahead: Option<Ahead>,
 }
 
 impl std::fmt::Debug for ServerReplica {
@@ -73,12 +75,14 @@ impl ServerReplica {
             asked: Vec::new(),
             fetches: false,
             turn: None,
+            ahead: None,
         }
     }
 
     /// For a session that becomes its device's turn when the device is known.
-    pub(crate) fn in_turn(engine: Arc<Engine>, turn: Turn) -> Self {
-        Self { turn: Some(turn), ..Self::new(engine) }
+    /// `ahead` has begun with batches that are still to come.
+    pub(crate) fn in_turn(engine: Arc<Engine>, turn: Turn, ahead: Ahead) -> Self {
+        Self { turn: Some(turn), ahead: Some(ahead), ..Self::new(engine) }
     }
 
     /// For a bundle whose maker was judged.
@@ -497,7 +501,8 @@ impl Replica for ServerReplica {
     }
 
     fn admit(&mut self, peer: &PublicKey, batch: &Batch, _now: Timestamp) -> Result<Admitted, ReplicaError> {
-        let admitted = self.engine.admit(peer, &batch.items).map_err(failed("admitting a batch"))?;
+        let admitted =
+            self.engine.admit_ahead(peer, batch, self.ahead.as_ref()).map_err(failed("admitting a batch"))?;
         tracing::debug!(device = %peer.short(), items = batch.items.len(), changes = admitted.new_changes, "admitted a batch");
         Ok(admitted)
     }

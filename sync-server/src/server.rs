@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlet_core::identity::ServerCert;
+use outlet_core::sync::calls::Call;
 use outlet_core::sync::session::{CloseReason, Config as SessionConfig, Session};
 use outlet_transport::{Hooks, Link, TcpServer, TransportError, drive, quic};
 use tokio::net::TcpListener;
@@ -13,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::db::meta;
-use crate::engine::Engine;
+use crate::engine::{Ahead, Engine};
 use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
@@ -361,7 +362,8 @@ async fn serve_device(
     let session = Session::acceptor(config);
     let turn = turns.of(peer);
     let replaced = turn.replaced();
-    let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn)));
+    let ahead = Ahead::new(Arc::clone(&engine));
+    let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn, ahead.clone())));
     let longest = engine.folder.config.limits.session;
     let stop = async move {
         let over = async {
@@ -372,7 +374,12 @@ async fn serve_device(
             () = replaced => {}
         }
     };
-    let hooks = Hooks::new(engine.folder.now(), |_| {}).stop_when(stop);
+    let foresee = move |call: &Call| {
+        if let Call::Admit(batch) = call {
+            ahead.begin(batch);
+        }
+    };
+    let hooks = Hooks::new(engine.folder.now(), |_| {}).foresee(foresee).stop_when(stop);
     engine.metrics.session_began();
     let driven = drive(link, session, replica, hooks).await;
     let summary = driven.summary;

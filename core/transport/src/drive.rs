@@ -28,14 +28,26 @@ const LAST_FRAMES: Duration = Duration::from_secs(10);
 pub struct Hooks<E> {
     started: Timestamp,
     on_event: E,
+    foresee: Foresee,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
+
+/// Told of a call when the session asks for it, before its turn.
+type Foresee = Box<dyn FnMut(&Call) + Send>;
 
 impl<E: FnMut(Event)> Hooks<E> {
     /// `started` is the wall clock now; a monotonic clock moves it on. Events go to `on_event`,
     /// which must not block.
     pub fn new(started: Timestamp, on_event: E) -> Self {
-        Self { started, on_event, stop: Box::pin(std::future::pending()) }
+        Self { started, on_event, foresee: Box::new(|_| ()), stop: Box::pin(std::future::pending()) }
+    }
+
+    /// `foresee` is told of each call when the session asks for it, while others may still be before
+    /// it: what needs no order, as checking signatures, may begin elsewhere. It must not block.
+    #[must_use]
+    pub fn foresee(mut self, foresee: impl FnMut(&Call) + Send + 'static) -> Self {
+        self.foresee = Box::new(foresee);
+        self
     }
 
     /// Ends the session as incomplete when this resolves (Ctrl-C, shutdown). What was
@@ -76,8 +88,9 @@ where
         let mut replica = replica.lock().map_err(|_| panicked())?;
         call.execute(&mut *replica, &peer, now)
     };
-    let shell = Shell { session, clock, on_event: hooks.on_event, execute, work: Work::default() };
-    shell.run(link, hooks.stop).await
+    let Hooks { on_event, foresee, stop, .. } = hooks;
+    let shell = Shell { session, clock, on_event, foresee, execute, work: Work::default() };
+    shell.run(link, stop).await
 }
 
 struct Clock {
@@ -124,6 +137,7 @@ struct Shell<E, X> {
     session: Session,
     clock: Clock,
     on_event: E,
+    foresee: Foresee,
     execute: X,
     work: Work,
 }
@@ -157,7 +171,10 @@ where
     fn take_outputs(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Call { id, call } => self.work.calls.push_back((id, call)),
+                Output::Call { id, call } => {
+                    (self.foresee)(&call);
+                    self.work.calls.push_back((id, call));
+                }
                 Output::Send { lane: Lane::Records, bytes } => self.work.records.push_back(bytes),
                 Output::Send { lane: Lane::Files, bytes } => self.work.files.push_back(bytes),
                 Output::Event(event) => (self.on_event)(event),

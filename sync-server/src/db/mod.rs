@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 pub mod accounts;
+mod checkpoint;
 pub mod codes;
 pub mod devices;
 pub mod feed;
@@ -100,6 +101,8 @@ pub struct Database {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// After the writer, which can wake it.
+    _checkpointer: checkpoint::Checkpointer,
 }
 
 impl std::fmt::Debug for Database {
@@ -137,7 +140,13 @@ impl Database {
         configure(&writer)?;
         migrate(&mut writer)?;
         check_durability(&writer)?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+        let checkpointer = checkpoint::Checkpointer::start(&mut writer, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+            _checkpointer: checkpointer,
+        })
     }
 
     /// Where the file is.
@@ -233,8 +242,6 @@ fn configure(connection: &Connection) -> Result<(), DbError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Fewer and larger checkpoints: the feed's batches are megabytes.
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     Ok(())
 }

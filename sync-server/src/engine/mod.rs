@@ -11,7 +11,7 @@ use outlet_core::admission::{CheckedRun, Refusal, check_run};
 use outlet_core::identity::{Certificate, Roster, SignedRevocation, SignedRun};
 use outlet_core::ids::PublicKey;
 use outlet_core::ledger::Reference;
-use outlet_core::sync::replica::{Admitted, FeedItem, Outcome, Sealed};
+use outlet_core::sync::replica::{Admitted, Batch, FeedItem, Outcome, Sealed};
 use outlet_core::time::Timestamp;
 use rayon::prelude::*;
 use rusqlite::Transaction;
@@ -22,6 +22,7 @@ use crate::folder::Folder;
 use crate::metrics::Metrics;
 use crate::photos::Photos;
 
+mod ahead;
 mod authored;
 mod bulk;
 mod decide;
@@ -38,6 +39,7 @@ mod tests;
 mod work;
 mod write;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use write::load_digest;
 
 pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witnessed};
@@ -177,12 +179,35 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; then nothing of the batch is kept.
     pub fn admit(&self, carrier: &PublicKey, items: &[FeedItem]) -> Result<Admitted, EngineError> {
+        self.admit_found(carrier, items, None)
+    }
+
+    /// The same for a batch of a session, whose signatures may have been checked ahead.
+    pub(crate) fn admit_ahead(
+        &self,
+        carrier: &PublicKey,
+        batch: &Batch,
+        ahead: Option<&Ahead>,
+    ) -> Result<Admitted, EngineError> {
+        self.admit_found(carrier, &batch.items, ahead.and_then(|ahead| ahead.found(batch)))
+    }
+
+    fn admit_found(
+        &self,
+        carrier: &PublicKey,
+        items: &[FeedItem],
+        found: Option<ahead::Found>,
+    ) -> Result<Admitted, EngineError> {
         if self.is_full() {
             return Err(EngineError::Full);
         }
         self.keep_known_statements(items)?;
-        let roster = self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))?;
-        let checked = self.check(items, &roster);
+        let roster = self.current_roster()?;
+        let checked = match found {
+            Some((known, checked)) if Arc::ptr_eq(&known, &roster) => checked,
+            // A certificate or a revocation came in between.
+            _ => self.check(items, &roster),
+        };
         self.admit_checked(carrier, checked, policy::Rules::Ordinary, |_, _| Ok(()))
     }
 
