@@ -42,7 +42,7 @@ pub enum CodesError {
         /// Which.
         outlet: String,
         /// Why, and what to do.
-        why: String,
+        why: Unfit,
     },
     /// No block of the county has a free serial.
     #[error("no block of county {county} that this server holds has a free serial")]
@@ -58,6 +58,85 @@ pub enum CodesError {
     /// Other processes were faster every time.
     #[error("other processes took the serials {TRIES} times in a row; try again")]
     Busy,
+}
+
+/// Why an outlet gets no code, or a received one cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// It has one.
+    #[error("it has {0}; cancel that one first (outlet case code ID CODE --cancel)")]
+    HasCode(String),
+    /// In this state there is no code.
+    #[error("its state is {}", .0.code())]
+    State(LifeCycle),
+    /// No county.
+    #[error("its county is not known")]
+    County,
+    /// No type.
+    #[error("its type is not determined")]
+    Type,
+    /// The letters of the type are not switched on.
+    #[error("no table says the type letters of {0}: switch them on in the dictionary code_type_letters")]
+    Letters(String),
+    /// Not the shape of a code.
+    #[error("{0}")]
+    Shape(String),
+    /// Twice among those received.
+    #[error("{code} stands in line {line} too")]
+    Twice {
+        /// The code.
+        code: String,
+        /// Where it stood first.
+        line: u64,
+    },
+    /// The outlet has two codes among those received.
+    #[error("the outlet is named twice")]
+    NamedTwice,
+    /// Nothing is called so.
+    #[error("no outlet is called {0:?}")]
+    NoOutlet(String),
+    /// Several are called so.
+    #[error("{count} outlets are called {name:?}")]
+    Several {
+        /// How many.
+        count: usize,
+        /// What was asked for.
+        name: String,
+    },
+    /// It has another one.
+    #[error("the outlet has {has}: cancel that one first, then record {code}")]
+    Other {
+        /// What it has.
+        has: String,
+        /// What was received.
+        code: String,
+    },
+    /// Another outlet has it.
+    #[error("{code} is that of another outlet ({holder})")]
+    Taken {
+        /// The code.
+        code: String,
+        /// Who has it.
+        holder: String,
+    },
+}
+
+/// What is wrong with a received code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct WrongLine {
+    /// Line of what was received.
+    pub line: u64,
+    /// Why.
+    pub why: Unfit,
+}
+
+/// As its sentence.
+impl Serialize for WrongLine {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl From<DbError> for CodesError {
@@ -235,7 +314,7 @@ fn plan(engine: &Engine, rows: &[LedgerRow]) -> Result<Vec<(Given, DocumentRef)>
     for row in rows {
         let (county, letters) = may_have_one(row, &reference.dictionaries)?;
         let (block, serial) = free(engine, &blocks, county, &mut taken)?;
-        let code = block.code(serial, &letters).map_err(|error| refused(row, error.to_string()))?;
+        let code = block.code(serial, &letters).map_err(|error| refused(row, Unfit::Shape(error.to_string())))?;
         let findings = lint(&code, row, &reference.dictionaries);
         let one = Given { outlet: row.key, code: code.to_string(), block: Some(block.id.clone()), findings };
         given.push((one, block.document.clone()));
@@ -243,30 +322,25 @@ fn plan(engine: &Engine, rows: &[LedgerRow]) -> Result<Vec<(Given, DocumentRef)>
     Ok(given)
 }
 
-fn refused(row: &LedgerRow, why: impl Into<String>) -> CodesError {
-    CodesError::Outlet { outlet: row.name.clone().unwrap_or_else(|| row.id.to_string()), why: why.into() }
+fn refused(row: &LedgerRow, why: Unfit) -> CodesError {
+    CodesError::Outlet { outlet: row.name.clone().unwrap_or_else(|| row.id.to_string()), why }
 }
 
 fn may_have_one(row: &LedgerRow, dictionaries: &Dictionaries) -> Result<(u32, String), CodesError> {
     if let Some(code) = &row.national_code {
-        return Err(refused(row, format!("it has {code}; cancel that one first (outlet case code ID CODE --cancel)")));
+        return Err(refused(row, Unfit::HasCode(code.clone())));
     }
     let gone = matches!(
         row.state,
         LifeCycle::Closed | LifeCycle::NotAnOutlet | LifeCycle::Duplicate | LifeCycle::Moved | LifeCycle::Suspected
     );
     if gone {
-        return Err(refused(row, format!("its state is {}", row.state.code())));
+        return Err(refused(row, Unfit::State(row.state)));
     }
     let county = row.county.as_deref().and_then(|county| county.parse().ok());
-    let county = county.ok_or_else(|| refused(row, "its county is not known"))?;
-    let kind = row.outlet_type.as_deref().ok_or_else(|| refused(row, "its type is not determined"))?;
-    let letters = letters(kind, dictionaries).ok_or_else(|| {
-        refused(
-            row,
-            format!("no table says the type letters of {kind}: switch them on in the dictionary code_type_letters"),
-        )
-    })?;
+    let county = county.ok_or_else(|| refused(row, Unfit::County))?;
+    let kind = row.outlet_type.as_deref().ok_or_else(|| refused(row, Unfit::Type))?;
+    let letters = letters(kind, dictionaries).ok_or_else(|| refused(row, Unfit::Letters(kind.to_owned())))?;
     Ok((county, letters))
 }
 
@@ -328,7 +402,7 @@ pub struct Recorded {
     /// Were there already.
     pub known: u64,
     /// What stands in the way, by line; then nothing was written.
-    pub problems: Vec<String>,
+    pub problems: Vec<WrongLine>,
 }
 
 /// Records received codes with their source: all of them in one transaction, or none.
@@ -352,7 +426,7 @@ pub fn record(
     let mut proposals: Vec<Proposal> = Vec::new();
     for one in received {
         match check_received(one, &rows, system, &mut seen_codes) {
-            Err(why) => recorded.problems.push(format!("line {}: {why}", one.line)),
+            Err(why) => recorded.problems.push(WrongLine { line: one.line, why }),
             Ok(None) => recorded.known += 1,
             Ok(Some((row, code))) => {
                 let findings = code.parse().map(|code| lint(&code, row, &reference.dictionaries)).unwrap_or_default();
@@ -366,7 +440,7 @@ pub fn record(
                 });
                 let entries = vec![entry(decision, one.issued_on.or(document.dated), Some(document.clone()))];
                 if proposals.iter().any(|other| other.outlet == row.key) {
-                    recorded.problems.push(format!("line {}: the outlet is named twice", one.line));
+                    recorded.problems.push(WrongLine { line: one.line, why: Unfit::NamedTwice });
                     continue;
                 }
                 proposals.push(Proposal { outlet: row.key, seen, entries });
@@ -388,15 +462,15 @@ fn check_received<'r>(
     rows: &'r [LedgerRow],
     system: &str,
     seen: &mut BTreeMap<String, u64>,
-) -> Result<Option<(&'r LedgerRow, String)>, String> {
+) -> Result<Option<(&'r LedgerRow, String)>, Unfit> {
     let of = |row: &'r LedgerRow| if system == "national" { &row.national_code } else { &row.provincial_code };
     let code = if system == "national" {
-        one.code.parse::<OutletCode>().map_err(|error| error.to_string())?.to_string()
+        one.code.parse::<OutletCode>().map_err(|error| Unfit::Shape(error.to_string()))?.to_string()
     } else {
-        one.code.parse::<ProvincialCode>().map_err(|error| error.to_string())?.to_string()
+        one.code.parse::<ProvincialCode>().map_err(|error| Unfit::Shape(error.to_string()))?.to_string()
     };
     if let Some(first) = seen.insert(code.clone(), one.line) {
-        return Err(format!("{code} stands in line {first} too"));
+        return Err(Unfit::Twice { code, line: first });
     }
     let wanted = one.outlet.trim().to_lowercase();
     let names = |row: &&LedgerRow| {
@@ -409,17 +483,18 @@ fn check_received<'r>(
     let found: Vec<&LedgerRow> = rows.iter().filter(names).collect();
     let row = match found[..] {
         [only] => only,
-        [] => return Err(format!("no outlet is called {:?}", one.outlet)),
-        _ => return Err(format!("{} outlets are called {:?}", found.len(), one.outlet)),
+        [] => return Err(Unfit::NoOutlet(one.outlet.clone())),
+        _ => return Err(Unfit::Several { count: found.len(), name: one.outlet.clone() }),
     };
     if of(row).as_ref() == Some(&code) {
         return Ok(None);
     }
     if let Some(other) = of(row) {
-        return Err(format!("the outlet has {other}: cancel that one first, then record {code}"));
+        return Err(Unfit::Other { has: other.clone(), code });
     }
     if let Some(holder) = rows.iter().find(|other| of(other).as_ref() == Some(&code)) {
-        return Err(format!("{code} is that of another outlet ({})", holder.name.as_deref().unwrap_or("-")));
+        let holder = holder.name.clone().unwrap_or_else(|| holder.id.to_string());
+        return Err(Unfit::Taken { code, holder });
     }
     Ok(Some((row, code)))
 }

@@ -13,6 +13,7 @@ pub mod api;
 #[cfg(feature = "console")]
 pub mod console;
 pub(crate) mod download;
+pub(crate) mod gate;
 pub mod health;
 pub mod listen;
 pub mod public;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use outlet_core::geo::GeoPoint;
 use outlet_core::ids::{Collection, DocKey};
-use outlet_core::ledger::{LedgerRow, LifeCycle};
+use outlet_core::ledger::{LedgerRow, LifeCycle, counts};
 use outlet_core::time::Day;
 use outlet_core::zones::{Inside, ZoneHit, ZoneKind};
 use serde::Serialize;
 
 use crate::engine::{Engine, EngineError};
+use crate::inventory::Scope;
 use crate::report;
 
 /// Where an outlet is a problem by its place alone.
@@ -119,21 +120,20 @@ pub fn inside(engine: &Engine, kinds: &[ZoneKind], sees: impl Fn(Collection) -> 
     let missing = kinds.iter().filter(|kind| !loaded(kind)).map(|kind| kind.code().to_owned()).collect();
     let mut found = InZones { missing, without_position: 0, sources: Vec::new() };
     let mut sources: BTreeMap<(ZoneKind, String), Source> = BTreeMap::new();
-    for row in report::current_rows(engine)?.into_iter().filter(|row| is_outlet(row) && sees(row.collection)) {
-        let point = row.lon.zip(row.lat).and_then(|(lon, lat)| GeoPoint::new(lon, lat).ok());
-        found.without_position += u64::from(point.is_none());
-        for kind in kinds {
-            if let Inside::Inside { hits } = layers.inside(*kind, point) {
-                hits.into_iter().for_each(|hit| add(&mut sources, &row, hit));
+    report::parts_of(engine, &Scope::everything(), None, None, |part| {
+        for row in part.iter().filter(|row| counts(row) && sees(row.collection)) {
+            let point = row.lon.zip(row.lat).and_then(|(lon, lat)| GeoPoint::new(lon, lat).ok());
+            found.without_position += u64::from(point.is_none());
+            for kind in kinds {
+                if let Inside::Inside { hits } = layers.inside(*kind, point) {
+                    hits.into_iter().for_each(|hit| add(&mut sources, row, hit));
+                }
             }
         }
-    }
+        Ok::<_, EngineError>(true)
+    })?;
     found.sources = sources.into_values().collect();
     Ok(found)
-}
-
-fn is_outlet(row: &LedgerRow) -> bool {
-    !matches!(row.state, LifeCycle::NotAnOutlet | LifeCycle::Duplicate | LifeCycle::Moved)
 }
 
 fn add(sources: &mut BTreeMap<(ZoneKind, String), Source>, row: &LedgerRow, hit: ZoneHit) {

@@ -2,6 +2,7 @@
 // without this file, but for the map, live updates and shortcuts.
 import htmx from "htmx.org";
 import "./console.css";
+import { flow } from "./flow";
 import { shortcuts } from "./keys";
 
 declare global {
@@ -44,8 +45,9 @@ document.addEventListener("htmx:sendError", (event) => {
   if ((event as CustomEvent).detail.elt instanceof HTMLFormElement) failed(event);
 });
 
-/** Behaviours by attribute; also run on what htmx swaps in. */
+/** Behaviours by attribute: once on the page, then on what htmx swaps in. */
 function enliven(root: ParentNode): void {
+  flow(root);
   // A select or checkbox that applies at once.
   for (const field of root.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[data-submit]")) {
     field.addEventListener("change", () => field.form?.requestSubmit());
@@ -86,8 +88,12 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   menu();
   narrow.addEventListener("change", menu);
-  enliven(document);
+  // Filters that say nothing leave the screen of a phone to the list.
+  if (window.matchMedia("(max-width: 40rem)").matches) {
+    for (const filters of document.querySelectorAll("details.filters:not([data-set])")) filters.removeAttribute("open");
+  }
   shortcuts();
   document.documentElement.dataset.ready = "yes";
 });
+// htmx says so of the whole page first, and of each part later.
 document.addEventListener("htmx:load", (event) => enliven((event as CustomEvent).detail.elt as ParentNode));

@@ -4,7 +4,7 @@
 use super::csv::{ExportError, plain_csv};
 use super::label;
 use crate::domain::dictionary::Lang;
-use crate::ledger::{Assessment, OutletLine, OutletState, ProgressRow, UnitAssessment};
+use crate::ledger::{Assessment, GroupState, OutletLine, OutletState, ProgressRow, UnitAssessment};
 use crate::time::Day;
 
 /// One table with a title.
@@ -86,13 +86,13 @@ fn units(assessment: &Assessment) -> AssessmentTable {
     let one = |unit: &UnitAssessment| {
         let late = if unit.late { "是" } else { "否" };
         let pace = unit.pace_needed_per_week.map_or_else(String::new, |pace| pace.to_string());
-        row(unit.addressee.clone(), late, unit.verdict.clone(), &unit.headline, Some(&unit.beside), pace)
+        row(unit.addressee.clone(), late, verdict(&unit.headline), &unit.headline, Some(&unit.beside), pace)
     };
     let mut rows: Vec<Vec<String>> = assessment.units.iter().map(one).collect();
     rows.push(row("全市".to_owned(), "", String::new(), &assessment.area, None, String::new()));
     let head = vec![
         "考核对象",
-        "逾期",
+        "通报、约谈",
         "结论",
         "完成数",
         "应完成数",
@@ -109,6 +109,19 @@ fn units(assessment: &Assessment) -> AssessmentTable {
         "每周需完成",
     ];
     AssessmentTable { title: "考核单位", head, rows }
+}
+
+/// Whether the target was reached, and when; in Chinese like the rest of the file.
+fn verdict(row: &ProgressRow) -> String {
+    match row.state {
+        GroupState::OnTime => "按期达标".to_owned(),
+        GroupState::Late => format!("逾期{}天达标", row.late_days.unwrap_or_default()),
+        GroupState::Behind => format!("未达标，差{}个", row.needs),
+        GroupState::Open => format!("未到期，还差{}个", row.needs),
+        GroupState::DocumentsMissing => "比例已达标，缺封存的台账或问题清单".to_owned(),
+        GroupState::ScaleUndetermined => format!("比例已达标，{}个规模待定", row.scale_undetermined),
+        GroupState::NotApplicable => "不适用".to_owned(),
+    }
 }
 
 fn share(row: &ProgressRow) -> String {

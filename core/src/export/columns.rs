@@ -90,7 +90,7 @@ pub const COLUMNS: &[Column] = columns! {
     "section": |row| Cell::text(row.section.as_ref());
     "village": |row| Cell::text(row.village.as_ref());
     "address": |row| Cell::text(row.address.as_ref());
-    "datum": |row| Cell::text(row.datum.as_ref());
+    "datum": |row| Cell::code("ledger", row.datum.as_ref());
     "accuracy_m": |row| Cell::number(row.accuracy_m);
     "surveyed_on": |row| Cell::day(row.surveyed_on);
     "discharge_state": |row| Cell::code("discharge_state", row.discharge_state.as_ref());

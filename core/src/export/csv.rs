@@ -58,24 +58,35 @@ pub fn problems_csv(rows: &[ProblemRow], style: Style<'_>) -> Result<Vec<u8>, Ex
         "primary_party",
         "competent_department",
     ];
-    let line = |row: &ProblemRow| {
-        vec![
-            Cell::Text(row.id.to_string()),
-            Cell::text(row.number.as_ref()),
-            Cell::text(row.name.as_ref()),
-            Cell::code("county", row.management_unit.as_ref()),
-            Cell::text(row.township.as_ref()),
-            Cell::text(row.waterbody.as_ref()),
-            Cell::Code("problem", row.problem.code.clone()),
-            Cell::day(row.problem.found_on),
-            Cell::day(row.problem.due),
-            Cell::Code("ledger", if row.problem.open { "open" } else { "closed" }.to_owned()),
-            Cell::day(row.problem.closed_on),
-            Cell::text(row.primary_party.as_ref()),
-            Cell::text(row.competent_department.as_ref()),
-        ]
-    };
-    table(headers, rows.iter().map(line), style)
+    table(headers, rows.iter().map(problem_cells), style)
+}
+
+/// More lines of [`problems_csv`], as [`ledger_csv_lines`].
+///
+/// # Errors
+/// The CSV writer's.
+pub fn problems_csv_lines(rows: &[ProblemRow], style: Style<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = Vec::new();
+    records(&mut bytes, rows.iter().map(problem_cells), style)?;
+    Ok(bytes)
+}
+
+fn problem_cells(row: &ProblemRow) -> Vec<Cell> {
+    vec![
+        Cell::Text(row.id.to_string()),
+        Cell::text(row.number.as_ref()),
+        Cell::text(row.name.as_ref()),
+        Cell::code("county", row.management_unit.as_ref()),
+        Cell::text(row.township.as_ref()),
+        Cell::text(row.waterbody.as_ref()),
+        Cell::Code("problem", row.problem.code.clone()),
+        Cell::day(row.problem.found_on),
+        Cell::day(row.problem.due),
+        Cell::Code("ledger", if row.problem.open { "open" } else { "closed" }.to_owned()),
+        Cell::day(row.problem.closed_on),
+        Cell::text(row.primary_party.as_ref()),
+        Cell::text(row.competent_department.as_ref()),
+    ]
 }
 
 /// 责任主体清单.
@@ -95,23 +106,34 @@ pub fn parties_csv(rows: &[PartyRow], style: Style<'_>) -> Result<Vec<u8>, Expor
         "competent_department",
         "outlets",
     ];
-    let line = |row: &PartyRow| {
-        let departments: Vec<&str> = row.competent_departments.iter().map(String::as_str).collect();
-        let outlets: Vec<String> = row.outlets.iter().map(ToString::to_string).collect();
-        vec![
-            Cell::Text(row.party.name.clone()),
-            Cell::text(row.party.uscc.as_ref()),
-            Cell::text(row.party.permit_number.as_ref()),
-            Cell::text(row.party.industry.as_ref()),
-            Cell::Code("ledger", if row.party.government_fallback { "yes" } else { "no" }.to_owned()),
-            Cell::Count(row.primary_of),
-            Cell::Count(row.shares),
-            Cell::Count(row.problems),
-            Cell::Text(departments.join(";")),
-            Cell::Text(outlets.join(";")),
-        ]
-    };
-    table(headers, rows.iter().map(line), style)
+    table(headers, rows.iter().map(party_cells), style)
+}
+
+/// More lines of [`parties_csv`], as [`ledger_csv_lines`].
+///
+/// # Errors
+/// The CSV writer's.
+pub fn parties_csv_lines(rows: &[PartyRow], style: Style<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut bytes = Vec::new();
+    records(&mut bytes, rows.iter().map(party_cells), style)?;
+    Ok(bytes)
+}
+
+fn party_cells(row: &PartyRow) -> Vec<Cell> {
+    let departments: Vec<&str> = row.competent_departments.iter().map(String::as_str).collect();
+    let outlets: Vec<String> = row.outlets.iter().map(ToString::to_string).collect();
+    vec![
+        Cell::Text(row.party.name.clone()),
+        Cell::text(row.party.uscc.as_ref()),
+        Cell::text(row.party.permit_number.as_ref()),
+        Cell::text(row.party.industry.as_ref()),
+        Cell::Code("ledger", if row.party.government_fallback { "yes" } else { "no" }.to_owned()),
+        Cell::Count(row.primary_of),
+        Cell::Count(row.shares),
+        Cell::Count(row.problems),
+        Cell::Text(departments.join(";")),
+        Cell::Text(outlets.join(";")),
+    ]
 }
 
 /// Counts (数量、分布、排放方式); `dictionary` is that of the groups, for their labels.

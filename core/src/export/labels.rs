@@ -144,6 +144,11 @@ const LABELS: &[Label] = &[
     ("511923", "平昌县", "Pingchang"),
     ("511971", "巴中经开区", "Bazhong economic zone"),
     ("5119", "巴中市", "Bazhong"),
+    ("000000", "参考资料", "reference data"),
+    ("wgs84", "WGS-84（GPS）", "WGS-84 (GPS)"),
+    ("cgcs2000", "CGCS2000（测绘）", "CGCS2000 (survey)"),
+    ("gcj02", "GCJ-02（高德、腾讯）", "GCJ-02 (Amap, Tencent)"),
+    ("bd09", "BD-09（百度）", "BD-09 (Baidu)"),
     // Conditions.
     ("survey", "排查", "survey"),
     ("sample", "监测", "sample"),

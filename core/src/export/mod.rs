@@ -15,7 +15,10 @@ mod tests;
 pub use assess::{AssessmentTable, assessment_csv};
 pub use cells::{CellValue, ledger_headers, ledger_values};
 pub use columns::{COLUMNS, Column};
-pub use csv::{ExportError, ledger_csv, ledger_csv_lines, parties_csv, problems_csv, shown, summary_csv};
+pub use csv::{
+    ExportError, ledger_csv, ledger_csv_lines, parties_csv, parties_csv_lines, problems_csv, problems_csv_lines, shown,
+    summary_csv,
+};
 pub use geojson::{ledger_feature, ledger_geojson};
 pub use labels::{header, label};
 pub use mask::mask;

@@ -65,7 +65,10 @@ pub use review::ReviewState;
 pub use row::{LedgerRow, LifeCycle, PartyColumn};
 pub use scale::{Scale, ScaleFigure};
 pub use set::{BAZHONG, Condition, Milestone, MilestoneSet, NATIONAL, SetError};
-pub use summary::{PartyRow, ProblemRow, SummaryBy, SummaryByError, SummaryRow, party_list, problem_list, summary};
+pub use summary::{
+    Parties, PartyRow, ProblemRow, Summary, SummaryBy, SummaryByError, SummaryRow, counts, parties_of, party_list,
+    problem_list, problems_of, summary,
+};
 
 use crate::doc::Entry;
 use crate::domain::witness::Witness;

@@ -83,29 +83,58 @@ pub struct SummaryRow {
     pub problems: usize,
 }
 
-/// Counts outlets, the largest group first.
-#[must_use]
-pub fn summary(rows: &[LedgerRow], by: SummaryBy) -> Vec<SummaryRow> {
-    let mut groups: BTreeMap<Option<&str>, SummaryRow> = BTreeMap::new();
-    for row in rows.iter().filter(|row| counts(row)) {
-        let group = groups.entry(by.of(row)).or_default();
+/// Counts outlets as they come: what it holds grows with the groups, not with the rows.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    by: SummaryBy,
+    groups: BTreeMap<Option<String>, SummaryRow>,
+}
+
+impl Summary {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(by: SummaryBy) -> Self {
+        Self { by, groups: BTreeMap::new() }
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, row: &LedgerRow) {
+        if !counts(row) {
+            return;
+        }
+        let group = self.groups.entry(self.by.of(row).map(str::to_owned)).or_default();
         group.problems += row.problem_count;
         if matches!(row.state, LifeCycle::Suspected | LifeCycle::NeedsLevel3) {
             group.suspected += 1;
-            continue;
+            return;
         }
         group.outlets += 1;
         group.above_scale += usize::from(row.scale == ScaleClass::Above);
         let class = row.classification.clone().unwrap_or_else(|| "undecided".to_owned());
         *group.by_class.entry(class).or_default() += 1;
     }
-    let mut lines: Vec<SummaryRow> =
-        groups.into_iter().map(|(name, row)| SummaryRow { group: name.map(str::to_owned), ..row }).collect();
-    lines.sort_by(|left, right| (right.outlets, &left.group).cmp(&(left.outlets, &right.group)));
-    lines
+
+    /// The largest group first.
+    #[must_use]
+    pub fn lines(self) -> Vec<SummaryRow> {
+        let mut lines: Vec<SummaryRow> =
+            self.groups.into_iter().map(|(group, row)| SummaryRow { group, ..row }).collect();
+        lines.sort_by(|left, right| (right.outlets, &left.group).cmp(&(left.outlets, &right.group)));
+        lines
+    }
 }
 
-fn counts(row: &LedgerRow) -> bool {
+/// Counts outlets, the largest group first.
+#[must_use]
+pub fn summary(rows: &[LedgerRow], by: SummaryBy) -> Vec<SummaryRow> {
+    let mut summary = Summary::new(by);
+    rows.iter().for_each(|row| summary.add(row));
+    summary.lines()
+}
+
+/// Is it an outlet of its own, one way or another?
+#[must_use]
+pub fn counts(row: &LedgerRow) -> bool {
     !matches!(row.state, LifeCycle::Duplicate | LifeCycle::Moved | LifeCycle::NotAnOutlet)
 }
 
@@ -133,14 +162,19 @@ pub struct ProblemRow {
     pub problem: Problem,
 }
 
+/// The problems of some rows, open or closed ones, in the order of the rows.
+pub fn problems_of(rows: &[LedgerRow], open: bool) -> impl Iterator<Item = ProblemRow> {
+    let own = move |row: &LedgerRow| {
+        let problems = row.problems.iter().filter(move |problem| problem.open == open);
+        problems.map(|problem| problem_row(row, problem)).collect::<Vec<_>>()
+    };
+    rows.iter().filter(|row| counts(row)).flat_map(own)
+}
+
 /// The problem list (问题清单): open problems, then closed ones, by unit and outlet.
 #[must_use]
 pub fn problem_list(rows: &[LedgerRow]) -> Vec<ProblemRow> {
-    let mut list: Vec<ProblemRow> = rows
-        .iter()
-        .filter(|row| counts(row))
-        .flat_map(|row| row.problems.iter().map(move |problem| problem_row(row, problem)))
-        .collect();
+    let mut list: Vec<ProblemRow> = problems_of(rows, true).chain(problems_of(rows, false)).collect();
     list.sort_by(|left, right| {
         (!left.problem.open, &left.management_unit, left.id, &left.problem.code).cmp(&(
             !right.problem.open,
@@ -185,22 +219,45 @@ pub struct PartyRow {
     pub problems: usize,
 }
 
-/// The list of responsible parties (责任主体清单): one line per 统一社会信用代码, else per name.
-#[must_use]
-pub fn party_list(rows: &[LedgerRow]) -> Vec<PartyRow> {
-    let mut parties: BTreeMap<(String, String), PartyRow> = BTreeMap::new();
-    for row in rows.iter().filter(|row| counts(row)) {
-        for (at, party) in row.party.iter().chain(&row.other_parties).enumerate() {
-            let name = if party.uscc.is_some() { String::new() } else { party.name.clone() };
-            let line = parties.entry((party.uscc.clone().unwrap_or_default(), name)).or_insert_with(|| PartyRow {
-                party: party.clone(),
-                primary_of: 0,
-                shares: 0,
-                competent_departments: BTreeSet::new(),
-                outlets: Vec::new(),
-                problems: 0,
-            });
-            let primary = at == 0 && row.party.is_some();
+impl PartyRow {
+    /// A party without outlets yet.
+    #[must_use]
+    pub fn new(party: PartyColumn) -> Self {
+        Self {
+            party,
+            primary_of: 0,
+            shares: 0,
+            competent_departments: BTreeSet::new(),
+            outlets: Vec::new(),
+            problems: 0,
+        }
+    }
+}
+
+impl PartyColumn {
+    /// What makes two mentions one party: the 统一社会信用代码, else the name. Parties with a code come
+    /// before the others.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.uscc.as_ref().map_or_else(|| format!("n{}", self.name), |code| format!("c{code}"))
+    }
+}
+
+/// The parties of a row, and whether each is the primary one.
+pub fn parties_of(row: &LedgerRow) -> impl Iterator<Item = (&PartyColumn, bool)> {
+    let primary = row.party.iter().map(|party| (party, true));
+    primary.chain(row.other_parties.iter().map(|party| (party, false)))
+}
+
+/// Responsible parties of rows as they come: what it holds grows with the parties, not with the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Parties(BTreeMap<String, PartyRow>);
+
+impl Parties {
+    /// Adds the parties of one more row.
+    pub fn add(&mut self, row: &LedgerRow) {
+        for (party, primary) in parties_of(row).filter(|_| counts(row)) {
+            let line = self.0.entry(party.identity()).or_insert_with(|| PartyRow::new(party.clone()));
             line.primary_of += usize::from(primary);
             line.shares += usize::from(!primary);
             line.competent_departments.extend(row.competent_department.clone());
@@ -208,7 +265,20 @@ pub fn party_list(rows: &[LedgerRow]) -> Vec<PartyRow> {
             line.problems += row.problem_count;
         }
     }
-    let mut list: Vec<PartyRow> = parties.into_values().collect();
+
+    /// By [`PartyColumn::identity`].
+    #[must_use]
+    pub fn lines(self) -> Vec<PartyRow> {
+        self.0.into_values().collect()
+    }
+}
+
+/// The list of responsible parties (责任主体清单): one line per 统一社会信用代码, else per name, by name.
+#[must_use]
+pub fn party_list(rows: &[LedgerRow]) -> Vec<PartyRow> {
+    let mut parties = Parties::default();
+    rows.iter().for_each(|row| parties.add(row));
+    let mut list = parties.lines();
     list.sort_by(|left, right| (&left.party.name, &left.party.uscc).cmp(&(&right.party.name, &right.party.uscc)));
     list
 }

@@ -5,6 +5,7 @@
 mod condition;
 mod enforcement;
 mod network;
+mod reason;
 mod set;
 mod subject;
 mod suggest;
@@ -12,6 +13,7 @@ mod suggest;
 mod tests;
 mod zone;
 
+pub use reason::{Reason, reasons};
 pub use set::{Basis, Rule, RuleSet, RuleSetError};
 pub use subject::Subject;
 pub use suggest::{Outcome, Report, suggest};
@@ -28,7 +30,7 @@ pub(crate) enum Verdict {
     /// It does not.
     NotMet,
     /// What the rule asks is not known: these things are missing.
-    Unknown(Vec<String>),
+    Unknown(Vec<Reason>),
 }
 
 /// The condition of a rule holds.
@@ -36,14 +38,14 @@ pub(crate) enum Verdict {
 pub(crate) struct Met {
     pub effect: Effect,
     pub strong: bool,
-    pub why: String,
+    pub why: Vec<Reason>,
     pub zones: Vec<ZoneHit>,
     pub pre_existing: Option<bool>,
 }
 
 impl Met {
-    fn new(effect: Effect, why: impl Into<String>) -> Self {
-        Self { effect, strong: false, why: why.into(), zones: Vec::new(), pre_existing: None }
+    fn new(effect: Effect, why: Reason) -> Self {
+        Self { effect, strong: false, why: vec![why], zones: Vec::new(), pre_existing: None }
     }
 
     fn strong(self) -> Self {

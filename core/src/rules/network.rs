@@ -1,6 +1,7 @@
 //! R5 to R7: what the outlet could be merged into.
 
-use super::{Effect, Met, Subject, Verdict};
+use super::zone::unknown;
+use super::{Effect, Met, Reason, Subject, Verdict};
 use crate::zones::{Inside, Layers, ZoneKind};
 
 const DOMESTIC: [&str; 1] = ["urban_domestic_scattered"];
@@ -15,7 +16,7 @@ fn is_of(subject: &Subject, types: &[&str]) -> Option<bool> {
 }
 
 fn type_missing() -> Verdict {
-    Verdict::Unknown(vec!["the type of the outlet is not determined".to_owned()])
+    Verdict::Unknown(vec![Reason::new("type_missing")])
 }
 
 /// R5: 城镇生活污水散排口 where the sewer reaches, or the survey says 污水应纳未纳.
@@ -26,18 +27,14 @@ pub(super) fn r5(subject: &Subject, layers: &Layers) -> Verdict {
         Some(true) => {}
     }
     if subject.has_problem(&["sewage_not_collected"]) == Some(true) {
-        return Verdict::Met(Met::new(
-            Effect::Merge,
-            "scattered urban sewage that the survey found uncollected (污水应纳未纳)",
-        ));
+        return Verdict::Met(Met::new(Effect::Merge, Reason::new("sewage_not_collected")));
     }
     match layers.inside(ZoneKind::SewerArea, subject.point) {
-        Inside::Inside { hits } => Verdict::Met(Met {
-            zones: hits,
-            ..Met::new(Effect::Merge, "scattered urban sewage where the sewer reaches")
-        }),
+        Inside::Inside { hits } => {
+            Verdict::Met(Met { zones: hits, ..Met::new(Effect::Merge, Reason::new("in_sewer_area")) })
+        }
         Inside::Outside { .. } => Verdict::NotMet,
-        Inside::Unknown { missing } => Verdict::Unknown(vec![missing]),
+        Inside::Unknown { missing } => Verdict::Unknown(vec![unknown(missing)]),
     }
 }
 
@@ -49,12 +46,9 @@ pub(super) fn r6(subject: &Subject, layers: &Layers) -> Verdict {
         Some(true) => {}
     }
     match layers.inside(ZoneKind::Park, subject.point) {
-        Inside::Inside { hits } => Verdict::Met(Met {
-            zones: hits,
-            ..Met::new(Effect::Merge, "an enterprise inside a park with a central plant")
-        }),
+        Inside::Inside { hits } => Verdict::Met(Met { zones: hits, ..Met::new(Effect::Merge, Reason::new("in_park")) }),
         Inside::Outside { .. } => Verdict::NotMet,
-        Inside::Unknown { missing } => Verdict::Unknown(vec![missing]),
+        Inside::Unknown { missing } => Verdict::Unknown(vec![unknown(missing)]),
     }
 }
 
@@ -66,13 +60,10 @@ pub(super) fn r7(subject: &Subject) -> Verdict {
         Some(true) => {}
     }
     match subject.outlets_of_party {
-        None => {
-            Verdict::Unknown(vec!["the responsible party, or how many outlets it has, is not known here".to_owned()])
+        None => Verdict::Unknown(vec![Reason::new("party_missing")]),
+        Some(count) if count >= 2 => {
+            Verdict::Met(Met::new(Effect::Merge, Reason::of("several_of_one_party", vec![count.to_string()])))
         }
-        Some(count) if count >= 2 => Verdict::Met(Met::new(
-            Effect::Merge,
-            format!("its responsible party has {count} industrial outlets: one is kept"),
-        )),
         Some(_) => Verdict::NotMet,
     }
 }

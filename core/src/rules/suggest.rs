@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::set::{Basis, IDS, RuleSet};
-use super::{Effect, Subject, Verdict, condition, enforcement, network, zone};
+use super::{Effect, Reason, Subject, Verdict, condition, enforcement, network, zone};
 use crate::time::Day;
 use crate::zones::{Layers, ZoneHit};
 
@@ -20,7 +20,7 @@ pub enum Outcome {
         /// Not for review only.
         strong: bool,
         /// Why.
-        why: String,
+        why: Vec<Reason>,
         /// Bases in force on the day.
         bases: Vec<Basis>,
         /// Zones and layers used.
@@ -33,7 +33,7 @@ pub enum Outcome {
         /// The rule.
         rule: &'static str,
         /// Why the condition holds.
-        why: String,
+        why: Vec<Reason>,
         /// The bases, with the days from which they are in force.
         bases: Vec<Basis>,
     },
@@ -47,7 +47,7 @@ pub enum Outcome {
         /// The rule.
         rule: &'static str,
         /// What is missing.
-        missing: Vec<String>,
+        missing: Vec<Reason>,
     },
     /// Switched off in the rule set.
     Off {

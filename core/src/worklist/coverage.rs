@@ -76,19 +76,33 @@ pub struct CoverageRow {
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// Coverage by group, sorted by name.
-#[must_use]
-pub fn coverage<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>, by: CoverageBy) -> Vec<CoverageRow> {
-    let mut groups: BTreeMap<String, CoverageRow> = BTreeMap::new();
-    for row in rows.into_iter().filter(|row| is_point(row)) {
-        let group = match by {
+/// Coverage by group of rows as they come: what it holds grows with the groups, not with the rows.
+#[derive(Debug, Clone)]
+pub struct Coverage {
+    by: CoverageBy,
+    groups: BTreeMap<String, CoverageRow>,
+}
+
+impl Coverage {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(by: CoverageBy) -> Self {
+        Self { by, groups: BTreeMap::new() }
+    }
+
+    /// Counts one more row, if it is a point of a list.
+    pub fn add(&mut self, row: &LedgerRow) {
+        if !is_point(row) {
+            return;
+        }
+        let group = match self.by {
             CoverageBy::Township => &row.township,
             CoverageBy::Waterbody => &row.waterbody,
             CoverageBy::County => &row.county,
             CoverageBy::List => &row.source_list,
         };
         let group = group.clone().unwrap_or_default();
-        let line = groups.entry(group.clone()).or_insert_with(|| CoverageRow { group, ..CoverageRow::default() });
+        let line = self.groups.entry(group.clone()).or_insert_with(|| CoverageRow { group, ..CoverageRow::default() });
         line.points += 1;
         match point_state(row) {
             PointState::Open => line.open += 1,
@@ -102,5 +116,18 @@ pub fn coverage<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>, by: CoverageB
             }
         }
     }
-    groups.into_values().collect()
+
+    /// Sorted by name.
+    #[must_use]
+    pub fn lines(self) -> Vec<CoverageRow> {
+        self.groups.into_values().collect()
+    }
+}
+
+/// Coverage by group, sorted by name.
+#[must_use]
+pub fn coverage<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>, by: CoverageBy) -> Vec<CoverageRow> {
+    let mut coverage = Coverage::new(by);
+    rows.into_iter().for_each(|row| coverage.add(row));
+    coverage.lines()
 }

@@ -9,7 +9,7 @@ mod tasks;
 mod tests;
 mod walks;
 
-pub use coverage::{CoverageBy, CoverageRow, PointState, coverage, point_state};
+pub use coverage::{Coverage, CoverageBy, CoverageRow, PointState, coverage, point_state};
 pub use limits::{LimitError, exceeded, parse_limit};
 pub use schedule::{Due, DueKind, DueState, Schedule, ScheduleError, due};
 pub use tasks::{Task, assigned};

@@ -47,8 +47,24 @@ pub enum Inside {
     /// No layer of this kind is loaded, or there is no position.
     Unknown {
         /// What is missing.
-        missing: String,
+        #[serde(serialize_with = "in_words")]
+        missing: Missing,
     },
+}
+
+/// Why it cannot be told where a point lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// No layer of the kind is loaded.
+    #[error("no layer of {} ({}) is loaded", .0.code(), .0.label())]
+    Layer(ZoneKind),
+    /// There is no position.
+    #[error("the outlet has no position")]
+    Position,
+}
+
+fn in_words<S: serde::Serializer>(missing: &Missing, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(missing)
 }
 
 /// The layers in force: of each name the newest version whose parts are all there.
@@ -111,9 +127,9 @@ impl Layers {
     pub fn inside(&self, kind: ZoneKind, point: Option<GeoPoint>) -> Inside {
         let asked: Vec<&Layer> = self.layers.iter().filter(|layer| layer.kind == kind).collect();
         if asked.is_empty() {
-            return Inside::Unknown { missing: format!("no layer of {} ({}) is loaded", kind.code(), kind.label()) };
+            return Inside::Unknown { missing: Missing::Layer(kind) };
         }
-        let Some(point) = point else { return Inside::Unknown { missing: "the outlet has no position".to_owned() } };
+        let Some(point) = point else { return Inside::Unknown { missing: Missing::Position } };
         let at = Coord { x: point.lon(), y: point.lat() };
         let mut hits = Vec::new();
         for layer in &asked {

@@ -11,5 +11,5 @@ mod layer;
 mod tests;
 
 pub use check::{LayerHead, RawZone, ZoneProblem, check, from_geojson};
-pub use find::{Inside, Layers, ZoneHit};
+pub use find::{Inside, Layers, Missing, ZoneHit};
 pub use layer::{Layer, LayerError, Zone, ZoneKind};

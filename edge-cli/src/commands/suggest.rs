@@ -1,10 +1,11 @@
 //! `outlet suggest`: what the rules say of an outlet, without a network.
 
 use clap::Args;
+use outlet_core::domain::dictionary::Lang;
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::ids::OutletId;
 use outlet_core::ledger::Reference;
-use outlet_core::rules::{Outcome as Told, Report, RuleSet, Subject, suggest};
+use outlet_core::rules::{Outcome as Told, Reason, Report, RuleSet, Subject, reasons, suggest};
 use outlet_core::time::Day;
 use outlet_core::zones::Layers;
 use serde::Serialize;
@@ -24,7 +25,8 @@ use crate::input::day;
 ///
 /// JSON: {"id", "on", "rules", "class", "conflicting", "outcomes": [{"outcome": "suggested", "rule",
 /// "effect", "strong", "why", "bases", "zones", "pre_existing"} | {"outcome": "unknown", "rule",
-/// "missing"} | {"outcome": "no_basis_in_force"|"not_met"|"off", "rule"}]}
+/// "missing"} | {"outcome": "no_basis_in_force"|"not_met"|"off", "rule"}]}; "why" and "missing" are
+/// [{"code", "names", "text"}]
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SuggestArgs {
@@ -61,6 +63,7 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SuggestArgs) -> Result<Outcome> 
     }
     let conflicting = if report.conflicting { ", and rules disagree" } else { "" };
     ctx.ui.line(format!("suggested class: {}{conflicting}; a person decides", report.class.unwrap_or("none")))?;
+    let said = |all: &[Reason]| reasons(all, Lang::En);
     for told in &report.outcomes {
         let line = match told {
             Told::Suggested { rule, why, bases, zones, pre_existing, .. } => {
@@ -68,10 +71,12 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &SuggestArgs) -> Result<Outcome> 
                     bases.iter().map(|basis| format!("{}{}", basis.document, basis.article)).collect();
                 let layers: Vec<String> = zones.iter().map(|hit| format!("{} {}", hit.layer, hit.version)).collect();
                 let older = if *pre_existing == Some(true) { "; older than the zone" } else { "" };
-                format!("{rule}: {why} [{}] {}{older}", bases.join("; "), layers.join(", "))
+                format!("{rule}: {} [{}] {}{older}", said(why), bases.join("; "), layers.join(", "))
             }
-            Told::NoBasisInForce { rule, why, .. } => format!("{rule}: {why}, but no basis was in force on {on}"),
-            Told::Unknown { rule, missing } => format!("{rule}: unknown, {}", missing.join("; ")),
+            Told::NoBasisInForce { rule, why, .. } => {
+                format!("{rule}: {}, but no basis was in force on {on}", said(why))
+            }
+            Told::Unknown { rule, missing } => format!("{rule}: unknown, {}", said(missing)),
             _ => continue,
         };
         ctx.ui.line(line)?;

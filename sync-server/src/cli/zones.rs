@@ -83,7 +83,7 @@ fn zone_kind(text: &str) -> Result<ZoneKind, String> {
 pub enum RulesCommand {
     /// What the rules suggest, with legal basis and layer; the class stays a person's decision.
     #[command(
-        after_help = "Example:\n  outlet-server rules suggest FA-511902-0001-GY-00 --on 2022-03-01 --data /srv/outlets\n  outlet-server rules suggest --all --data /srv/outlets --json\n\nJSON: [{\"outlet\", \"name\", \"classification\", \"on\", \"rules\", \"class\", \"conflicting\", \"outcomes\": [{\"outcome\", \"rule\",\n\"effect\", \"strong\", \"why\", \"bases\", \"zones\", \"pre_existing\"} | {\"outcome\": \"unknown\", \"rule\", \"missing\"} | ..]}]"
+        after_help = "Example:\n  outlet-server rules suggest FA-511902-0001-GY-00 --on 2022-03-01 --data /srv/outlets\n  outlet-server rules suggest --all --data /srv/outlets --json\n\nJSON: [{\"outlet\", \"name\", \"classification\", \"on\", \"rules\", \"class\", \"conflicting\", \"outcomes\": [{\"outcome\", \"rule\",\n\"effect\", \"strong\", \"why\", \"bases\", \"zones\", \"pre_existing\"} | {\"outcome\": \"unknown\", \"rule\", \"missing\"} | ..]}]\n\"why\" and \"missing\" are [{\"code\", \"names\", \"text\"}]"
     )]
     Suggest {
         /// The outlet: id (or its first digits), temporary number, or official code.

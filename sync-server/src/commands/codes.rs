@@ -41,7 +41,7 @@ pub(super) fn codes(command: &CodesCommand, engine: &Engine, ui: &mut Ui) -> Out
             };
             let recorded = codes::record(engine, &acting(by), system, &read(file)?, &document)?;
             ui.show(&recorded, |recorded| {
-                let mut lines = recorded.problems.clone();
+                let mut lines: Vec<String> = recorded.problems.iter().map(ToString::to_string).collect();
                 lines.push(format!("{} codes recorded, {} were there", recorded.given.len(), recorded.known));
                 lines.extend(recorded.given.iter().flat_map(odd));
                 lines.join("\n")

@@ -1,8 +1,9 @@
 //! `rules suggest|list`.
 
+use outlet_core::domain::dictionary::Lang;
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::LifeCycle;
-use outlet_core::rules::{Basis, Outcome as Told, Report, Subject, suggest};
+use outlet_core::rules::{Basis, Outcome as Told, Reason, Report, Subject, reasons, suggest};
 use outlet_core::time::Day;
 use serde::Serialize;
 
@@ -67,6 +68,7 @@ fn text(suggested: &Suggested) -> String {
 
 /// One rule in words; what does not apply is left out.
 pub(crate) fn line(outcome: &Told) -> Option<String> {
+    let said = |all: &[Reason]| reasons(all, Lang::En);
     let cite = |bases: &[Basis]| {
         bases.iter().map(|basis| format!("{}{}", basis.document, basis.article)).collect::<Vec<_>>().join("; ")
     };
@@ -79,12 +81,12 @@ pub(crate) fn line(outcome: &Told) -> Option<String> {
                 Some(true) => "; the outlet is older than the zone (pre_existing)",
                 _ => "",
             };
-            format!("  {rule} {}: {why}; {}{layers}{older}", word(effect), cite(bases))
+            format!("  {rule} {}: {}; {}{layers}{older}", word(effect), said(why), cite(bases))
         }
         Told::NoBasisInForce { rule, why, bases } => {
-            format!("  {rule} no basis in force on that day: {why}; {}", cite(bases))
+            format!("  {rule} no basis in force on that day: {}; {}", said(why), cite(bases))
         }
-        Told::Unknown { rule, missing } => format!("  {rule} unknown: {}", missing.join("; ")),
+        Told::Unknown { rule, missing } => format!("  {rule} unknown: {}", said(missing)),
         _ => return None,
     })
 }

@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0007_lists.sql"),
     include_str!("../../migrations/sqlite/0008_shown_receipts.sql"),
     include_str!("../../migrations/sqlite/0009_identities.sql"),
+    include_str!("../../migrations/sqlite/0010_parties.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -1,7 +1,7 @@
 //! One record as a reviewer sees it: facts with what they were before, entries, findings, possible
 //! duplicates, and, after a review, only what changed since.
 
-use outlet_core::doc::{CurrentFact, Document, Entry, facts, latest, open_conflicts};
+use outlet_core::doc::{CurrentFact, Document, Entry, Resolution, facts, latest, open_conflicts, resolve};
 use outlet_core::domain::case::{CaseEntry, Decision};
 use outlet_core::domain::field::FieldEntry;
 use outlet_core::ids::{ChangeHash, DocKey, DocKind, EntryId};
@@ -22,7 +22,8 @@ pub struct FactLine {
     pub field: String,
     /// Its value when the record was last reviewed; absent: it had none.
     pub before: Option<Value>,
-    /// Its value now; several while in conflict.
+    /// Its value now: the one decided on, where there was a decision, and what was asserted beside it or
+    /// after; several while in conflict.
     pub now: Vec<Value>,
 }
 
@@ -83,7 +84,8 @@ pub fn brief(engine: &Engine, outlet: DocKey) -> Result<Brief, DecideError> {
         let roster = engine.folder.roster(tx)?;
         let case_entries = case.as_ref().map(Document::entries).unwrap_or_default();
         let reviewed = last_review(&case_entries);
-        let before = reviewed.as_ref().map(|(heads, _)| field.entries_at(heads)).unwrap_or_default();
+        let before = reviewed.as_ref().map(|review| field.entries_at(&review.heads)).unwrap_or_default();
+        let decided_before = reviewed.as_ref().map_or(&[][..], |review| &case_entries[..review.at]);
         let now = field.entries();
         let fresh = now.iter().filter(|entry| !before.iter().any(|old| old.id == entry.id));
         let changed = |entry: &Entry| Changed {
@@ -98,10 +100,10 @@ pub fn brief(engine: &Engine, outlet: DocKey) -> Result<Brief, DecideError> {
             seen: Seen { field: field.heads(), case: case.as_ref().map(Document::heads).unwrap_or_default() },
             row: parse(&row)?,
             findings: findings(&found)?,
-            returned_for: reviewed.as_ref().map(|(_, reasons)| reasons.clone()).unwrap_or_default(),
-            facts: fact_lines(&before, &now),
+            returned_for: reviewed.as_ref().map(|review| review.reasons.clone()).unwrap_or_default(),
+            facts: fact_lines((&before, decided_before), (&now, &case_entries)),
             entries: fresh.filter(|entry| !is_fact(entry)).map(changed).collect(),
-            reviewed_heads: reviewed.map(|(heads, _)| heads),
+            reviewed_heads: reviewed.map(|review| review.heads),
             conflicts: open_conflicts(&now, &case_entries).into_iter().map(|conflict| conflict.field).collect(),
             duplicates,
             claim: claims::of(tx, &outlet, engine.folder.now())?,
@@ -113,27 +115,49 @@ fn is_fact(entry: &Entry) -> bool {
     matches!(entry.parse(), Ok(FieldEntry::Fact(_)))
 }
 
-/// Heads and reasons of the last approval or return that stands.
-fn last_review(case: &[Entry]) -> Option<(Vec<ChangeHash>, Vec<String>)> {
-    let parsed: Vec<(EntryId, CaseEntry)> =
-        case.iter().filter_map(|entry| Some((entry.id, entry.parse().ok()?))).collect();
-    let revoked: Vec<EntryId> = parsed.iter().flat_map(|(_, entry)| entry.overrules.iter().copied()).collect();
-    parsed.iter().rev().filter(|(id, _)| !revoked.contains(id)).find_map(|(_, entry)| match &entry.decision {
+/// The last approval or return that stands.
+struct LastReview {
+    /// Its place in the case file.
+    at: usize,
+    heads: Vec<ChangeHash>,
+    reasons: Vec<String>,
+}
+
+fn last_review(case: &[Entry]) -> Option<LastReview> {
+    let parsed: Vec<(usize, EntryId, CaseEntry)> =
+        case.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.id, entry.parse().ok()?))).collect();
+    let revoked: Vec<EntryId> = parsed.iter().flat_map(|(.., entry)| entry.overrules.iter().copied()).collect();
+    parsed.iter().rev().filter(|(_, id, _)| !revoked.contains(id)).find_map(|(at, _, entry)| match &entry.decision {
         Decision::Review(review) if matches!(review.action.as_str(), "approve" | "return") => {
-            Some((entry.field_heads.clone(), review.reasons.clone()))
+            Some(LastReview { at: *at, heads: entry.field_heads.clone(), reasons: review.reasons.clone() })
         }
         _ => None,
     })
 }
 
-fn fact_lines(before: &[Entry], now: &[Entry]) -> Vec<FactLine> {
-    let (before, now) = (facts(before), facts(now));
+/// Both sides: entries of the record, and of its case file.
+fn fact_lines(before: (&[Entry], &[Entry]), now: (&[Entry], &[Entry])) -> Vec<FactLine> {
+    let (decided_before, decided) = (resolve(before.0, before.1), resolve(now.0, now.1));
+    let (before, now) = (facts(before.0), facts(now.0));
     let line = |(field, current): (&String, &Vec<CurrentFact>)| {
-        let was = before.get(field).and_then(|current| latest(current)).map(|fact| fact.value.clone());
-        let mut values: Vec<Value> = current.iter().map(|fact| fact.value.clone()).collect();
+        let decided_then = decided_before.get(field).and_then(|resolution| resolution.decided.as_ref());
+        let said_then = || before.get(field).and_then(|current| latest(current)).map(|fact| fact.value.clone());
+        let was = decided_then.map(|decided| decided.value.clone()).or_else(said_then);
+        let mut values = decided.get(field).map_or_else(|| values_of(current), standing);
         values.dedup();
         let same = values.len() == 1 && was.as_ref() == values.first();
         (!same).then(|| FactLine { field: field.clone(), before: was, now: values })
     };
     now.iter().filter_map(line).collect()
+}
+
+fn values_of(current: &[CurrentFact]) -> Vec<Value> {
+    current.iter().map(|fact| fact.value.clone()).collect()
+}
+
+/// What a decision overruled is not the value any more; what contradicts it since is shown beside it.
+fn standing(resolution: &Resolution) -> Vec<Value> {
+    let Some(decided) = &resolution.decided else { return values_of(&resolution.open) };
+    let since = resolution.reopened_by().into_iter().map(|fact| fact.value.clone());
+    std::iter::once(decided.value.clone()).chain(since).collect()
 }

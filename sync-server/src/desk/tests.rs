@@ -240,8 +240,16 @@ fn a_conflict_stands_side_by_side_until_a_decision_names_what_it_overrules() {
     let mut sides = vec![first.entry, second.entry];
     sides.sort();
     assert_eq!(overruled, sides);
-    let row = brief(&kit.engine, key).unwrap().row;
-    assert!((row.lon.unwrap() - location(80.0)["lon"].as_f64().unwrap()).abs() < 1e-9);
+    let shown = brief(&kit.engine, key).unwrap();
+    assert!((shown.row.lon.unwrap() - location(80.0)["lon"].as_f64().unwrap()).abs() < 1e-9);
+    let line = |shown: &Brief| shown.facts.iter().find(|line| line.field == "location").cloned();
+    assert_eq!(line(&shown).unwrap().now, [second.value.clone()], "what the decision overruled is no value any more");
+    approve(&kit.engine, &li, key, shown.seen, &[], None).unwrap();
+    assert_eq!(
+        line(&brief(&kit.engine, key).unwrap()),
+        None,
+        "and it was decided before the review, so nothing changed"
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ const THREADS: usize = 2;
 pub(crate) const CLOCK_JITTER_MS: i64 = 2_000;
 
 /// Files of any size that are written at the same time for whoever asks; more are refused.
-const DOWNLOADS: usize = 4;
+pub(crate) const DOWNLOADS: usize = 4;
 
 /// Everything that is open while changes are taken.
 pub struct Engine {

@@ -3,6 +3,7 @@
 use outlet_core::ledger::{LedgerRow, LifeCycle};
 use outlet_core::time::Day;
 
+use super::parties::{Share, shares};
 use super::{grams, place};
 
 macro_rules! words {
@@ -158,6 +159,8 @@ pub struct Columns {
     pub(super) position: Option<(f64, f64)>,
     pub(super) cell: Option<u64>,
     pub(super) text: String,
+    /// Responsible parties, in the order of the row.
+    pub(super) parties: Vec<Share>,
 }
 
 /// Dimensions with at most one value, each a column of the table.
@@ -207,6 +210,7 @@ impl Columns {
             position,
             cell: position.and_then(|(lon, lat)| place::cell(lon, lat)),
             text: text(row),
+            parties: shares(row),
         }
     }
 

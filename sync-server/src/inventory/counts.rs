@@ -5,7 +5,7 @@ use outlet_core::time::Day;
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 
-use super::{Dimension, Filter, Flag, Scope, postings, query, set};
+use super::{Dimension, Filter, Flag, Scope, postings, set};
 use crate::db::DbError;
 
 /// Values of a dimension with their rows; "" is "nothing recorded".
@@ -88,19 +88,61 @@ pub fn overview(connection: &Connection, scope: &Scope, today: Day) -> Result<Ov
     Ok(Overview { version: super::version(connection)?, total, by, flags: count(Dimension::Flag)?, due, overdue })
 }
 
-/// Rows of a filter by the values of a dimension, largest number first.
+/// What a list can be narrowed by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facets {
+    /// For each dimension asked for: values with their rows, the largest number first.
+    pub by: Vec<Counts>,
+    /// The numbers are those of the filter. Of a text that very many rows have it would take long to
+    /// know them: then they are those without the text.
+    pub exact: bool,
+}
+
+/// Rows of a filter by the values of dimensions, each as if nothing were asked of itself, so that another
+/// value can be chosen.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn facets(connection: &Connection, filter: &Filter, dimension: Dimension) -> Result<Counts, DbError> {
-    let within = if filter.is_plain() && filter.scope().collections().is_none() {
-        None
-    } else {
-        Some(query::ids(connection, filter)?)
+pub fn facets(connection: &Connection, filter: &Filter, dimensions: &[Dimension]) -> Result<Facets, DbError> {
+    let bare = dimensions.iter().fold(filter.clone(), |filter, dimension| filter.without(*dimension));
+    // A text is looked for once, whatever is asked of.
+    let found = match filter.words().is_some() || filter.text.is_some() {
+        false => Some(None),
+        true => set::with_text(connection, &bare)?.map(Some),
     };
-    let mut counts = counts(connection, dimension, within.as_ref())?;
-    counts.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
-    Ok(counts)
+    let exact = found.is_some();
+    let found = found.flatten();
+    let of_all = Narrowed { connection, found: found.as_ref() };
+    let whole = of_all.rows(filter)?;
+    let one = |dimension: &Dimension| -> Result<Counts, DbError> {
+        let others = filter.without(*dimension);
+        let within = if others == *filter { whole.clone() } else { of_all.rows(&others)? };
+        let mut counts = counts(connection, *dimension, within.as_ref())?;
+        counts.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        Ok(counts)
+    };
+    Ok(Facets { by: dimensions.iter().map(one).collect::<Result<_, _>>()?, exact })
+}
+
+/// Rows of filters that share a text.
+struct Narrowed<'a> {
+    connection: &'a Connection,
+    /// Rows that have the text.
+    found: Option<&'a RoaringBitmap>,
+}
+
+impl Narrowed<'_> {
+    /// Nothing where these are all rows there are.
+    fn rows(&self, filter: &Filter) -> Result<Option<RoaringBitmap>, DbError> {
+        if filter.is_plain() && filter.scope().collections().is_none() {
+            return Ok(None);
+        }
+        let mut rows = set::certain(self.connection, filter)?;
+        if let Some(found) = self.found {
+            rows &= found;
+        }
+        Ok(Some(rows))
+    }
 }
 
 fn counts(connection: &Connection, dimension: Dimension, within: Option<&RoaringBitmap>) -> Result<Counts, DbError> {

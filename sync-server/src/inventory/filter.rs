@@ -262,6 +262,18 @@ impl Filter {
         list
     }
 
+    /// The same without what is asked of one dimension.
+    #[must_use]
+    pub fn without(&self, dimension: Dimension) -> Self {
+        let mut other = self.clone();
+        if dimension == Dimension::Flag {
+            other.flags.clear();
+        } else {
+            other.values.remove(&dimension);
+        }
+        other
+    }
+
     /// Nothing but the scope.
     #[must_use]
     pub fn is_plain(&self) -> bool {

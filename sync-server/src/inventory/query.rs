@@ -167,6 +167,12 @@ pub fn by_id(connection: &Connection, scope: &Scope, id: &OutletId) -> Result<Op
     Ok(found)
 }
 
+/// The row with this number.
+pub(super) fn numbered(connection: &Connection, id: u32) -> Result<Entry, DbError> {
+    let sql = "SELECT id, outlet, version, row FROM ledger WHERE id = ?1";
+    connection.prepare_cached(sql)?.query_row([id], |row| Ok(entry(row)))?
+}
+
 fn fetch(connection: &Connection, ids: &[u32]) -> Result<Vec<Entry>, DbError> {
     let mut statement = connection.prepare_cached("SELECT id, outlet, version, row FROM ledger WHERE id = ?1")?;
     ids.iter().map(|id| statement.query_row([id], |row| Ok(entry(row)))?).collect()

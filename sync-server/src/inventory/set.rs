@@ -28,8 +28,14 @@ pub(super) fn set(connection: &Connection, filter: &Filter) -> Result<Set, DbErr
     Set::read(connection, filter, certain(connection, filter)?)
 }
 
+/// Of the rows that the other conditions allow, those that have the text; nothing when so many have it that
+/// they are not looked up at once.
+pub(super) fn with_text(connection: &Connection, filter: &Filter) -> Result<Option<RoaringBitmap>, DbError> {
+    Ok(set(connection, filter)?.settled())
+}
+
 /// The rows that all conditions but the text allow.
-fn certain(connection: &Connection, filter: &Filter) -> Result<RoaringBitmap, DbError> {
+pub(super) fn certain(connection: &Connection, filter: &Filter) -> Result<RoaringBitmap, DbError> {
     let mut bits = base(connection, &filter.scope)?;
     for (dimension, values) in &filter.values {
         let mut any = RoaringBitmap::new();

@@ -41,7 +41,7 @@ pub(crate) fn key(number: u64) -> DocKey {
     }
 }
 
-fn row(number: u64, dice: &mut Dice) -> LedgerRow {
+pub(crate) fn row(number: u64, dice: &mut Dice) -> LedgerRow {
     let key = key(number);
     let mut row: LedgerRow = serde_json::from_value(json!({
         "id": key.id, "collection": key.collection, "key": key,
@@ -137,6 +137,7 @@ impl World {
                 "SELECT * FROM inventory ORDER BY id",
                 "SELECT dimension, value, chunk, count, hex(bits) FROM posting ORDER BY 1, 2, 3",
                 "SELECT * FROM grid ORDER BY 1, 2, 3",
+                "SELECT * FROM party ORDER BY 1, 2, 3",
             ] {
                 let mut statement = connection.prepare(sql)?;
                 let columns = statement.column_count();

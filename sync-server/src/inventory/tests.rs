@@ -188,8 +188,18 @@ fn counts_follow_every_change_and_respect_the_scope() {
         assert_eq!(overview.overdue, count(&|row| Columns::of(row).due.is_some_and(|due| due < today())));
         assert_eq!(overview.due, count(&|row| Columns::of(row).due.is_some_and(|due| due >= today())));
         let filter = Filter::new(scope).with(Dimension::Class, "ban");
-        let facets = world.read(|connection| facets(connection, &filter, Dimension::Township));
-        assert_eq!(facets.iter().map(|(_, count)| count).sum::<u64>(), overview.count(Dimension::Class, "ban"));
+        let found = world.read(|connection| facets(connection, &filter, &[Dimension::Township, Dimension::Class]));
+        assert!(found.exact);
+        let all = |at: usize| found.by[at].iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(all(0), overview.count(Dimension::Class, "ban"));
+        assert_eq!(all(1), overview.total, "another class can be chosen");
+    }
+    // A rare text narrows the numbers, a common one is said not to.
+    for (text, exact) in [("t-0007", true), ("镇1", false)] {
+        let filter = Filter { text: Some(text.to_owned()), ..Filter::new(Scope::everything()) };
+        let found = world.read(|connection| facets(connection, &filter, &[Dimension::County]));
+        let sum = found.by[0].iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!((found.exact, if exact { sum == 1 } else { sum == 300 }), (exact, true), "{text}: {sum}");
     }
 }
 

@@ -102,6 +102,11 @@ impl Set {
         Ok(())
     }
 
+    /// The rows, where nothing is left to be looked at.
+    pub(super) fn settled(self) -> Option<RoaringBitmap> {
+        self.open.is_none().then_some(self.bits)
+    }
+
     /// Does the row's text hold what is still to be looked at? `looks` counts down.
     pub(super) fn fits(&self, connection: &Connection, id: u32, looks: &mut u32) -> Result<Fit, DbError> {
         let of = |fits| if fits { Fit::Yes } else { Fit::No };

@@ -9,12 +9,12 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::columns::{Columns, DateColumn, Dimension, Flag, SINGLE};
 use super::postings::Changes;
-use super::{grams, place};
+use super::{grams, parties, place};
 use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
 /// whenever a row, a column or a word would come out differently from equal documents.
-pub(crate) const FORM: i64 = 4;
+pub(crate) const FORM: i64 = 5;
 
 /// Grid levels that are kept.
 pub(crate) const LEVELS: [u32; 8] = [4, 6, 8, 10, 12, 14, 16, 18];
@@ -72,7 +72,7 @@ impl<'c> Writer<'c> {
             }
         }
         connection.execute_batch(
-            "DELETE FROM ledger; DELETE FROM inventory; DELETE FROM posting; DELETE FROM grid; \
+            "DELETE FROM ledger; DELETE FROM inventory; DELETE FROM posting; DELETE FROM grid; DELETE FROM party; \
              INSERT INTO words (words) VALUES ('delete-all');",
         )?;
         Ok(writer)
@@ -137,6 +137,7 @@ impl<'c> Writer<'c> {
         let id = self.connection.last_insert_rowid();
         let number = number(id)?;
         write_columns(self.connection, id, columns)?;
+        parties::write(self.connection, id, &columns.parties)?;
         self.connection
             .prepare_cached("INSERT INTO words (rowid, grams) VALUES (?1, ?2)")?
             .execute(params![id, grams::index(&columns.text)])?;
@@ -165,6 +166,9 @@ impl<'c> Writer<'c> {
         }
         let number = number(id)?;
         write_columns(self.connection, id, columns)?;
+        if before.parties != columns.parties {
+            parties::write(self.connection, id, &columns.parties)?;
+        }
         if before.text != columns.text {
             self.connection.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([id])?;
             self.connection
@@ -272,7 +276,8 @@ fn write_columns(connection: &Connection, id: i64, columns: &Columns) -> Result<
 }
 
 fn read_columns(connection: &Connection, id: i64) -> Result<Columns, DbError> {
-    connection.prepare_cached(&READ)?.query_row([id], |row| Ok(columns_of(row)))?
+    let columns = connection.prepare_cached(&READ)?.query_row([id], |row| Ok(columns_of(row)))??;
+    Ok(Columns { parties: parties::read(connection, id)?, ..columns })
 }
 
 fn columns_of(row: &Row<'_>) -> Result<Columns, DbError> {
@@ -292,5 +297,6 @@ fn columns_of(row: &Row<'_>) -> Result<Columns, DbError> {
     let position = row.get::<_, Option<f64>>(next())?.zip(row.get::<_, Option<f64>>(next())?);
     let cell = row.get::<_, Option<i64>>(next())?.map(crate::db::uint);
     let text = row.get(next())?;
-    Ok(Columns { single, problem, flags, problems, due, name, number, party, dates, position, cell, text })
+    let parties = Vec::new();
+    Ok(Columns { single, problem, flags, problems, due, name, number, party, dates, position, cell, text, parties })
 }

@@ -1,16 +1,17 @@
 //! Files that are written while they are sent: whatever the size of the ledger, a few parts of it
 //! stand in memory. How many are written at the same time is limited for pages and interfaces
-//! together, and a reader who does not read loses its place.
+//! together; a reader who does not read, or takes an age, loses its place.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
 use outlet_core::export::{self, Style};
 use outlet_core::ledger::LedgerRow;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::engine::Engine;
@@ -19,8 +20,28 @@ use crate::error::CommandError;
 /// Parts that wait for a slow reader; then the writer waits.
 const WAITING: usize = 4;
 
-/// How long the writer waits for a reader. Meanwhile it holds its place, and a snapshot of the database.
-const STALL: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(60) };
+/// How long a file may take. Meanwhile its writer holds a place, and a snapshot of the database: the log of
+/// SQLite grows until the last one is let go.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For one part.
+    stall: Duration,
+    /// For the whole file: at a million rows (about 700 MB) a link of 3 Mbit/s is quick enough.
+    whole: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    stall: if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(60) },
+    whole: Duration::from_secs(30 * 60),
+};
+
+impl Patience {
+    /// How long to wait for the next part, that much after the beginning; nothing when time is up.
+    fn left(self, passed: Duration) -> Option<Duration> {
+        let left = self.whole.checked_sub(passed).filter(|left| !left.is_zero())?;
+        Some(left.min(self.stall))
+    }
+}
 
 /// Seconds after which to ask again when all places are taken.
 pub(crate) const RETRY_SECONDS: u32 = 60;
@@ -39,32 +60,89 @@ pub(crate) fn body(
     place: OwnedSemaphorePermit,
     write: impl FnOnce(&Sink) -> Result<(), CommandError> + Send + 'static,
 ) -> Body {
+    body_within(PATIENCE, place, write)
+}
+
+fn body_within(
+    patience: Patience,
+    place: OwnedSemaphorePermit,
+    write: impl FnOnce(&Sink) -> Result<(), CommandError> + Send + 'static,
+) -> Body {
     let (sender, receiver) = mpsc::channel(WAITING);
+    let ending = Arc::new(OnceLock::new());
+    let told = Arc::clone(&ending);
     tokio::task::spawn_blocking(move || {
-        let sink = Sink { sender };
-        if let Err(error) = write(&sink) {
-            tracing::error!(error = error.message, "a file for download is not whole");
-            sink.put(Err(std::io::Error::other("the server cannot go on with this file")));
-        }
+        let sink = Sink { sender, began: Instant::now(), patience, given_up: OnceLock::new() };
+        let written = write(&sink);
+        let end = match (sink.given_up.get(), written) {
+            (Some(why), _) => {
+                tracing::warn!(why, "a download was ended");
+                Ending::Cut("the file took too long")
+            }
+            (None, Err(error)) => {
+                tracing::error!(error = error.message, "a file for download is not whole");
+                Ending::Cut("the server cannot go on with this file")
+            }
+            (None, Ok(())) => Ending::Whole,
+        };
+        // Before the sender goes, which is how the reader learns that there is an end.
+        let _ = told.set(end);
         drop(place);
     });
-    let next = async |mut receiver: mpsc::Receiver<_>| receiver.recv().await.map(|part| (part, receiver));
-    Body::from_stream(futures_util::stream::unfold(receiver, next))
+    Body::from_stream(futures_util::stream::unfold(Some(receiver), move |receiver| next(receiver, Arc::clone(&ending))))
+}
+
+/// How a file ended. A writer that panicked says nothing.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Whole,
+    Cut(&'static str),
+}
+
+type Part = Result<Bytes, std::io::Error>;
+
+/// The next part; an error once, where the file ends in the middle.
+async fn next(
+    receiver: Option<mpsc::Receiver<Bytes>>,
+    ending: Arc<OnceLock<Ending>>,
+) -> Option<(Part, Option<mpsc::Receiver<Bytes>>)> {
+    let mut receiver = receiver?;
+    match receiver.recv().await {
+        Some(part) => Some((Ok(part), Some(receiver))),
+        None => match ending.get().copied().unwrap_or(Ending::Cut("the server cannot go on with this file")) {
+            Ending::Whole => None,
+            Ending::Cut(why) => Some((Err(std::io::Error::other(why)), None)),
+        },
+    }
 }
 
 /// Where the parts go.
 pub(crate) struct Sink {
-    sender: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    sender: mpsc::Sender<Bytes>,
+    began: Instant,
+    patience: Patience,
+    /// Why the reader is not waited for any more.
+    given_up: OnceLock<&'static str>,
 }
 
 impl Sink {
-    fn put(&self, part: Result<Bytes, std::io::Error>) -> bool {
-        Handle::current().block_on(self.sender.send_timeout(part, STALL)).is_ok()
-    }
-
-    /// False when nobody reads any more.
+    /// False when nobody reads any more, or not quickly enough.
     pub(crate) fn send(&self, bytes: Vec<u8>) -> bool {
-        self.put(Ok(Bytes::from(bytes)))
+        if self.given_up.get().is_some() {
+            return false;
+        }
+        let Some(left) = self.patience.left(self.began.elapsed()) else {
+            let _ = self.given_up.set("its reader took longer than a whole file may");
+            return false;
+        };
+        match Handle::current().block_on(self.sender.send_timeout(Bytes::from(bytes), left)) {
+            Ok(()) => true,
+            Err(SendTimeoutError::Closed(_)) => false,
+            Err(SendTimeoutError::Timeout(_)) => {
+                let _ = self.given_up.set("its reader did not take the next part");
+                false
+            }
+        }
     }
 
     /// Whether nobody reads any more.
@@ -162,8 +240,33 @@ mod tests {
         let back = kit.engine.downloads.acquire_many(all);
         drop(tokio::time::timeout(Duration::from_secs(20), back).await.unwrap().unwrap());
         for body in idle {
-            assert_eq!(to_bytes(body, 1 << 20).await.unwrap().len(), WAITING * 1000);
+            assert!(to_bytes(body, 1 << 20).await.is_err(), "what was not read in time is no whole file");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_reader_who_takes_an_age_is_ended_in_the_middle_and_its_place_is_free() {
+        let kit = Kit::new();
+        let spent = Patience { stall: Duration::from_secs(3600), whole: Duration::ZERO };
+        let slow = body_within(spent, place(&kit.engine).unwrap(), |sink| {
+            assert!(!sink.send(b"a part".to_vec()), "the time of the whole file is up");
+            assert!(!sink.send(b"another".to_vec()), "and stays so");
+            Ok(())
+        });
+        let error = to_bytes(slow, 1 << 20).await.unwrap_err();
+        assert!(format!("{error:?}").contains("took too long"), "{error:?}");
+        let all = u32::try_from(crate::engine::DOWNLOADS).unwrap();
+        assert!(kit.engine.downloads.try_acquire_many(all).is_ok(), "all places are there again");
+    }
+
+    #[test]
+    fn a_part_may_take_a_minute_and_a_file_half_an_hour() {
+        let patience = Patience { stall: Duration::from_secs(60), ..PATIENCE };
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        assert_eq!(patience.left(Duration::ZERO), Some(minutes(1)));
+        assert_eq!(patience.left(minutes(29) + Duration::from_secs(50)), Some(Duration::from_secs(10)));
+        assert_eq!(patience.left(minutes(30)), None);
+        assert_eq!(patience.left(minutes(300)), None);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -39,7 +39,8 @@ fn ask(query: &Query) {
         let asked = database.read::<_, outlet_server::db::DbError>(|tx| {
             let page = inventory::page(tx, query)?;
             assert!(page.entries.is_empty() && page.next.is_none(), "an empty inventory");
-            inventory::facets(tx, &query.filter, Dimension::Class)?;
+            inventory::facets(tx, &query.filter, &[Dimension::Class])?;
+            inventory::parties(tx, query, None).expect("parties of what can be asked");
             inventory::count(tx, &query.filter)
         });
         asked.expect("a question that was read can be asked");

@@ -17,7 +17,7 @@ use super::deciding::{Refusals, acting, answer, body, refused};
 use super::etag::tagged;
 use super::once::once;
 use super::{Answer, Api, Asker, ParameterError, Problem, outlets};
-use crate::codes::{self, AT_ONCE, BlockLine, CodesError, Conflict, Given, Received};
+use crate::codes::{self, AT_ONCE, BlockLine, CodesError, Conflict, Given, Received, WrongLine};
 use crate::report;
 use crate::tokens::TokenScope;
 
@@ -143,7 +143,7 @@ async fn record(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap, s
                 return answer(StatusCode::CREATED, &done);
             }
             let mut problem = Problem::unprocessable("some codes are wrong; nothing was recorded");
-            let error = |reason: &String| ParameterError { name: "codes".into(), reason: reason.clone() };
+            let error = |wrong: &WrongLine| ParameterError { name: "codes".into(), reason: wrong.to_string() };
             problem.errors.extend(done.problems.iter().map(error));
             Err(problem)
         })
@@ -168,7 +168,7 @@ pub(super) struct Wanted {
 
 /// Codes that were assigned.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Assigned {
+pub(super) struct CodesAssigned {
     /// By outlet.
     #[schema(value_type = Vec<Object>)]
     given: Vec<Given>,
@@ -182,7 +182,7 @@ pub(super) struct Assigned {
     tag = "codes",
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = Wanted,
-    responses((status = 201, body = Assigned), Refusals)
+    responses((status = 201, body = CodesAssigned), Refusals)
 )]
 async fn assign(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap, sent: Bytes) -> Answer {
     asker.need(TokenScope::Decide)?;
@@ -199,7 +199,7 @@ async fn assign(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap, s
             check_count(keys.len())?;
             let on = asked.on.unwrap_or_else(|| api.engine.folder.now().day_in_shanghai());
             let given = codes::assign(&api.engine, &acting(&asker)?, &keys, on).map_err(not_given)?;
-            answer(StatusCode::CREATED, &Assigned { given })
+            answer(StatusCode::CREATED, &CodesAssigned { given })
         })
     })
     .await

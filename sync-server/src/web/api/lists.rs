@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
-use outlet_core::ledger::{LedgerRow, PartyRow, ProblemRow, party_list, problem_list};
+use outlet_core::ledger::{LedgerRow, PartyRow, ProblemRow, problem_list};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,9 +20,6 @@ use crate::tokens::TokenScope;
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(problems)).routes(routes!(parties)).routes(routes!(overview))
 }
-
-/// Outlets whose parties are listed at once.
-const MOST: u64 = 100_000;
 
 /// Problems of a page of outlets.
 #[derive(Serialize, ToSchema)]
@@ -81,40 +78,45 @@ pub(super) struct Parties {
     /// With their outlets.
     #[schema(value_type = Vec<Object>)]
     parties: Vec<PartyRow>,
+    /// Address of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// Responsible parties of the outlets that fit the filters of `/outlets`.
+///
+/// One line per credit code, in its order; then those without one, by name. `limit` counts parties; a page
+/// has fewer when they have very many outlets.
 #[utoipa::path(
     get,
     path = "/parties",
     tag = "lists",
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, body = Parties),
         (status = 304, description = "As the client has it"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn parties(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuery, headers: HeaderMap) -> Answer {
     asker.need(TokenScope::Read)?;
     api.blocking(move |api| {
         let today = api.engine.folder.now().day_in_shanghai();
-        let query = Query::parse(asker.scope(), &text.unwrap_or_default(), today)?;
+        // The cursor is one of parties: that of outlets would mean another place.
+        let pairs = form_urlencoded::parse(text.as_deref().unwrap_or_default().as_bytes());
+        let (cursors, rest): (Vec<_>, Vec<_>) = pairs.partition(|(name, _)| name == "cursor");
+        let query = Query::from_pairs(asker.scope(), rest, today)?;
+        let cursor = cursors.last().map(|(_, value)| value.as_ref()).filter(|value| !value.is_empty());
         api.engine.database().read(|tx| {
             let version = inventory::version(tx)?.to_string();
-            let tag = ETag::of(&["parties", &version, &asker.scope().tag(), &query.list()]);
+            let tag = ETag::of(&["parties", &version, &asker.scope().tag(), &query.text(), cursor.unwrap_or_default()]);
             if tag.is_known(&headers) {
                 return Ok(tag.not_modified());
             }
-            let ids = inventory::ids(tx, &query.filter)?;
-            if ids.len() > MOST {
-                let detail = format!("{} outlets fit; narrow the filters to {MOST}, for example by county", ids.len());
-                return Err(Problem::unprocessable(detail));
-            }
-            let entries = inventory::rows_after(tx, &ids, None, usize::try_from(MOST).unwrap_or(usize::MAX))?;
-            let rows: Vec<LedgerRow> = entries.into_iter().map(|entry| entry.row).collect();
-            Ok(tag.on(Json(Parties { parties: party_list(&rows) }).into_response()))
+            let page = inventory::parties(tx, &query, cursor)?;
+            let next = page.next.map(|cursor| format!("{}/parties?{}&cursor={cursor}", super::BASE, query.text()));
+            Ok(tag.on(Json(Parties { parties: page.parties, next }).into_response()))
         })
     })
     .await

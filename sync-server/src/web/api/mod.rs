@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::engine::Engine;
 use crate::tiles::base::BaseMap;
 use crate::tokens::TokenScope;
+use crate::web::gate::{self, Gate, NotDone};
 
 mod assess;
 mod codes;
@@ -71,8 +72,8 @@ pub const BASE: &str = "/api/v1";
 /// Largest body of a request, unless its handler says otherwise.
 pub const BODY_LIMIT: usize = 1 << 20;
 
-/// Requests that use the database at the same time; more wait.
-const AT_ONCE: usize = 16;
+/// Requests that use the database at the same time, and those that wait.
+const AT_ONCE: (usize, usize) = (16, 256);
 
 /// What all handlers share.
 pub struct Api {
@@ -80,7 +81,7 @@ pub struct Api {
     pub engine: Arc<Engine>,
     sessions: Option<Box<Sessions>>,
     limits: limits::Limits,
-    gate: Semaphore,
+    gate: Gate,
     imports: Arc<Semaphore>,
     base: Option<BaseMap>,
     /// Do clients reach this server over HTTPS?
@@ -100,7 +101,7 @@ impl Api {
             engine,
             sessions,
             limits,
-            gate: Semaphore::new(AT_ONCE),
+            gate: Gate::new(AT_ONCE.0, AT_ONCE.1),
             imports: Arc::new(Semaphore::new(1)),
             base,
             secure,
@@ -110,19 +111,20 @@ impl Api {
     /// Runs what reads or writes the database, or the disk, on a thread that may wait.
     ///
     /// # Errors
-    /// What `work` answers, or an internal problem when it panicked.
+    /// What `work` answers, 503 when too many ask, or an internal problem when it panicked.
     pub async fn blocking<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let Ok(_permit) = self.gate.acquire().await else {
-            return Err(Problem::unavailable("the server is shutting down"));
-        };
         let api = Arc::clone(&self);
-        match tokio::task::spawn_blocking(move || work(&api)).await {
-            Ok(result) => result,
-            Err(error) => Err(Problem::internal(&error)),
-        }
+        self.gate.run(move || work(&api)).await.unwrap_or_else(|error| match error {
+            NotDone::Busy => {
+                let mut problem = Problem::unavailable("too many requests are being answered; try again shortly");
+                problem.retry_after = Some(gate::RETRY_SECONDS);
+                Err(problem)
+            }
+            NotDone::Failed(error) => Err(Problem::internal(&error)),
+        })
     }
 
     fn refused(&self, problem: Problem) -> Problem {

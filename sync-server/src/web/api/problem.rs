@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::db::DbError;
 use crate::engine::EngineError;
-use crate::inventory::FilterError;
+use crate::inventory::{FilterError, PartyError};
 
 /// Media type of a problem.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -174,6 +174,15 @@ impl From<EngineError> for Problem {
 impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<PartyError> for Problem {
+    fn from(error: PartyError) -> Self {
+        match error {
+            PartyError::Database(error) => error.into(),
+            PartyError::Cursor(error) => Self::parameter("cursor", error.to_string()),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Request};
 use data_encoding::BASE64;
 use outlet_core::identity::{Level, Role};
 use outlet_core::ids::{Collection, PersonId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -154,6 +154,39 @@ async fn a_list_is_read_page_by_page_and_not_sent_again() {
     let one = site.get(&format!("/api/v1/outlets/{}", outlet(1).id), &token).await;
     assert_eq!((one.status, one.header("content-type")), (200, "application/json"));
     assert_eq!(one.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
+async fn parties_are_read_page_by_page_each_once() {
+    let mut site = Site::new(4);
+    for number in 1..=4 {
+        let named = |name: &str| json!({"name": name});
+        let trace = json!({"type": "trace", "conclusion": "concluded", "concluded_on": "2022-02-01",
+            "primary": named(if number < 3 { "甲公司" } else { "乙公司" }), "others": [named("丙公司")]});
+        let run = site.device.write(&outlet(number), trace);
+        site.kit.push(&site.device, &[run]);
+    }
+    let token = site.reader();
+    let (mut seen, mut next) = (Vec::new(), Some("/api/v1/parties?limit=2".to_owned()));
+    while let Some(path) = next {
+        let reply = site.get(&path, &token).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        let tag = reply.header("etag").to_owned();
+        let again = [("authorization", format!("Bearer {token}")), ("if-none-match", tag)];
+        let again: Vec<(&str, &str)> = again.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(site.get_with(&path, &again).await.status, 304);
+        let body = reply.json();
+        for party in body["parties"].as_array().unwrap() {
+            seen.push((party["name"].as_str().unwrap().to_owned(), party["outlets"].as_array().unwrap().len()));
+        }
+        next = body["next"].as_str().map(str::to_owned);
+    }
+    let mut names = seen.clone();
+    names.sort();
+    assert_eq!(names, [("丙公司".to_owned(), 4), ("乙公司".to_owned(), 2), ("甲公司".to_owned(), 2)]);
+    let outlets = site.get("/api/v1/outlets?limit=2", &token).await.json();
+    let (_, cursor) = outlets["next"].as_str().unwrap().split_once("cursor=").unwrap();
+    check_problem(&site.get(&format!("/api/v1/parties?cursor={cursor}"), &token).await, 400, "bad-request");
 }
 
 #[tokio::test]
@@ -385,6 +418,24 @@ async fn the_description_names_every_path_and_every_path_answers() {
         let wanted = if absent { 404 } else { 200 };
         assert_eq!(reply.status, wanted, "{path}: {}", reply.text());
     }
+}
+
+/// Two types of one name would describe each other's answers: the description has one of them.
+#[test]
+fn every_described_type_has_a_name_of_its_own() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/api");
+    let mut names: Vec<String> = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+        for described in text.split("ToSchema)]").skip(1) {
+            let (_, rest) = described.split_once("struct ").or_else(|| described.split_once("enum ")).unwrap();
+            names.push(rest.chars().take_while(|c| c.is_alphanumeric()).collect());
+        }
+    }
+    names.sort();
+    assert!(names.len() > 20, "{names:?}");
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use outlet_core::ids::Collection;
 use outlet_core::time::Day;
-use outlet_core::worklist::{CoverageBy, CoverageRow, ReachCoverage, coverage, walked};
+use outlet_core::worklist::{self, CoverageBy, CoverageRow, ReachCoverage, walked};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +20,7 @@ use super::once::once;
 use super::parameters::Parameters;
 use super::{Answer, Api, Asker, Problem, outlets};
 use crate::assigning::{self, Load, Order, Person, Selection, TASKS};
+use crate::engine::EngineError;
 use crate::report;
 use crate::tokens::TokenScope;
 
@@ -57,10 +58,12 @@ async fn covered(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQ
         _ => return Err(Problem::parameter("by", "write township, river, county or list")),
     };
     api.blocking(move |api| {
-        let scope = asker.scope();
-        let mut rows = report::current_rows(&api.engine)?;
-        rows.retain(|row| scope.holds(row.collection));
-        tagged(&headers, &Coverage { rows: coverage(&rows, by) })
+        let mut coverage = worklist::Coverage::new(by);
+        report::parts_of(&api.engine, &asker.scope(), None, None, |part| {
+            part.iter().for_each(|row| coverage.add(row));
+            Ok::<_, EngineError>(true)
+        })?;
+        tagged(&headers, &Coverage { rows: coverage.lines() })
     })
     .await
 }

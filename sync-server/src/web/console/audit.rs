@@ -48,4 +48,17 @@ impl AuditPage {
         let text = self.page.t(&key);
         if text == key { line.action.clone() } else { text }
     }
+
+    /// Whoever is no account has a name of its own.
+    fn who(&self, line: &AuditLine) -> String {
+        match line.who.as_str() {
+            "command line" | "administrator" | "operator" | "cli" => self.page.t("audit-by-command"),
+            "init" => self.page.t("audit-by-server"),
+            login => login.to_owned(),
+        }
+    }
+
+    fn detail(&self, line: &AuditLine) -> String {
+        super::details::logged(&self.page, &line.detail)
+    }
 }

@@ -14,7 +14,7 @@ use outlet_core::ledger::{LedgerRow, LifeCycle};
 
 use super::deciding::{day, refused};
 use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, show_with};
-use crate::codes::{self, CodesError, Given, Received};
+use crate::codes::{self, CodesError, Given, Received, Unfit};
 use crate::db::{DbError, codes as rows};
 use crate::report::{self, Find};
 
@@ -180,8 +180,8 @@ async fn record(console: &Arc<Console>, page: &Page, visitor: &Visitor, form: &m
         Ok(recorded) if recorded.problems.is_empty() && recorded.known > 0 => Err(Some(page.t("codes-known"))),
         Ok(recorded) if recorded.problems.is_empty() => Ok(recorded.given),
         Ok(recorded) => {
-            let why = recorded.problems.join("; ").replace("line 1: ", "");
-            form.fail("code", page.t1("codes-in-the-way", "why", why));
+            let why: Vec<String> = recorded.problems.iter().map(|wrong| unfit(page, &wrong.why)).collect();
+            form.fail("code", page.t1("codes-in-the-way", "why", why.join("；")));
             Err(None)
         }
         Err(error) => Err(Some(sentence(page, error)?)),
@@ -192,11 +192,28 @@ fn sentence(page: &Page, error: CodesError) -> Result<String, Fault> {
     Ok(match error {
         CodesError::Decide(error) => refused(page, error)?.sentence,
         CodesError::Engine(error) => return Err(error.into()),
-        CodesError::Outlet { outlet, why } => page.t2("codes-refused", ("outlet", outlet), ("why", why)),
+        CodesError::Outlet { outlet, why } => page.t2("codes-refused", ("outlet", outlet), ("why", unfit(page, &why))),
         CodesError::NoBlock { county, .. } => page.t1("codes-no-block", "county", page.place(&county.to_string())),
         CodesError::TooMany(count) => page.t1("codes-too-many", "count", count),
         CodesError::Busy => page.t("codes-busy"),
     })
+}
+
+fn unfit(page: &Page, why: &Unfit) -> String {
+    match why {
+        Unfit::HasCode(code) => page.t1("unfit-has-code", "code", code),
+        Unfit::State(state) => page.t1("unfit-state", "state", page.label(state.code())),
+        Unfit::County => page.t("unfit-county"),
+        Unfit::Type => page.t("unfit-type"),
+        Unfit::Letters(kind) => page.t1("unfit-letters", "kind", page.outlet_type(kind)),
+        Unfit::Shape(_) => page.t("codes-malformed"),
+        Unfit::Twice { code, line } => page.t2("unfit-twice", ("code", code), ("line", line)),
+        Unfit::NamedTwice => page.t("unfit-named-twice"),
+        Unfit::NoOutlet(name) => page.t1("codes-no-outlet", "number", name),
+        Unfit::Several { name, .. } => page.t1("codes-several", "number", name),
+        Unfit::Other { has, code } => page.t2("unfit-other", ("has", has), ("code", code)),
+        Unfit::Taken { code, holder } => page.t2("unfit-taken", ("code", code), ("holder", holder)),
+    }
 }
 
 impl CodesPage {

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use outlet_core::ledger::{GroupBy, GroupState, ProgressRow, Reading};
+use outlet_core::ledger::{GroupBy, ProgressRow, Reading};
 use outlet_core::time::Day;
 
 use super::outlets::ListRow;
@@ -21,7 +21,9 @@ use crate::report;
 struct DashboardPage {
     page: Page,
     today: Day,
-    live: Live,
+    as_of: Day,
+    /// What moves; nothing of a past day.
+    live: Option<Live>,
     milestones: Vec<MilestoneLine>,
 }
 
@@ -52,17 +54,19 @@ struct Stat {
 /// Rows shown as latest.
 const LATEST: usize = 8;
 
-/// `GET /`.
-pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
+/// `GET /?as_of=DAY`: counts of today, milestones of any day.
+pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let words = page.words();
-    let (today, live, table) = console
+    let asked = form.given("as_of").map(|text| text.parse::<Day>().map_err(|_| Fault::BAD_REQUEST)).transpose()?;
+    let (today, as_of, live, table) = console
         .ask(move |console| {
             let today = console.engine.folder.now().day_in_shanghai();
-            let live = Live::read(console, words, &visitor, today, None)?;
-            Ok((today, live, milestones(console, today)?))
+            let as_of = asked.unwrap_or(today);
+            let live = (as_of == today).then(|| Live::read(console, words, &visitor, today, None)).transpose()?;
+            Ok((today, as_of, live, milestones(console, as_of)?))
         })
         .await?;
-    show(&DashboardPage { milestones: lines(words, &table), page, today, live })
+    show(&DashboardPage { milestones: lines(words, &table), page, today, as_of, live })
 }
 
 /// `GET /live?since=VERSION`: the moving parts, or nothing when nothing moved.
@@ -173,11 +177,11 @@ pub(super) struct Figures {
     pub tone: &'static str,
 }
 
-/// The table of today by unit.
-pub(super) fn milestones(console: &Console, today: Day) -> Result<Arc<Vec<ProgressRow>>, Fault> {
+/// The table of a day by unit.
+pub(super) fn milestones(console: &Console, as_of: Day) -> Result<Arc<Vec<ProgressRow>>, Fault> {
     let engine = &console.engine;
     let reference = engine.database().read(|tx| engine.reference(tx))?;
-    Ok(report::table(engine, &reference, reference.active_set(), today, GroupBy::Unit, &Scope::everything())?)
+    Ok(report::table(engine, &reference, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything())?)
 }
 
 /// The headline rows, reading beside reading.
@@ -210,16 +214,8 @@ impl MilestoneLine {
 
 impl Figures {
     fn new(words: Words, row: &ProgressRow) -> Self {
-        let (code, tone) = match row.state {
-            GroupState::OnTime => ("on_time", "ok"),
-            GroupState::Late => ("late", "warn"),
-            GroupState::Behind => ("behind", "bad"),
-            GroupState::Open => ("due", ""),
-            GroupState::DocumentsMissing => ("documents_missing", "warn"),
-            GroupState::ScaleUndetermined => ("scale_undetermined", "warn"),
-            GroupState::NotApplicable => ("not_applicable", ""),
-        };
-        Self { done: row.done, of: row.of, share: row.share, state: words.label(code), tone }
+        let (state, tone) = super::progress::state_text(words, row);
+        Self { done: row.done, of: row.of, share: row.share, state, tone }
     }
 
     /// Share for people.

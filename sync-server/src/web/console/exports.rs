@@ -5,13 +5,17 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
-use outlet_core::export;
-use outlet_core::ledger::{LedgerRow, SummaryBy, party_list, problem_list, summary};
+use outlet_core::export::{self, Style};
+use outlet_core::ledger::{Parties, Summary, SummaryBy, problems_of};
+use outlet_core::time::Day;
 
 use super::deciding::day;
-use super::{Answer, Fault, Form, Page, Shared, Visitor, Words, show_with};
+use super::{Answer, Fault, Form, Page, Shared, Visitor, show_with};
+use crate::engine::Engine;
+use crate::error::CommandError;
+use crate::inventory::{self, MAX_LIMIT, PartyError, Query, Scope};
 use crate::report;
-use crate::web::download::{self, Take};
+use crate::web::download::{self, Sink, Take};
 
 /// What can be had: file name without day, ending, media type.
 const FILES: &[(&str, &str, &str)] = &[
@@ -23,7 +27,7 @@ const FILES: &[(&str, &str, &str)] = &[
 ];
 
 /// All places for downloads are taken.
-const BUSY: Fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "fault-busy");
+const BUSY: Fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "fault-busy").after(download::RETRY_SECONDS);
 
 #[derive(Template)]
 #[template(path = "console/exports.html")]
@@ -61,22 +65,19 @@ pub(super) async fn file(
     }
     let words = page.words();
     let today = console.engine.folder.now().day_in_shanghai();
-    let scope = visitor.scope();
-    let mut response = if name == "ledger" {
-        let place = download::place(&console.engine).ok_or(BUSY)?;
-        let body = download::body(place, move |sink| {
-            let rows = |take: &mut Take<'_>| report::parts_of(&console.engine, &scope, as_of, known, take);
-            match ending {
-                "geojson" => download::geojson(sink, words.style(), rows),
-                _ => download::csv(sink, words.style(), rows),
-            }
-        });
-        body.into_response()
-    } else {
-        let listed = console
-            .ask_for_all(move |console| listed(words, name, &report::rows_of(&console.engine, &scope, as_of, known)?));
-        listed.await?.into_response()
-    };
+    let place = download::place(&console.engine).ok_or(BUSY)?;
+    let asked = Asked { scope: visitor.scope(), as_of, known };
+    let body = download::body(place, move |sink| {
+        let (engine, style) = (&console.engine, words.style());
+        match (name, ending) {
+            ("ledger", "geojson") => download::geojson(sink, style, |take| asked.rows(engine, take)),
+            ("ledger", _) => download::csv(sink, style, |take| asked.rows(engine, take)),
+            ("problems", _) => problems(engine, sink, style, &asked),
+            ("parties", _) => parties(engine, sink, style, &asked),
+            _ => counted(engine, sink, style, &asked),
+        }
+    });
+    let mut response = body.into_response();
     let named = format!("attachment; filename=\"{name}-{}.{ending}\"", as_of.unwrap_or(today));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -84,16 +85,77 @@ pub(super) async fn file(
     Ok(response)
 }
 
-/// A list that all rows together make.
-fn listed(words: Words, name: &str, rows: &[LedgerRow]) -> Result<Vec<u8>, Fault> {
-    let style = words.style();
-    let bytes = match name {
-        "problems" => export::problems_csv(&problem_list(rows), style),
-        "parties" => export::parties_csv(&party_list(rows), style),
-        _ => export::summary_csv(&summary(rows, SummaryBy::Unit), "county", style),
-    };
-    bytes.map_err(|error| {
-        tracing::error!(%error, "an export cannot be written");
-        Fault::INTERNAL
+/// Which rows are asked for.
+struct Asked {
+    scope: Scope,
+    as_of: Option<Day>,
+    known: Option<Day>,
+}
+
+impl Asked {
+    fn rows(&self, engine: &Engine, take: &mut Take<'_>) -> Result<(), CommandError> {
+        report::parts_of(engine, &self.scope, self.as_of, self.known, take)
+    }
+
+    fn is_today(&self) -> bool {
+        self.as_of.is_none() && self.known.is_none()
+    }
+}
+
+/// Open problems, then closed ones: the rows are read twice rather than held.
+fn problems(engine: &Engine, sink: &Sink, style: Style<'_>, asked: &Asked) -> Result<(), CommandError> {
+    let mut reads = sink.send(export::problems_csv(&[], style)?);
+    for open in [true, false] {
+        if !reads {
+            return Ok(());
+        }
+        asked.rows(engine, &mut |part| {
+            let list: Vec<_> = problems_of(part, open).collect();
+            reads = list.is_empty() || sink.send(export::problems_csv_lines(&list, style)?);
+            Ok(reads)
+        })?;
+    }
+    Ok(())
+}
+
+/// Page by page; of a past day, which has no list of parties, the parties are held and not the rows.
+fn parties(engine: &Engine, sink: &Sink, style: Style<'_>, asked: &Asked) -> Result<(), CommandError> {
+    if !asked.is_today() {
+        let mut all = Parties::default();
+        asked.rows(engine, &mut |part| {
+            part.iter().for_each(|row| all.add(row));
+            Ok(!sink.is_closed())
+        })?;
+        sink.send(export::parties_csv(&all.lines(), style)?);
+        return Ok(());
+    }
+    let mut reads = sink.send(export::parties_csv(&[], style)?);
+    engine.database().read(|tx| {
+        let mut query = Query::new(asked.scope.clone());
+        query.limit = MAX_LIMIT;
+        let mut cursor: Option<String> = None;
+        while reads {
+            let page = inventory::parties(tx, &query, cursor.as_deref()).map_err(|error| match error {
+                PartyError::Database(error) => error.into(),
+                PartyError::Cursor(error) => CommandError::internal(error.to_string()),
+            })?;
+            reads = sink.send(export::parties_csv_lines(&page.parties, style)?);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
     })
+}
+
+/// Counts by unit.
+fn counted(engine: &Engine, sink: &Sink, style: Style<'_>, asked: &Asked) -> Result<(), CommandError> {
+    let mut summary = Summary::new(SummaryBy::Unit);
+    asked.rows(engine, &mut |part| {
+        part.iter().for_each(|row| summary.add(row));
+        Ok(!sink.is_closed())
+    })?;
+    sink.send(export::summary_csv(&summary.lines(), "county", style)?);
+    Ok(())
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::db::DbError;
 use crate::engine::EngineError;
+use crate::web::gate;
 
 /// A refusal with the message that explains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Fault {
     pub(super) status: StatusCode,
     /// Key of the message.
     pub(super) message: &'static str,
+    /// Seconds after which to try again, where that helps.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Fault {
@@ -31,10 +34,19 @@ impl Fault {
     /// The disk is full or the clock is wrong: nothing is taken until somebody sees to it.
     pub const STOPPED: Self = Self::new(StatusCode::SERVICE_UNAVAILABLE, "fault-stopped");
 
+    /// Too many ask at the same time.
+    pub const BUSY: Self = Self::new(StatusCode::SERVICE_UNAVAILABLE, "fault-crowded").after(gate::RETRY_SECONDS);
+
     /// A refusal of its own kind.
     #[must_use]
     pub const fn new(status: StatusCode, message: &'static str) -> Self {
-        Self { status, message }
+        Self { status, message, retry_after: None }
+    }
+
+    /// The same, with the seconds after which to try again.
+    #[must_use]
+    pub const fn after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// The refusal that fits a status which something else answered.

@@ -12,6 +12,7 @@ use axum::response::Response;
 use outlet_core::import::{Mapping, RowProblem};
 
 use super::mapping_form::{self, Column};
+use super::outlet::value_text;
 use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, sent, show_with};
 use crate::db::{DbError, imports as rows, meta};
 use crate::import::{self, Checked, ImportError, Job};
@@ -349,20 +350,23 @@ impl ImportPage {
         self.page.t_of("row", &code.replace('_', "-"))
     }
 
+    fn remedy(&self, problem: &RowProblem) -> String {
+        self.page.remedy("row-do", problem.code, &problem.message)
+    }
+
     fn by_county(&self, checked: &Checked) -> String {
         let each = checked.by_collection.iter().map(|(county, count)| format!("{} {count}", self.page.place(county)));
         each.collect::<Vec<_>>().join("、")
     }
 
     fn facts(&self, facts: &BTreeMap<String, serde_json::Value>) -> Vec<(String, String)> {
-        let value = |value: &serde_json::Value| match value {
+        let value = |name: &str, value: &serde_json::Value| match value {
             serde_json::Value::Object(place) if place.contains_key("lon") => {
                 format!("{}, {}", place["lon"], place["lat"])
             }
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other => value_text(self.page.words(), name, other),
         };
-        facts.iter().map(|(name, own)| (self.page.column(name), value(own))).collect()
+        facts.iter().map(|(name, own)| (self.page.column(name), value(name, own))).collect()
     }
 
     fn target_of(&self, column: &Column, code: &str) -> bool {

@@ -12,18 +12,21 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
 use crate::oidc::Provider;
+use crate::web::gate::{Gate, NotDone};
 
 mod assets;
 mod assignments;
 mod audit;
 mod codes;
+#[cfg(test)]
+mod crowd_tests;
 mod dashboard;
 pub mod deciding;
 mod desk;
+mod details;
 mod exports;
 mod fault;
 mod form;
@@ -69,18 +72,22 @@ pub use words::Words;
 /// Largest form. Uploads have limits of their own.
 const FORM_LIMIT: usize = 1 << 20;
 
-/// Passwords that are looked at together: each takes memory and a core for a while.
-const HASHING: usize = 2;
+/// Pages that use the database at the same time, and those that wait.
+const PAGES: (usize, usize) = (16, 256);
 
-/// Pages at the same time that hold every row of their account in memory; more wait.
-const WHOLE: usize = 1;
+/// Passwords that are looked at together: each takes memory and a core for a while.
+const HASHING: (usize, usize) = (2, 32);
+
+/// Pages at the same time that read every row of their account.
+const WHOLE: (usize, usize) = (1, 8);
 
 /// What all pages share.
 pub struct Console {
     /// What is behind it.
     pub engine: Arc<Engine>,
-    hashing: Semaphore,
-    whole: Semaphore,
+    pages: Gate,
+    hashing: Gate,
+    whole: Gate,
     oidc: Option<Provider>,
     /// Do browsers reach this server over HTTPS?
     secure: bool,
@@ -101,7 +108,8 @@ impl Console {
             tracing::error!(error = error.message, "nobody can sign in through the identity provider");
             None
         });
-        Self { oidc, engine, hashing: Semaphore::new(HASHING), whole: Semaphore::new(WHOLE), secure }
+        let gate = |(places, seats)| Gate::new(places, seats);
+        Self { oidc, engine, pages: gate(PAGES), hashing: gate(HASHING), whole: gate(WHOLE), secure }
     }
 
     /// The visitor behind a request's cookies, for interfaces beside the pages. A request that changes
@@ -116,21 +124,24 @@ impl Console {
     /// Runs what reads or writes the database, or the disk, on a thread that may wait.
     ///
     /// # Errors
-    /// What `work` answers, or [`Fault::INTERNAL`] when it panicked.
+    /// What `work` answers, [`Fault::BUSY`] when too many ask, or [`Fault::INTERNAL`] when it panicked.
     pub async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let console = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&console)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a page's task failed");
-            Err(Fault::INTERNAL)
+        self.pages.run(move || work(&console)).await.unwrap_or_else(|error| match error {
+            NotDone::Busy => Err(Fault::BUSY),
+            NotDone::Failed(error) => {
+                tracing::error!(%error, "a page's task failed");
+                Err(Fault::INTERNAL)
+            }
         })
     }
 }
 
 impl Console {
-    /// [`Console::ask`] for what holds every row in memory: one after the other.
+    /// [`Console::ask`] for what reads every row: one after the other.
     ///
     /// # Errors
     /// As there.
@@ -138,7 +149,7 @@ impl Console {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let _turn = self.whole.acquire().await.map_err(|_| Fault::INTERNAL)?;
+        let _turn = self.whole.enter().await.ok_or(Fault::BUSY)?;
         self.ask(work).await
     }
 }

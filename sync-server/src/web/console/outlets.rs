@@ -128,8 +128,8 @@ struct Select {
 
 struct Choice {
     value: String,
+    /// With the number of rows, where it is known.
     label: String,
-    count: u64,
 }
 
 /// A head that sorts.
@@ -150,6 +150,10 @@ struct OutletsPage {
     total: Total,
     selects: Vec<Select>,
     heads: Vec<Head>,
+    /// The same orders as a select: on a phone there are no heads.
+    sorts: Vec<(String, String)>,
+    /// Some filter is set.
+    narrowed: bool,
     next: Option<String>,
     first: Option<String>,
     views: Vec<(String, String)>,
@@ -175,15 +179,8 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, f
                 };
             let found = console.engine.database().read::<_, DbError>(|tx| {
                 let page = inventory::page(tx, &query)?;
-                let mut facets = Vec::new();
-                for (name, _, dimension) in SELECTS {
-                    let mut others = query.filter.clone();
-                    others.values.remove(dimension);
-                    if *name == "flag" {
-                        others.flags.clear();
-                    }
-                    facets.push(inventory::facets(tx, &others, *dimension)?);
-                }
+                let dimensions: Vec<Dimension> = SELECTS.iter().map(|(.., dimension)| *dimension).collect();
+                let facets = inventory::facets(tx, &query.filter, &dimensions)?;
                 Ok((page, facets, sessions::views(tx, &login)?))
             })?;
             Ok((query, problem, found))
@@ -197,10 +194,10 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, f
         let cursor: String = form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
         format!("/outlets?{list}&cursor={cursor}")
     });
-    let selects = SELECTS.iter().zip(facets).map(|((name, label, dimension), counts)| Select {
+    let selects = SELECTS.iter().zip(facets.by).map(|((name, label, dimension), counts)| Select {
         name,
         label: if *name == "flag" { page.t("flag") } else { page.column(label) },
-        choices: choices(words, &page, *dimension, counts),
+        choices: choices(words, &page, *dimension, counts, facets.exact),
     });
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let view = OutletsPage {
@@ -208,6 +205,8 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, f
         total: found.total,
         selects: selects.collect(),
         heads: heads(&page, &query),
+        sorts: sorts(&page),
+        narrowed: !query.filter.is_plain(),
         next,
         first: query.after.as_ref().map(|_| format!("/outlets?{list}")),
         views,
@@ -240,7 +239,7 @@ fn refusal(page: &Page, error: &FilterError) -> String {
     }
 }
 
-fn choices(words: Words, page: &Page, dimension: Dimension, counts: inventory::Counts) -> Vec<Choice> {
+fn choices(words: Words, page: &Page, dimension: Dimension, counts: inventory::Counts, exact: bool) -> Vec<Choice> {
     let label = |value: &str| match (dimension, value) {
         (_, "") => page.t("nothing-recorded"),
         (Dimension::County | Dimension::Unit, code) => words.place(code),
@@ -256,9 +255,8 @@ fn choices(words: Words, page: &Page, dimension: Dimension, counts: inventory::C
         (_, text) => text.to_owned(),
     };
     let choice = |(value, count): (String, u64)| Choice {
-        label: label(&value),
+        label: if exact { format!("{} ({count})", label(&value)) } else { label(&value) },
         value: if value.is_empty() { "-".to_owned() } else { value },
-        count,
     };
     counts.into_iter().take(CHOICES).map(choice).collect()
 }
@@ -286,6 +284,15 @@ fn heads(page: &Page, query: &Query) -> Vec<Head> {
         }
     };
     COLUMNS.iter().map(head).collect()
+}
+
+fn sorts(page: &Page) -> Vec<(String, String)> {
+    let usual = (String::new(), page.t("latest"));
+    let both = COLUMNS.iter().flat_map(|(code, label)| {
+        let label = page.column(label);
+        [((*code).to_owned(), format!("{label} ▲")), (format!("-{code}"), format!("{label} ▼"))]
+    });
+    std::iter::once(usual).chain(both).collect()
 }
 
 /// `POST /views`: keeps the list under a name, or removes a name.

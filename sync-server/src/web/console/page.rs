@@ -67,6 +67,18 @@ impl Page {
         self.words.message(key, &[(one.0, &one.1.to_string()), (two.0, &two.1.to_string())])
     }
 
+    /// What to do about a problem that a program describes in English: its own words there, else the
+    /// message `GROUP-CODE`, with what the description quotes of the file.
+    #[must_use]
+    pub(super) fn remedy(&self, group: &str, code: &str, described: &str) -> String {
+        if self.words.0 == Lang::En {
+            return described.to_owned();
+        }
+        let todo = self.t_of(group, &code.replace('_', "-"));
+        let quoted = described.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
+        quoted.map_or_else(|| todo.clone(), |(own, _)| format!("“{own}”：{todo}"))
+    }
+
     /// The words, to hand on.
     #[must_use]
     pub fn words(&self) -> Words {
@@ -180,7 +192,13 @@ struct FaultPage<'p> {
 pub(super) fn fault_page(page: &Page, fault: Fault) -> Response {
     let view = FaultPage { page, status: fault.status.as_u16(), message: fault.message };
     match view.render() {
-        Ok(html) => (fault.status, Html(html)).into_response(),
+        Ok(html) => {
+            let mut response = (fault.status, Html(html)).into_response();
+            if let Some(seconds) = fault.retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
         Err(error) => {
             tracing::error!(%error, "the error page failed");
             fault.status.into_response()

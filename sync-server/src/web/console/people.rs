@@ -181,7 +181,7 @@ async fn hashing<T: Send + 'static>(
     console: &std::sync::Arc<Console>,
     work: impl FnOnce(&Console) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let permit = console.hashing.acquire().await.map_err(|_| Fault::INTERNAL)?;
+    let permit = console.hashing.enter().await.ok_or(Fault::BUSY)?;
     let done = console.ask(work).await;
     drop(permit);
     done

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use outlet_core::ledger::{Assessment, GroupBy, OutletLine, ProgressRow, Reading, UnitAssessment, lines};
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::ledger::{Assessment, GroupBy, GroupState, OutletLine, ProgressRow, Reading, UnitAssessment, lines};
 use outlet_core::time::Day;
 
-use super::{Answer, Fault, Form, Page, Shared, Visitor, show};
+use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, show};
+use crate::db::DbError;
+use crate::inventory::{self, Scope};
 use crate::report;
 
 /// Outlets on one page.
@@ -78,7 +81,7 @@ impl TablePage {
     }
 
     fn state(&self, row: &ProgressRow) -> String {
-        self.page.label(&code(&row.state))
+        state_text(self.page.words(), row).0
     }
 
     /// The outlets of a figure.
@@ -97,8 +100,19 @@ impl TablePage {
     }
 }
 
-fn code<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+/// The state of a group in words, with the number that makes it one, and its tone: whether the target was
+/// reached and when, which is something else than whether each outlet was done in time.
+pub(super) fn state_text(words: Words, row: &ProgressRow) -> (String, &'static str) {
+    let say = |key: &str, number: &dyn std::fmt::Display| words.message(key, &[("count", &number.to_string())]);
+    match row.state {
+        GroupState::OnTime => (say("group-on-time", &""), "ok"),
+        GroupState::Late => (say("group-late", &row.late_days.unwrap_or_default()), "warn"),
+        GroupState::Behind => (say("group-behind", &row.needs), "bad"),
+        GroupState::Open => (say("group-open", &row.needs), ""),
+        GroupState::DocumentsMissing => (say("group-documents-missing", &""), "warn"),
+        GroupState::ScaleUndetermined => (say("group-scale-undetermined", &row.scale_undetermined), "warn"),
+        GroupState::NotApplicable => (say("group-not-applicable", &""), ""),
+    }
 }
 
 #[derive(Template)]
@@ -110,7 +124,8 @@ struct RowsPage {
     figure: String,
     group: String,
     total: usize,
-    lines: Vec<OutletLine>,
+    /// Each with number and name.
+    lines: Vec<(OutletLine, String, String)>,
 }
 
 /// `GET /milestones/rows?milestone=&as_of=&by=&group=&reading=&figure=`.
@@ -134,13 +149,33 @@ pub(super) async fn rows(State(console): Shared, page: Page, visitor: Visitor, f
             found.retain(|line| scope.sees(line.key.collection));
             let total = if report::is_circulated(by) { all } else { found.len() };
             found.truncate(MOST);
-            Ok((as_of, total, found))
+            Ok((as_of, total, named(console, found)?))
         })
         .await?;
-    let (milestone, figure, group) = ("milestone", "figure", "group");
-    let text = |name: &str| form.value(name).to_owned();
-    let (milestone, figure, group) = (text(milestone), text(figure), page.words().place(&text(group)));
+    let milestone = form.value("milestone").to_owned();
+    let (figure, group) = (figure_text(&page, form.value("figure")), page.words().place(form.value("group")));
     show(&RowsPage { page, milestone, as_of, figure, group, total, lines })
+}
+
+/// The lines with number and name of their outlets, as the ledger has them now.
+fn named(console: &Console, lines: Vec<OutletLine>) -> Result<Vec<(OutletLine, String, String)>, Fault> {
+    Ok(console.engine.database().read::<_, DbError>(|tx| {
+        let with_name = lines.into_iter().map(|line| {
+            let row = inventory::one(tx, &Scope::everything(), &line.key)?.map(|entry| entry.row);
+            let number = row.as_ref().map_or_else(|| line.id.to_string(), super::outlets::number);
+            Ok((line, number, row.and_then(|row| row.name).unwrap_or_default()))
+        });
+        with_name.collect()
+    })?)
+}
+
+fn figure_text(page: &Page, figure: &str) -> String {
+    let text = page.t_of("figure", figure);
+    match (figure, text.strip_prefix("figure-")) {
+        ("", _) => page.t("all"),
+        (_, None) => text,
+        (_, Some(code)) => page.label(code.trim_start_matches("grade:")),
+    }
 }
 
 impl RowsPage {
@@ -209,7 +244,12 @@ impl AssessPage {
     }
 
     fn state(&self, row: &ProgressRow) -> String {
-        self.page.label(&code(&row.state))
+        state_text(self.page.words(), row).0
+    }
+
+    /// To whom it is addressed; English has no names of these bodies, so the unit stands for them.
+    fn addressee(&self, unit: &UnitAssessment) -> String {
+        if self.page.words().0 == Lang::En { self.page.words().place(&unit.unit) } else { unit.addressee.clone() }
     }
 
     fn late_days(&self, unit: &UnitAssessment) -> String {

@@ -85,7 +85,7 @@ pub(super) async fn sign_in(State(console): Shared, page: Page, caller: Caller, 
     let next = frame::local(form.value("next"));
     let (login, password) = (form.value("login").to_owned(), form.exact("password").to_owned());
     let secure = console.secure;
-    let permit = console.hashing.acquire().await.map_err(|_| Fault::INTERNAL)?;
+    let permit = console.hashing.enter().await.ok_or(Fault::BUSY)?;
     let single = Single::new(&console, &next, false);
     let attempt = console.ask(move |console| attempt(console, &login, &password, caller)).await;
     drop(permit);

@@ -46,6 +46,11 @@ impl Client {
         Self { router: crate::web::router(Arc::clone(&kit.engine), base, false), ..Self::new(kit) }
     }
 
+    /// Another door of the same server; the session stays.
+    pub(super) fn opens(&mut self, router: Router) {
+        self.router = router;
+    }
+
     /// What scripts send in the header.
     pub(super) fn token(&self) -> String {
         self.csrf.clone()

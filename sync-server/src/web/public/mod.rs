@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use outlet_core::ledger::{LedgerRow, LifeCycle};
 use outlet_core::public::six_items;
 
+use super::gate::{self, Gate, NotDone};
 use super::listen::Remote;
 use crate::db::{DbError, ledger, reports as rows};
 use crate::engine::{Engine, EngineError};
@@ -28,7 +29,11 @@ use limit::Limiter;
 struct Public {
     engine: Arc<Engine>,
     limiter: Limiter,
+    gate: Gate,
 }
+
+/// Pages that are made at the same time, and those that wait.
+const PAGES: (usize, usize) = (4, 64);
 
 /// The addresses.
 pub fn router(engine: Arc<Engine>) -> Router {
@@ -41,7 +46,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/p/{code}/report", post(take))
         .route("/r/{number}", get(state))
         .layer(DefaultBodyLimit::max(body))
-        .with_state(Arc::new(Public { engine, limiter }))
+        .with_state(Arc::new(Public { engine, limiter, gate: Gate::new(PAGES.0, PAGES.1) }))
 }
 
 /// Who asks, as far as the connection or the proxy before us says.
@@ -124,17 +129,25 @@ async fn blocking(
     work: impl FnOnce(&Public) -> Result<(StatusCode, String), EngineError> + Send + 'static,
 ) -> Response {
     let shared = Arc::clone(&public);
-    match tokio::task::spawn_blocking(move || work(&shared)).await {
+    match public.gate.run(move || work(&shared)).await {
         Ok(Ok((status, text))) => html(status, text),
         Ok(Err(error)) => {
             tracing::error!(%error, "a public page cannot be made");
             html(StatusCode::INTERNAL_SERVER_ERROR, page::message("服务器故障 / server error", public.hotline()))
         }
-        Err(error) => {
+        Err(NotDone::Busy) => busy(&public),
+        Err(NotDone::Failed(error)) => {
             tracing::error!(%error, "a public page's task failed");
             html(StatusCode::INTERNAL_SERVER_ERROR, page::message("服务器故障 / server error", public.hotline()))
         }
     }
+}
+
+fn busy(public: &Public) -> Response {
+    let text = "访问人数过多，请稍后再试 / too many visitors, try again shortly";
+    let mut response = html(StatusCode::SERVICE_UNAVAILABLE, page::message(text, public.hotline()));
+    response.headers_mut().insert(header::RETRY_AFTER, gate::RETRY_SECONDS.into());
+    response
 }
 
 fn unknown(public: &Public) -> Response {
@@ -175,13 +188,12 @@ async fn take(
         Err((status, text)) => return html(status, page::message(text, public.hotline())),
     };
     let shared = Arc::clone(&public);
-    let taken = tokio::task::spawn_blocking(move || {
+    let taken = public.gate.run(move || {
         let per_day = shared.engine.folder.config.public.reports_per_day;
         let outlet = shared.row(&new.code)?.map(|row| row.key);
         reports::take(&shared.engine, &NewReport { outlet, ..new }, per_day)
-    })
-    .await;
-    match taken {
+    });
+    match taken.await {
         Ok(Ok(number)) => Redirect::to(&format!("/r/{number}")).into_response(),
         Ok(Err(ReportError::TooMany)) => {
             html(StatusCode::TOO_MANY_REQUESTS, page::message(&ReportError::TooMany.to_string(), public.hotline()))
@@ -194,7 +206,8 @@ async fn take(
             let wrong = wrong.to_string();
             blocking(public, move |public| public.page(&code, Some(&wrong))).await
         }
-        Err(error) => {
+        Err(NotDone::Busy) => busy(&public),
+        Err(NotDone::Failed(error)) => {
             tracing::error!(%error, "taking a report failed");
             html(StatusCode::INTERNAL_SERVER_ERROR, page::message("服务器故障 / server error", public.hotline()))
         }

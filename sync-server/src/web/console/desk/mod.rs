@@ -30,21 +30,16 @@ struct Refused {
 impl Refused {
     /// In the words of the page. What is no decision of the visitor's is a fault.
     fn new(page: &Page, error: DecideError) -> Result<Self, Fault> {
-        let key = match &error {
+        let text = match &error {
             DecideError::Engine(_) => return Err(engine_fault(error)),
             DecideError::Missing(_) | DecideError::Collection { .. } => return Err(Fault::NOT_FOUND),
-            DecideError::Stale(_) => "desk-stale",
-            DecideError::Claimed { .. } => "desk-claimed",
-            DecideError::Objection { .. } => "refused-objection",
-            _ => "refused-proposal",
-        };
-        let text = match &error {
+            DecideError::Stale(_) => page.t("desk-stale"),
             DecideError::Claimed { by, until, .. } => {
                 page.t2("refused-claimed", ("by", by), ("until", page.moment(until)))
             }
             DecideError::Objection { objection, .. } => super::deciding::objection_text(page, objection),
             DecideError::Proposal(why) => proposal_text(page, why),
-            _ => page.t1(key, "why", &error),
+            DecideError::Account(_) => return Err(Fault::FORBIDDEN),
         };
         let shown = |since: &Since| (since.by.clone(), described(page, &since.content));
         let since = match error {

@@ -6,17 +6,39 @@ use axum::http::StatusCode;
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::LedgerRow;
 
-use super::super::outlet::{key_of, value_text};
+use super::super::outlet::{PhotoCard, key_of, pictures, value_text};
 use super::super::outlets::number;
-use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
+use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, go_on, show_with};
 use super::Refused;
+use crate::db::DbError;
 use crate::desk::conflicts::{self, Conflict, Settled, Side};
 use crate::desk::duplicates::{self, Pair};
 use crate::engine::{DecideError, EngineError, Seen};
 use crate::inventory;
 
-/// Shown at a time.
+/// Conflicts shown at a time.
 const MOST: usize = 60;
+
+/// Pairs shown at a time, each with both records in full.
+const PAIRS: usize = 20;
+
+/// Photos of each record of a pair.
+const PHOTOS: usize = 3;
+
+/// What of two records is compared, line by line.
+const COMPARED: [&str; 11] = [
+    "name",
+    "outlet_type",
+    "township",
+    "waterbody",
+    "bank",
+    "address",
+    "primary_party",
+    "surveyed_on",
+    "review_state",
+    "state",
+    "national_code",
+];
 
 #[derive(Template)]
 #[template(path = "console/conflicts.html")]
@@ -99,7 +121,12 @@ impl ConflictsPage {
     }
 
     fn distance(&self, side: &Side) -> String {
-        side.distance_m.map_or_else(String::new, |metres| format!("{metres} m"))
+        side.distance_m.map_or_else(String::new, apart)
+    }
+
+    /// Some of its values are places, so that there is a distance between them.
+    fn has_distance(&self, conflict: &Conflict) -> bool {
+        conflict.sides.iter().any(|side| side.distance_m.is_some())
     }
 
     fn received(&self, side: &Side) -> String {
@@ -111,18 +138,52 @@ impl ConflictsPage {
 #[template(path = "console/duplicates.html")]
 struct DuplicatesPage {
     page: Page,
-    pairs: Vec<Pair>,
+    pairs: Vec<Compared>,
     refused: Option<Refused>,
+}
+
+/// A pair with both records.
+struct Compared {
+    pair: Pair,
+    twins: [Twin; 2],
+}
+
+/// One record of a pair.
+struct Twin {
+    label: String,
+    address: String,
+    lines: Vec<(String, String)>,
+    photos: Vec<PhotoCard>,
 }
 
 /// `GET /duplicates`.
 pub(in super::super) async fn duplicates(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
-    let pairs = console.ask(move |console| Ok(proposed(console, &visitor)?)).await?;
+    let words = page.words();
+    let pairs = console.ask(move |console| proposed(console, words, &visitor)).await?;
     show_with(StatusCode::OK, &DuplicatesPage { page, pairs, refused: None })
 }
 
-fn proposed(console: &Console, visitor: &Visitor) -> Result<Vec<Pair>, EngineError> {
-    duplicates::pairs(&console.engine, &visitor.account, None, false, MOST)
+fn proposed(console: &Console, words: Words, visitor: &Visitor) -> Result<Vec<Compared>, Fault> {
+    let pairs = duplicates::pairs(&console.engine, &visitor.account, None, false, PAIRS)?;
+    let compared = |pair: Pair| {
+        let twins = [
+            twin(console, words, visitor, &pair.candidate.a, &pair.a_label)?,
+            twin(console, words, visitor, &pair.candidate.b, &pair.b_label)?,
+        ];
+        Ok(Compared { pair, twins })
+    };
+    pairs.into_iter().map(compared).collect()
+}
+
+fn twin(console: &Console, words: Words, visitor: &Visitor, key: &DocKey, label: &str) -> Result<Twin, Fault> {
+    let scope = visitor.scope();
+    let row = console.engine.database().read::<_, DbError>(|tx| inventory::one(tx, &scope, key))?;
+    let row = row.map(|entry| entry.row);
+    let line = |row: &LedgerRow, code: &str| Some((words.column(code), words.cell(row, code)?));
+    let lines = row.iter().flat_map(|row| COMPARED.iter().filter_map(|code| line(row, code))).collect();
+    let mut photos = row.as_ref().map(|row| pictures(console, words, row)).transpose()?.unwrap_or_default();
+    photos.truncate(PHOTOS);
+    Ok(Twin { label: label.to_owned(), address: super::super::outlets::address(key), lines, photos })
 }
 
 /// `POST /duplicates` with `act`: link (`goes` is a duplicate of `stays`) or dismiss.
@@ -134,6 +195,7 @@ pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, vis
     if !visitor.sees(goes.collection) || !visitor.sees(stays.collection) {
         return Err(Fault::NOT_FOUND);
     }
+    let words = page.words();
     let done = console
         .ask(move |console| {
             let (engine, acting) = (&console.engine, visitor.acting());
@@ -153,7 +215,7 @@ pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, vis
             };
             Ok(match result {
                 Ok(done) => Ok(done),
-                Err(error) => Err((error, proposed(console, &visitor)?)),
+                Err(error) => Err((error, proposed(console, words, &visitor)?)),
             })
         })
         .await?;
@@ -167,10 +229,6 @@ pub(in super::super) async fn tell_apart(State(console): Shared, page: Page, vis
 }
 
 impl DuplicatesPage {
-    fn outlet(&self, key: &DocKey) -> String {
-        super::super::outlets::address(key)
-    }
-
     fn link(&self, pair: &Pair) -> String {
         self.page.t2("link", ("goes", &pair.b_label), ("stays", &pair.a_label))
     }
@@ -180,7 +238,7 @@ impl DuplicatesPage {
     }
 
     fn distance(&self, pair: &Pair) -> String {
-        pair.candidate.distance_m.map_or_else(|| "-".to_owned(), |metres| format!("{metres} m"))
+        pair.candidate.distance_m.map_or_else(|| self.page.t("unknown"), apart)
     }
 
     fn reasons(&self, pair: &Pair) -> String {
@@ -191,4 +249,9 @@ impl DuplicatesPage {
         };
         pair.candidate.reasons.iter().map(reason).collect::<Vec<_>>().join("、")
     }
+}
+
+/// A distance for people.
+fn apart(metres: f64) -> String {
+    if metres < 1_000.0 { format!("{metres:.1} m") } else { format!("{:.1} km", metres / 1_000.0) }
 }

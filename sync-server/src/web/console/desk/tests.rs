@@ -78,6 +78,10 @@ async fn a_conflict_is_settled_by_picking_and_viewers_decide_nothing() {
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     assert!(client.get("/conflicts").await.body.contains("没有需要裁定的冲突"));
     assert_eq!(client.get("/duplicates").await.status, StatusCode::OK);
+    // The value of the decision, and what it overruled struck out.
+    let shown = client.get(&super::super::outlets::address(&key)).await.body;
+    assert_eq!(shown.matches("已被裁定否定").count(), 2, "both that were asserted: {shown}");
+    assert!(shown.contains("<s>规模以上</s>") && shown.contains("<s>规模以下</s>"), "{shown}");
     let mut viewer = Client::signed_in(&kit, Role::Viewer, None).await;
     for path in ["/review", "/conflicts", "/duplicates", &address(&key)] {
         assert_eq!(viewer.get(path).await.status, StatusCode::FORBIDDEN, "{path}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use outlet_core::doc::Entry;
-use outlet_core::ids::{BlobHash, DocKey};
+use outlet_core::doc::{Entry, facts, resolve};
+use outlet_core::ids::{BlobHash, DocKey, EntryId};
 use outlet_core::ledger::{
     Explanation, Finding, OutletInput, Reading, Reference, explain_profile, profile_of, project_all,
 };
@@ -46,12 +46,26 @@ impl Said {
     }
 }
 
+/// A gated fact as a decision left it.
+pub(super) struct Ruled {
+    /// Which fact.
+    pub field: String,
+    /// The value.
+    pub value: Value,
+    /// The entry of the case file.
+    pub by: String,
+}
+
 /// Everything behind one page.
 pub(super) struct Dossier {
     /// Entries of the field record.
     pub field: Vec<Said>,
     /// Entries of the case file.
     pub case: Vec<Said>,
+    /// Values of gated facts that were decided on.
+    pub decided: Vec<Ruled>,
+    /// Entries that a decision overruled.
+    pub overruled: BTreeSet<String>,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
     /// Each milestone in both readings.
@@ -100,7 +114,10 @@ fn gather(input: &OutletInput<'_>, reference: &Reference, today: Day, now: Times
             explain_profile(&then, set, &milestone.id, due, Reading::AsReported)?,
         ])
     };
+    let (decided, overruled) = ruled(input);
     Dossier {
+        decided,
+        overruled,
         field: said(input.field),
         case: said(input.case),
         findings,
@@ -108,6 +125,20 @@ fn gather(input: &OutletInput<'_>, reference: &Reference, today: Day, now: Times
         here: BTreeSet::new(),
         now,
     }
+}
+
+/// What decisions say of gated facts, and the assertions that they took out.
+fn ruled(input: &OutletInput<'_>) -> (Vec<Ruled>, BTreeSet<String>) {
+    let standing = resolve(input.field, input.case);
+    let asserted = facts(input.field);
+    let open: BTreeSet<EntryId> = standing.values().flat_map(|one| one.open.iter().map(|fact| fact.entry)).collect();
+    let gated = asserted.iter().filter(|(field, _)| standing.contains_key(*field));
+    let overruled = gated.flat_map(|(_, current)| current).map(|fact| fact.entry).filter(|entry| !open.contains(entry));
+    let decided = standing.iter().filter_map(|(field, one)| {
+        let decided = one.decided.as_ref()?;
+        Some(Ruled { field: field.clone(), value: decided.value.clone(), by: decided.entry.to_string() })
+    });
+    (decided.collect(), overruled.map(|entry| entry.to_string()).collect())
 }
 
 /// Does the field record name this file, so that who sees the outlet may see the file?

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::Words;
 use super::super::page::moment;
-use super::dossier::Said;
+use super::dossier::{Dossier, Said};
 
 /// A fact with its current values.
 pub(super) struct FactLine {
@@ -26,11 +26,15 @@ pub(super) struct Assertion {
     pub who: String,
     pub when: String,
     pub basis: String,
+    /// By a decision, not by whoever filled the record in.
+    pub decided: bool,
+    /// A decision chose another value.
+    pub overruled: bool,
 }
 
 /// Facts in the order of their first assertion.
-pub(super) fn lines(words: Words, field: &[Said], row: &LedgerRow) -> Vec<FactLine> {
-    let facts: Vec<&Said> = field.iter().filter(|said| said.kind() == "fact").collect();
+pub(super) fn lines(words: Words, dossier: &Dossier, row: &LedgerRow) -> Vec<FactLine> {
+    let facts: Vec<&Said> = dossier.field.iter().filter(|said| said.kind() == "fact").collect();
     let mut names: Vec<&str> = Vec::new();
     for name in facts.iter().filter_map(|said| said.text("field")) {
         if !names.contains(&name) {
@@ -39,7 +43,7 @@ pub(super) fn lines(words: Words, field: &[Said], row: &LedgerRow) -> Vec<FactLi
     }
     let line = |name: &&str| FactLine {
         label: words.column(name),
-        values: current(&facts, name).into_iter().map(|said| assertion(words, name, said)).collect(),
+        values: values(words, dossier, &facts, name),
         conflict: row.conflicts.iter().any(|own| own == name),
         amended: row.amended.iter().any(|own| own == name),
     };
@@ -63,6 +67,25 @@ fn current<'s>(facts: &[&'s Said], name: &str) -> Vec<&'s Said> {
     standing.into_iter().map(|(_, said)| said).collect()
 }
 
+/// The value decided on, where one is; then what was asserted, with a mark on what the decision overruled.
+fn values(words: Words, dossier: &Dossier, facts: &[&Said], name: &str) -> Vec<Assertion> {
+    let ruled = dossier.decided.iter().filter(|ruled| ruled.field == name).filter_map(|ruled| {
+        let said = dossier.case.iter().find(|said| said.id == ruled.by)?;
+        Some(Assertion {
+            value: value_text(words, name, &ruled.value),
+            who: said.who.clone().unwrap_or_default(),
+            when: moment(said.when()),
+            basis: String::new(),
+            decided: true,
+            overruled: false,
+        })
+    });
+    let asserted = current(facts, name)
+        .into_iter()
+        .map(|said| Assertion { overruled: dossier.overruled.contains(&said.id), ..assertion(words, name, said) });
+    ruled.chain(asserted).collect()
+}
+
 fn assertion(words: Words, name: &str, said: &Said) -> Assertion {
     let value = said.value.get("value").unwrap_or(&Value::Null);
     Assertion {
@@ -70,6 +93,8 @@ fn assertion(words: Words, name: &str, said: &Said) -> Assertion {
         who: said.who.clone().unwrap_or_default(),
         when: moment(said.when()),
         basis: said.text("basis").map(|code| text_value(words, "basis", code)).unwrap_or_default(),
+        decided: false,
+        overruled: false,
     }
 }
 

@@ -71,12 +71,20 @@ fn condition(page: &Page, row: &ConditionRow) -> ConditionLine {
         date: day(row.date),
         grade: row.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
         decided_by: row.decided_by.as_deref().map(|who| titled(page, who)).unwrap_or_default(),
-        missing: row.missing.iter().map(|code| page.label(code)).collect::<Vec<_>>().join("、"),
+        missing: row.missing.iter().map(|code| missing(page, code)).collect::<Vec<_>>().join("、"),
+    }
+}
+
+/// What is missing: a thing, or the approval of one that is there (`approval:CODE`).
+fn missing(page: &Page, code: &str) -> String {
+    match code.strip_prefix("approval:") {
+        Some(what) => page.t1("needs-approval", "what", page.label(what)),
+        None => page.label(code),
     }
 }
 
 /// "Name (title)" with the title in the page's language.
-fn titled(page: &Page, who: &str) -> String {
+pub(in super::super) fn titled(page: &Page, who: &str) -> String {
     let Some((name, title)) = who.strip_suffix(')').and_then(|who| who.rsplit_once(" (")) else {
         return who.to_owned();
     };

@@ -32,7 +32,8 @@ use dossier::Dossier;
 use facts::FactLine;
 pub(super) use facts::value_text;
 use milestones::MilestoneBlock;
-use photos::PhotoCard;
+pub(super) use milestones::titled;
+pub(super) use photos::PhotoCard;
 use timeline::Event;
 pub(super) use timeline::described;
 
@@ -147,6 +148,19 @@ const BLOCKS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Where a fact stands among the columns of the page.
+pub(super) fn order(field: &str) -> usize {
+    let column = if field == "location" { "lon" } else { field };
+    let mut columns = BLOCKS.iter().flat_map(|(_, columns)| columns.iter());
+    columns.position(|own| *own == column).unwrap_or(usize::MAX)
+}
+
+/// The photos of an outlet, for pages that compare or review.
+pub(super) fn pictures(console: &Console, words: Words, row: &LedgerRow) -> Result<Vec<PhotoCard>, Fault> {
+    let dossier = Dossier::read(console, row.key)?;
+    Ok(photos::cards(words, &super::outlets::address(&row.key), &dossier.field, row, &dossier.here))
+}
+
 /// The key in an address; nothing where this account may not know of it.
 pub(super) fn key_of(visitor: &Visitor, collection: &str, id: &str) -> Result<DocKey, Fault> {
     let collection: Collection = collection.parse().map_err(|_| Fault::NOT_FOUND)?;
@@ -187,7 +201,7 @@ impl OutletPage {
             class: words.term("classification", &class_code),
             class_code,
             blocks: blocks(&page, &row),
-            facts: facts::lines(words, &dossier.field, &row),
+            facts: facts::lines(words, dossier, &row),
             photos: photos::cards(words, &address, &dossier.field, &row, &dossier.here),
             chain: Chain::of(words, &dossier.field, &row, &page),
             findings: dossier.findings.iter().map(|finding| FindingLine::new(&page, finding)).collect(),
@@ -236,7 +250,8 @@ impl FindingLine {
             Severity::Notice => "",
         };
         let field = finding.field.as_deref().map(|field| page.column(field));
-        let detail = [field, finding.detail.clone()].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        let detail =
+            [field, super::details::detail(page, finding)].into_iter().flatten().collect::<Vec<_>>().join(" · ");
         Self { tone, text: page.label(&finding.code), detail }
     }
 }

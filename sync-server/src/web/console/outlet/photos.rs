@@ -13,7 +13,7 @@ use super::super::page::moment;
 use super::dossier::Said;
 
 /// One photo.
-pub(super) struct PhotoCard {
+pub(in super::super) struct PhotoCard {
     /// Address of the preview; nothing while no bytes are here.
     pub preview: Option<String>,
     /// Address of the original; nothing while it is not here.

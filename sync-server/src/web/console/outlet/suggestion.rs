@@ -1,6 +1,6 @@
 //! What a rule says of an outlet, in words, and as fields of the form that takes it over.
 
-use outlet_core::rules::{Basis, Outcome};
+use outlet_core::rules::{Basis, Outcome, reasons};
 
 use super::super::Page;
 use super::code_of;
@@ -12,7 +12,7 @@ pub(super) struct Suggestion {
     pub effect: String,
     /// The outlet was there before the zone.
     pub older: bool,
-    /// What the rule found, in its own words.
+    /// What the rule found, in words.
     pub why: String,
     pub bases: Vec<String>,
     pub layers: String,
@@ -34,7 +34,7 @@ impl Suggestion {
                     tone: "ok",
                     effect: page.t_of("effect", &code_of(effect)),
                     older: *pre_existing == Some(true),
-                    why: why.clone(),
+                    why: reasons(why, page.words().0),
                     bases: cited(bases),
                     take: effect.class().map(|class| query(class, bases, &layers)),
                     layers,
@@ -45,7 +45,7 @@ impl Suggestion {
                 tone: "warn",
                 effect: page.t("rules-no-basis"),
                 older: false,
-                why: why.clone(),
+                why: reasons(why, page.words().0),
                 bases: cited(bases),
                 layers: String::new(),
                 take: None,
@@ -55,7 +55,7 @@ impl Suggestion {
                 tone: "",
                 effect: page.t("rules-unknown"),
                 older: false,
-                why: missing.join("; "),
+                why: reasons(missing, page.words().0),
                 bases: Vec::new(),
                 layers: String::new(),
                 take: None,
