@@ -162,7 +162,7 @@ async fn parties_are_read_page_by_page_each_once() {
     for number in 1..=4 {
         let named = |name: &str| json!({"name": name});
         let trace = json!({"type": "trace", "conclusion": "concluded", "concluded_on": "2022-02-01",
-            "primary": named(if number < 3 { "甲公司" } else { "乙公司" }), "others": [named("丙公司")]});
+            "primary_party": named(if number < 3 { "甲公司" } else { "乙公司" }), "other_parties": [named("丙公司")]});
         let run = site.device.write(&outlet(number), trace);
         site.kit.push(&site.device, &[run]);
     }

@@ -39,7 +39,7 @@ async fn lists_are_written_in_parts_and_say_what_one_sum_over_all_rows_says() {
             device.write(&key, json!({"type": "fact", "field": "problems", "value": ["damaged", "sign_missing"]})),
             device.write(
                 &key,
-                json!({"type": "trace", "conclusion": "concluded", "concluded_on": "2022-02-01", "primary": party}),
+                json!({"type": "trace", "conclusion": "concluded", "concluded_on": "2022-02-01", "primary_party": party}),
             ),
         ];
         kit.push(&device, &runs);
