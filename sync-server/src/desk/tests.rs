@@ -243,7 +243,11 @@ fn a_conflict_stands_side_by_side_until_a_decision_names_what_it_overrules() {
     let shown = brief(&kit.engine, key).unwrap();
     assert!((shown.row.lon.unwrap() - location(80.0)["lon"].as_f64().unwrap()).abs() < 1e-9);
     let line = |shown: &Brief| shown.facts.iter().find(|line| line.field == "location").cloned();
-    assert_eq!(line(&shown).unwrap().now, [second.value.clone()], "what the decision overruled is no value any more");
+    assert_eq!(
+        line(&shown).unwrap().now,
+        std::slice::from_ref(&second.value),
+        "what the decision overruled is no value any more"
+    );
     approve(&kit.engine, &li, key, shown.seen, &[], None).unwrap();
     assert_eq!(
         line(&brief(&kit.engine, key).unwrap()),

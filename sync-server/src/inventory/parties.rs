@@ -198,7 +198,7 @@ mod tests {
 
     fn party(dice: &mut Dice) -> PartyColumn {
         let number = dice.roll(30);
-        let uscc = (number % 2 == 0).then(|| format!("915119{number:02}"));
+        let uscc = number.is_multiple_of(2).then(|| format!("915119{number:02}"));
         PartyColumn { name: format!("企业{number}"), uscc, ..PartyColumn::default() }
     }
 
