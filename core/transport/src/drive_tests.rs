@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use outlet_core::identity::SignedStatement;
 use outlet_core::ids::{BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PublicKey};
+use outlet_core::sync::calls::Call;
 use outlet_core::sync::digest::CollectionDigest;
 use outlet_core::sync::replica::{
     Admitted, Batch, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor, DocHeads,
@@ -155,6 +156,20 @@ async fn with_nothing_to_do_both_sides_agree_in_a_kilobyte() {
         assert!(total <= 1024, "{total} bytes");
         assert_eq!((device.lock().unwrap().statements, server.lock().unwrap().statements), (1, 1));
     }
+}
+
+#[tokio::test]
+async fn calls_are_foreseen_in_the_order_of_their_turns() {
+    let (ours, theirs) = links(BOTH[0]).await;
+    let session = Session::initiator(config(&ours, 2), Options::default());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let hooks = Hooks::new(now(), |_| ()).foresee(move |call| told.lock().unwrap().push(call.clone()));
+    let done = drive(ours, session, Arc::new(Mutex::new(Empty::default())), hooks);
+    let (done, _) = tokio::join!(done, drive_server(theirs, Arc::default()));
+    assert_eq!(done.reason, CloseReason::Done);
+    let seen = seen.lock().unwrap();
+    assert!(matches!(seen[..], [Call::Local, .., Call::KeepStatement(_)]), "{seen:?}");
 }
 
 #[tokio::test]

@@ -69,3 +69,67 @@ impl Engine {
         self.database().read::<_, EngineError>(|tx| Ok(self.folder.roster(tx)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outlet_core::identity::Role;
+    use outlet_core::sync::replica::{FeedItem, Outcome};
+
+    use super::*;
+    use crate::testing::{Device, Kit, county, outlet, stored};
+
+    fn batch(device: &mut Device, number: u8) -> Arc<Batch> {
+        let items = vec![FeedItem::Run(device.fact(&outlet(number), "name", "甲"))];
+        Arc::new(Batch { items, ..Batch::default() })
+    }
+
+    #[test]
+    fn what_was_checked_ahead_is_found_once_and_admitted() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let (first, second) = (batch(&mut device, 1), batch(&mut device, 2));
+        let ahead = Ahead::new(Arc::clone(&kit.engine));
+        [&first, &second, &batch(&mut device, 3)].into_iter().for_each(|batch| ahead.begin(batch));
+        assert_eq!(ahead.begun.lock().unwrap().len(), AT_ONCE, "no more than a session reads ahead");
+        let (_, checked) = ahead.found(&second).unwrap();
+        assert!(matches!(checked[..], [Checked::Run(_)]));
+        assert!(ahead.found(&second).is_none());
+        let admitted = kit.engine.admit_ahead(&device.public(), &first, Some(&ahead)).unwrap();
+        assert_eq!((admitted.outcomes, admitted.new_changes), (vec![stored()], 1));
+        assert!(ahead.begun.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_checked_with_another_roster_is_checked_again() {
+        let kit = Kit::new();
+        let carrier = kit.member(1, Role::Inspector, None);
+        let mut stranger = Device::new(2);
+        let batch = batch(&mut stranger, 1);
+        let ahead = Ahead::new(Arc::clone(&kit.engine));
+        ahead.begin(&batch);
+        let (old, checked) = ahead.found(&batch).unwrap();
+        assert!(matches!(checked[..], [Checked::Refused(_)]), "nobody knows its author yet");
+        ahead.begun.lock().unwrap().push_back(Begun { batch: Arc::clone(&batch), found: told((old, checked)) });
+        kit.enrol(&stranger, 2, Role::Inspector, None, &[county()]);
+        let admitted = kit.engine.admit_ahead(&carrier.public(), &batch, Some(&ahead)).unwrap();
+        assert_eq!(admitted.outcomes, [stored()]);
+    }
+
+    #[test]
+    fn a_check_that_was_lost_is_made_in_its_turn() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let batch = batch(&mut device, 1);
+        let ahead = Ahead::new(Arc::clone(&kit.engine));
+        let (_, found) = sync_channel(1);
+        ahead.begun.lock().unwrap().push_back(Begun { batch: Arc::clone(&batch), found });
+        let admitted = kit.engine.admit_ahead(&device.public(), &batch, Some(&ahead)).unwrap();
+        assert!(matches!(admitted.outcomes[..], [Outcome::Stored { .. }]));
+    }
+
+    fn told(found: Found) -> Receiver<Found> {
+        let (tell, told) = sync_channel(1);
+        tell.send(found).unwrap();
+        told
+    }
+}
