@@ -9,7 +9,7 @@ use outlet_core::domain::field::{FieldEntry, fact};
 use outlet_core::domain::permission::{may_decide, not_own};
 use outlet_core::identity::{Level, Membership, Role};
 use outlet_core::ids::{BlobHash, Collection, DocKey, DocKind, EntryId, PersonId};
-use outlet_core::ledger::Reference;
+use outlet_core::ledger::{Reference, bases_in_force};
 use outlet_core::time::Day;
 
 use crate::context::Context;
@@ -84,6 +84,18 @@ impl Context<'_> {
             "record the extension first: outlet case extend ID --until {due} --authority NAME --document 文号; or choose \
              --due {statutory} or earlier"
         )))
+    }
+
+    /// Legal bases found a decision on days on which they are in force (T11).
+    pub(crate) fn check_bases(&mut self, entry: &CaseEntry) -> Result<()> {
+        if !matches!(entry.decision, Decision::Classify(_)) {
+            return Ok(());
+        }
+        let (reference, _) = Reference::from_entries(&self.reference_entries()?);
+        bases_in_force(entry, reference.active_set()).map_err(|objection| {
+            CommandError::user(objection.to_string())
+                .hint("give the decision's date with --on, or that of its paper with --document-dated")
+        })
     }
 
     /// There is a completion to accept (T15), and somebody else reported it.

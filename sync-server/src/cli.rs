@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outlet_core::identity::{Level, Role};
-use outlet_core::ids::{Collection, PersonId, PublicKey};
+use outlet_core::ids::{Collection, PublicKey};
 use outlet_core::time::Day;
 
 mod account;
@@ -69,7 +69,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// Issue a one-time ticket for a device. Works while `serve` runs.
     #[command(
-        after_help = "Example:\n  outlet-server ticket --data /srv/outlets --role inspector --collection 511902 --name 张三 --qr"
+        after_help = "Example:\n  outlet-server ticket --data /srv/outlets --role inspector --collection 511902 --name 张三 --qr\n\nA second device, or a device of somebody with an account: --person ID, login or name."
     )]
     Ticket(TicketArgs),
     /// Devices: list, show, revoke.
@@ -304,9 +304,10 @@ pub struct TicketArgs {
     /// Name of the person, as shown beside what they write.
     #[arg(long)]
     pub name: String,
-    /// Links the new device to a person that already has one (`device list` shows the ids).
-    #[arg(long, value_name = "ID")]
-    pub person: Option<PersonId>,
+    /// Whoever has a device or an account: their id, login or name; `new` for somebody who has neither
+    /// and shares the name of somebody who has [default: new, where nobody has this name].
+    #[arg(long, value_name = "ID|LOGIN|NAME|new")]
+    pub person: Option<PersonArg>,
     /// How long the ticket can be used [default: the configuration's, 7d].
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub expires: Option<Duration>,
@@ -612,7 +613,7 @@ pub struct TokenAddArgs {
     #[arg(long)]
     pub name: String,
     /// What it may be used for; several times for several.
-    #[arg(long = "scope", value_enum, default_value = "read")]
+    #[arg(long = "scope", value_enum, default_value = "read", value_delimiter = ',')]
     pub scopes: Vec<ScopeArg>,
     /// How long it is valid, such as 90d [default: until revoked].
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]

@@ -29,6 +29,7 @@ pub mod folder;
 #[cfg(test)]
 mod hostile_tests;
 pub mod import;
+pub mod inspecting;
 pub mod inventory;
 pub mod layers;
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Milestone tables for any day, quick enough for a page: the profile of each outlet is kept while
-//! its ledger row stays the same, tables while the ledger does.
+//! its ledger row stays the same; tables of the last days asked about follow what changed ([`Board`]).
 //!
 //! As known on a day, an outlet looks as it did on the last day on which anything of it became
 //! known ([`outlet_core::ledger::known_days`]); so a handful of profiles answers for all days.
@@ -7,14 +7,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use outlet_core::domain::dictionary::Dictionaries;
 use outlet_core::ids::{Collection, DocKey};
 use outlet_core::ledger::{
-    GroupBy, MilestoneSet, Profile, ProgressRow, Reference, TableInput, absorb, known_days, profile_of, progress,
+    Board, Both, GroupBy, MilestoneSet, Profile, ProgressRow, Reference, TableInput, absorb, known_days, profile_of,
 };
 use outlet_core::time::Day;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use crate::db::{DbError, feed, meta};
+use crate::db::{DbError, feed, meta, uint};
 use crate::engine::{Engine, EngineError, projector};
 use crate::inventory::Scope;
 
@@ -22,6 +23,8 @@ use crate::inventory::Scope;
 const TABLES: usize = 48;
 /// Profiles of past days kept per outlet.
 const DAYS: usize = 6;
+/// Days whose tables follow changes: today, and what somebody looks at beside it.
+const BOARDS: usize = 3;
 
 /// What is remembered while the process runs.
 #[derive(Debug, Default)]
@@ -50,7 +53,31 @@ struct TableKey {
 #[derive(Debug, Default)]
 struct Profiles {
     basis: Basis,
+    read: Option<Read>,
     of: HashMap<DocKey, Kept>,
+    /// With the ledger's version that each has come to; the one asked for last is the last.
+    boards: Vec<(i64, Board)>,
+}
+
+/// What profiles are read with. Other reference data (seals, zones, assignments) changes none.
+#[derive(Debug, PartialEq)]
+struct Read {
+    set: MilestoneSet,
+    dictionaries: Dictionaries,
+}
+
+impl Profiles {
+    /// Forgets everything, unless profiles read with these would be the same.
+    fn renew(&mut self, basis: Basis, set: &MilestoneSet, reference: &Reference) {
+        if self.basis == basis {
+            return;
+        }
+        let read = Some(Read { set: set.clone(), dictionaries: reference.dictionaries.clone() });
+        if self.read != read {
+            *self = Self { read, ..Self::default() };
+        }
+        self.basis = basis;
+    }
 }
 
 /// Profiles of one outlet, as long as its row keeps its version.
@@ -104,12 +131,24 @@ fn collect(
     set: &MilestoneSet,
     as_of: Day,
 ) -> Result<(Vec<Profile>, Vec<Profile>), EngineError> {
-    let basis = basis(connection, set)?;
-    let rows = versions(connection)?;
+    let rows = versions(connection, 0)?;
     let mut kept = engine.milestones.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.basis != basis {
-        *kept = Profiles { basis, of: HashMap::new() };
-    }
+    let pairs = pairs(engine, connection, set, as_of, &rows, &mut kept)?;
+    let clone = |(_, [now, then]): &(DocKey, Both)| (Profile::clone(now), Profile::clone(then));
+    Ok(pairs.iter().map(clone).unzip())
+}
+
+/// Profiles of these rows in both readings, read where they are missing or outdated.
+fn pairs(
+    engine: &Engine,
+    connection: &Connection,
+    set: &MilestoneSet,
+    as_of: Day,
+    rows: &[(DocKey, i64)],
+    kept: &mut Profiles,
+) -> Result<Vec<(DocKey, Both)>, EngineError> {
+    let reference = engine.reference(connection)?;
+    kept.renew(basis(connection, set)?, set, &reference);
     let stale: Vec<(DocKey, i64)> = rows
         .iter()
         .filter(|(key, version)| {
@@ -117,13 +156,42 @@ fn collect(
         })
         .copied()
         .collect();
-    load(engine, connection, set, as_of, &stale, &mut kept)?;
-    let mut both = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    for own in rows.iter().filter_map(|(key, _)| kept.of.get(key)) {
-        both.0.push(Profile::clone(&own.now));
-        both.1.extend(own.as_reported(as_of).map(|profile| Profile::clone(profile)));
+    load(engine, connection, set, as_of, &stale, kept)?;
+    let both = |(key, _): &(DocKey, i64)| {
+        let own = kept.of.get(key)?;
+        Some((*key, [Arc::clone(&own.now), Arc::clone(own.as_reported(as_of)?)]))
+    };
+    Ok(rows.iter().filter_map(both).collect())
+}
+
+/// The table of a day, made of what changed since it was asked for last.
+fn followed(
+    engine: &Engine,
+    connection: &Connection,
+    (set, as_of): (&MilestoneSet, Day),
+    by: GroupBy,
+    scope: &Scope,
+) -> Result<Vec<ProgressRow>, EngineError> {
+    let reference = engine.reference(connection)?;
+    let ledger = meta::get(connection, meta::LEDGER_VERSION)?.unwrap_or(0);
+    let mut kept = engine.milestones.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.renew(basis(connection, set)?, set, &reference);
+    let known = kept.boards.iter().position(|(_, board)| board.as_of() == as_of);
+    // A snapshot that is older than the board (somebody else was quicker) is answered from nothing kept.
+    let known = known.map(|at| kept.boards.remove(at)).filter(|(version, _)| *version <= ledger);
+    let (version, mut board) = known.unwrap_or_else(|| (0, Board::new(set.clone(), as_of)));
+    let rows = versions(connection, version)?;
+    board.change(pairs(engine, connection, set, as_of, &rows, &mut kept)?);
+    if uint(board.len() as i64) != crate::db::ledger::count(connection)? {
+        board = Board::new(set.clone(), as_of);
+        board.change(pairs(engine, connection, set, as_of, &versions(connection, 0)?, &mut kept)?);
     }
-    Ok(both)
+    let table = board.table(by, scope.collections(), &reference.seals);
+    if kept.boards.len() >= BOARDS {
+        kept.boards.remove(0);
+    }
+    kept.boards.push((ledger, board));
+    Ok(table)
 }
 
 /// Reads the documents of outlets whose profiles are missing or outdated.
@@ -167,9 +235,10 @@ fn basis(connection: &Connection, set: &MilestoneSet) -> Result<Basis, DbError> 
     Ok(Basis { reference, set: format!("{}@{}", set.id, set.version) })
 }
 
-fn versions(connection: &Connection) -> Result<Vec<(DocKey, i64)>, DbError> {
-    let mut statement = connection.prepare_cached("SELECT outlet, version FROM ledger ORDER BY outlet")?;
-    let mut rows = statement.query([])?;
+/// Rows that changed after a version of the ledger.
+fn versions(connection: &Connection, after: i64) -> Result<Vec<(DocKey, i64)>, DbError> {
+    let mut statement = connection.prepare_cached("SELECT outlet, version FROM ledger WHERE version > ?1")?;
+    let mut rows = statement.query(params![after])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -194,28 +263,27 @@ pub fn is_circulated(by: GroupBy) -> bool {
 /// When a document cannot be loaded or the database refuses.
 pub fn table(
     engine: &Engine,
-    reference: &Reference,
     set: &MilestoneSet,
     as_of: Day,
     by: GroupBy,
     scope: &Scope,
 ) -> Result<Arc<Vec<ProgressRow>>, EngineError> {
     let scope = if is_circulated(by) { Scope::everything() } else { scope.clone() };
-    let key = engine.database().read::<_, DbError>(|tx| {
-        let ledger = meta::get(tx, meta::LEDGER_VERSION)?.unwrap_or(0);
-        Ok(TableKey { ledger, basis: basis(tx, set)?, as_of, by, scope: scope.tag() })
-    })?;
-    let known = |tables: &[(TableKey, Arc<Vec<ProgressRow>>)]| {
-        tables.iter().find(|(own, _)| *own == key).map(|(_, table)| Arc::clone(table))
+    let known = |key: &TableKey| {
+        let tables = engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().find(|(own, _)| own == key).map(|(_, table)| Arc::clone(table))
     };
-    if let Some(table) = known(&engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner)) {
-        return Ok(table);
-    }
-    let mut readings = readings(engine, set, as_of)?;
-    for profiles in [&mut readings.known_now, &mut readings.as_reported] {
-        profiles.retain(|profile| scope.holds(profile.key.collection));
-    }
-    let mut rows = progress(readings.input(reference, set, as_of), by);
+    let (key, made) = engine.database().read::<_, EngineError>(|tx| {
+        let ledger = meta::get(tx, meta::LEDGER_VERSION)?.unwrap_or(0);
+        let key = TableKey { ledger, basis: basis(tx, set)?, as_of, by, scope: scope.tag() };
+        let made = known(&key)
+            .map_or_else(|| followed(engine, tx, (set, as_of), by, &scope).map(Err), |table| Ok(Ok(table)))?;
+        Ok((key, made))
+    })?;
+    let mut rows = match made {
+        Ok(table) => return Ok(table),
+        Err(rows) => rows,
+    };
     rows.retain(|row| scope.collections().is_none() || row.group != set.area);
     let table = Arc::new(rows);
     let mut tables = engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,8 +316,7 @@ mod tests {
     fn count(kit: &Kit, as_of: &str, reading: Reading) -> usize {
         let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
         let as_of: Day = as_of.parse().unwrap();
-        let rows =
-            table(&kit.engine, &reference, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything()).unwrap();
+        let rows = table(&kit.engine, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything()).unwrap();
         rows.iter().find(|row| row.milestone == "M2" && row.reading == reading && row.group == "5119").unwrap().of
     }
 
@@ -268,7 +335,7 @@ mod tests {
         let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
         let groups = |by: GroupBy, scope: &Scope| -> Vec<(String, usize)> {
             let as_of: Day = "2022-12-31".parse().unwrap();
-            let rows = table(&kit.engine, &reference, reference.active_set(), as_of, by, scope).unwrap();
+            let rows = table(&kit.engine, reference.active_set(), as_of, by, scope).unwrap();
             let wanted = |row: &&ProgressRow| row.milestone == "M2" && row.reading == Reading::AsKnownNow && row.of > 0;
             rows.iter().filter(wanted).map(|row| (row.group.clone(), row.of)).collect()
         };

@@ -6,7 +6,8 @@ use outlet_core::domain::dictionary::Lang;
 use outlet_core::export;
 use outlet_core::ids::{DocKey, OutletId};
 use outlet_core::ledger::{
-    Assessment, LedgerRow, LifeCycle, Milestone, MilestoneSet, Profile, Reference, absorb, assess, profile_of,
+    Assessment, LedgerRow, LifeCycle, Milestone, MilestoneSet, OutletLine, Profile, Reference, absorb, assess,
+    profile_of,
 };
 use outlet_core::time::Day;
 use rusqlite::Connection;
@@ -148,9 +149,23 @@ pub fn assessment(
     for unit in &mut assessment.units {
         for lines in [&mut unit.missing, &mut unit.done_late, &mut unit.extended] {
             lines.retain(|line| scope.holds(line.key.collection));
+            name_lines(engine, lines)?;
         }
     }
     Ok(assessment)
+}
+
+/// Adds what people call the outlets: numbers and names of today's ledger.
+///
+/// # Errors
+/// When the database refuses.
+pub fn name_lines(engine: &Engine, lines: &mut [OutletLine]) -> Result<(), DbError> {
+    engine.database().read(|tx| {
+        for line in lines {
+            (line.number, line.name) = ledger::names(tx, &line.key)?;
+        }
+        Ok(())
+    })
 }
 
 /// Profiles of one outlet and of every record that is connected to it as duplicate or successor: what

@@ -22,6 +22,12 @@ use crate::report;
 /// What is sealed: `ledger | problem_list`.
 pub const WHAT: [&str; 2] = ["ledger", "problem_list"];
 
+/// Is this a management unit: a county code, 511971 for 巴中经开区, or 5119 for the city?
+#[must_use]
+pub fn is_unit(unit: &str) -> bool {
+    unit.bytes().all(|byte| byte.is_ascii_digit()) && matches!(unit.len(), 4 | 6)
+}
+
 /// Where the seals are.
 #[must_use]
 pub fn key() -> DocKey {

@@ -175,8 +175,12 @@ impl Receiving {
     }
 }
 
-/// Takes the one shapefile out of an archive; its parts are named after the archive.
-fn unpack(packed: &Path, folder: &Path, name: &str) -> Result<String, UploadError> {
+/// Takes the one shapefile out of an archive; its parts are named after the archive. The name of its
+/// `.shp` file.
+///
+/// # Errors
+/// [`UploadError`]; what was unpacked until then stays in the folder, which is its caller's.
+pub(crate) fn unpack(packed: &Path, folder: &Path, name: &str) -> Result<String, UploadError> {
     let wrong = |why: String| UploadError::Archive(why);
     let file = File::open(packed).context("opening the archive")?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| wrong(error.to_string()))?;

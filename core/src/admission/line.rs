@@ -1,9 +1,9 @@
 //! Admission of changes that continue a straight line: the usual case, decided without automerge.
 //!
 //! A new outlet, and one that one device after another works on, is a line: each change depends on
-//! the one before it alone and does nothing but write new entries. Whatever may stand in such a
-//! change was fixed by the bounded reader, byte for byte, and the rest are numbers that this module
-//! compares. Nothing is left for a trial on a copy ([`super::apply()`]) to find: no concurrency, no
+//! the one before it alone and does nothing but write new entries, and registers that nobody has
+//! assigned before. Whatever may stand in such a change was fixed by the bounded reader, byte for
+//! byte, and the rest are numbers and names that this module compares. Nothing is left for a trial on a copy ([`super::apply()`]) to find: no concurrency, no
 //! overwriting, one encoding. The tests hold this against automerge for honest, random, mutated and
 //! hostile changes: what is taken here, the trial takes too, with the same outcome.
 //!
@@ -60,13 +60,17 @@ pub fn continue_line(base: &Chronicle, runs: &[CheckedRun], context: &Context<'_
             if !document.continues(head) {
                 return None;
             }
+            // That a register is new to the document was compared above.
+            let is_entry = |target: &Target| matches!(target, Target::Entry(_));
             for target in targets {
-                let Target::Entry(id) = target else { return None };
-                if !written.insert(*id) {
+                if let Target::Entry(id) = target
+                    && !written.insert(*id)
+                {
                     return None;
                 }
             }
-            let replacing = replacing(document.kind(), head.ops.iter().map(|op| op.value.as_str()));
+            let texts = || head.ops.iter().zip(targets).filter(|(_, target)| is_entry(target)).map(|(op, _)| &op.value);
+            let replacing = replacing(document.kind(), texts().map(String::as_str));
             if !replacing.is_empty() {
                 let view = view.get_or_insert_with(|| in_view(&document));
                 if view.hidden_by(&replacing).is_some() {
@@ -75,7 +79,7 @@ pub fn continue_line(base: &Chronicle, runs: &[CheckedRun], context: &Context<'_
             }
             // Kept up from the first time that it was asked: one member may correct a fact 20,000 times.
             if let Some(view) = &mut view {
-                head.ops.iter().for_each(|op| view.add(Entry::id_of(&op.value), &op.value));
+                texts().for_each(|text| view.add(Entry::id_of(text), text));
             }
             document.extend([head]);
         }

@@ -3,9 +3,9 @@
 //! Each step comes before the next one touches the bytes: size, our own bounded reader
 //! ([`read_change`]), the structure that every change of this program has, the signature by the key
 //! in the actor, the signer's rights ([`check_run`]), then what depends on the change's ancestors:
-//! numbers and names alone where a document is a straight line of entries ([`continue_line`]), with
-//! a trial on a copy of the document everywhere else ([`apply()`]). automerge sees nothing that did not pass all
-//! steps before.
+//! numbers and names alone where a document is a straight line of entries and first assignments
+//! ([`continue_line`]), with a trial on a copy of the document everywhere else ([`apply()`]). automerge
+//! sees nothing that did not pass all steps before.
 
 mod ancestry;
 mod apply;

@@ -3,7 +3,7 @@
 //! A change of this program holds nothing but texts under names ([`super`], "Format of a document"),
 //! entries are written once, and document order is that of counters and hashes. So a list of changes
 //! is enough to say what [`Document`](super::Document) says of entries and history, at a tenth of the
-//! cost of opening it. Registers, whose values overwrite one another, are not in here.
+//! cost of opening it. Values of registers, which overwrite one another, are not in here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::document::{ChangeInfo, shared_constants};
 use super::entry::{Entry, Origin};
 use super::genesis::{Constants, ENTRIES, REGISTERS, RESERVED};
-use crate::admission::{ChangeHead, Limits, Malformed, read_change};
+use crate::admission::{ChangeHead, Limits, Malformed, Op, read_change};
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub struct Chronicle {
     by_hash: HashMap<ChangeHash, Arc<ChangeInfo>>,
     /// In document order, echoes included.
     entries: Vec<Placed>,
+    /// Names of the registers that were assigned.
+    registers: BTreeSet<String>,
     straight: bool,
 }
 
@@ -52,6 +54,7 @@ impl Chronicle {
             changes: Vec::new(),
             by_hash: HashMap::new(),
             entries: Vec::new(),
+            registers: BTreeSet::new(),
             straight: true,
         }
     }
@@ -92,10 +95,11 @@ impl Chronicle {
         let device_time = Timestamp::from_millis(head.time.saturating_mul(1000));
         let origin = Origin { change: head.hash, actor: head.actor, seq: head.seq, device_time, received_at: None };
         for (number, op) in head.ops.iter().enumerate() {
-            let Ok(id) = op.key.parse::<EntryId>() else { continue };
             if self.is_register(op.object.counter) {
+                self.registers.insert(op.key.clone());
                 continue;
             }
+            let Ok(id) = op.key.parse::<EntryId>() else { continue };
             let entry = Entry { id, json: Arc::from(op.value.as_str()), origin: origin.clone() };
             self.entries.push(Placed { start_op: head.start_op, number, entry });
         }
@@ -148,19 +152,24 @@ impl Chronicle {
     }
 
     /// Would the document still be a straight line with this change at its end? One change after the
-    /// other, each depending on the one before it alone and writing entries alone, on the genesis.
+    /// other, each depending on the one before it alone, writing entries and assigning registers that
+    /// nobody has assigned before, on the genesis.
     #[must_use]
     pub fn continues(&self, head: &ChangeHead) -> bool {
         let genesis = || self.constants.of(self.kind).first().map(|constant| (constant.hash, constant.max_op));
         let tip = self.changes.last();
         let Some((hash, max_op)) = tip.map(|tip| (tip.hash, tip.max_op)).or_else(genesis) else { return false };
         let follows = tip.filter(|tip| tip.actor == head.actor).map_or(0, |tip| tip.seq) + 1;
-        let entry = |counter| self.constants.container(self.kind, counter).is_some_and(|(name, _)| name == ENTRIES);
+        let fresh = |op: &Op| match self.constants.container(self.kind, op.object.counter) {
+            Some((name, _)) if name == REGISTERS => !self.registers.contains(&op.key),
+            Some((name, _)) => name == ENTRIES,
+            None => false,
+        };
         self.straight
             && head.deps == [hash]
             && head.start_op == max_op + 1
             && head.seq == follows
-            && head.ops.iter().all(|op| op.object.actor == RESERVED && entry(op.object.counter) && op.pred.is_empty())
+            && head.ops.iter().all(|op| op.object.actor == RESERVED && op.pred.is_empty() && fresh(op))
     }
 
     /// Whether it is a straight line so far. Asked in an order in which causes come first; a document

@@ -66,7 +66,7 @@ pub use error::DocError;
 pub use facts::{Conflict, CurrentFact, conflicts, current_positions, facts, is_gated, latest, to_json};
 pub use genesis::{Constant, Constants, RESERVED, constant_change};
 pub use resolve::{Decided, Resolution, open_conflicts, resolve};
-pub use write::{MAX_ACT_BYTES, MAX_ACT_ITEMS, NewChange};
+pub use write::{MAX_ACT_BYTES, MAX_ACT_ITEMS, NewChange, first_change};
 
 pub(crate) use document::{Locator, shared_constants};
 #[cfg(test)]

@@ -8,10 +8,10 @@ use automerge::{Change, ObjId, ReadDoc};
 use super::document::Document;
 use super::entry::Entry;
 use super::error::DocError;
-use super::genesis::{ENTRIES, REGISTERS, RESERVED};
+use super::genesis::{Constants, ENTRIES, REGISTERS, RESERVED};
 use super::view::{View, replacing};
 use crate::admission::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
-use crate::ids::{Actor, ChangeHash, EntryId};
+use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
 
 /// A change just written: what the journal and the signature need.
@@ -54,7 +54,8 @@ impl Document {
         if *actor == RESERVED {
             return Err(DocError::NotOurs("the reserved actor writes nothing but constants"));
         }
-        let ids = self.check_entries(entries)?;
+        let ids = entry_ids(entries)?;
+        self.check_new(&ids)?;
         let replacing = replacing(self.kind(), entries.iter().map(String::as_str));
         if !replacing.is_empty() {
             let mut view = View::default();
@@ -67,14 +68,7 @@ impl Document {
         if ids.is_empty() && registers.is_empty() {
             return Err(DocError::Empty);
         }
-        let size = entries.iter().map(String::len).sum::<usize>()
-            + registers.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
-        if size > MAX_ACT_BYTES {
-            return Err(DocError::TooLarge("more than 200 KiB of text"));
-        }
-        if ids.len() + registers.len() > MAX_ACT_ITEMS {
-            return Err(DocError::TooLarge("more than 1000 entries and registers"));
-        }
+        check_size(entries, &registers)?;
         let change = self.commit(actor, now, &ids, entries, &registers)?;
         self.index()?;
         Ok(NewChange {
@@ -86,32 +80,21 @@ impl Document {
         })
     }
 
-    fn check_entries(&self, entries: &[String]) -> Result<Vec<EntryId>, DocError> {
+    fn check_new(&self, ids: &[EntryId]) -> Result<(), DocError> {
         let container = self.object(ENTRIES).ok_or(DocError::NotOurs("no map of entries"))?;
-        let mut ids = Vec::with_capacity(entries.len());
-        for json in entries {
-            let parsed: serde_json::Value =
-                serde_json::from_str(json).map_err(|error| DocError::NotAnObject(error.to_string()))?;
-            if !parsed.is_object() {
-                return Err(DocError::NotAnObject(json.chars().take(60).collect()));
+        for id in ids {
+            if self.inner.get(&container, id.to_string()).map_err(DocError::automerge)?.is_some() {
+                return Err(DocError::AlreadyThere(*id));
             }
-            let id = Entry::id_of(json);
-            let there = self.inner.get(&container, id.to_string()).map_err(DocError::automerge)?.is_some();
-            if there || ids.contains(&id) {
-                return Err(DocError::AlreadyThere(id));
-            }
-            ids.push(id);
         }
-        Ok(ids)
+        Ok(())
     }
 
     fn changed_registers(&self, registers: &[(String, String)]) -> Result<Vec<(String, String)>, DocError> {
         let container = self.object(REGISTERS).ok_or(DocError::NotOurs("no map of registers"))?;
         let mut changed = BTreeMap::new();
         for (name, text) in registers {
-            if !is_register_name(name) {
-                return Err(DocError::RegisterName(name.chars().take(80).collect()));
-            }
+            check_register_name(name)?;
             let values = self.inner.get_all(&container, name.as_str()).map_err(DocError::automerge)?;
             let same = matches!(values.as_slice(), [(value, _)] if value.as_str() == Some(text));
             if same {
@@ -183,7 +166,7 @@ impl Document {
             seq: last.map_or(0, |change| change.seq) + 1,
             start_op,
             max_op: start_op + ops.len() as u64 - 1,
-            time: now.millis().div_euclid(1000).clamp(-MAX_SECONDS, MAX_SECONDS),
+            time: seconds(now),
             deps,
             ops,
         })
@@ -204,6 +187,99 @@ impl Document {
         pred.sort_unstable();
         Ok(pred)
     }
+}
+
+/// The first change of a new document, as [`Document::write`] writes it on [`Document::new`], without
+/// opening one: a list of a hundred thousand records is made of such changes.
+///
+/// # Errors
+/// As [`Document::write`].
+pub fn first_change(
+    kind: DocKind,
+    actor: &Actor,
+    now: Timestamp,
+    entries: &[String],
+    registers: &[(String, String)],
+) -> Result<NewChange, DocError> {
+    if *actor == RESERVED {
+        return Err(DocError::NotOurs("the reserved actor writes nothing but constants"));
+    }
+    let ids = entry_ids(entries)?;
+    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, text) in registers {
+        check_register_name(name)?;
+        named.insert(name, text);
+    }
+    let registers: Vec<(String, String)> =
+        named.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    if ids.is_empty() && registers.is_empty() {
+        return Err(DocError::Empty);
+    }
+    check_size(entries, &registers)?;
+    let constants = Constants::shipped().of(kind);
+    let newest = constants.last().ok_or(DocError::NotOurs("no constants for this kind"))?;
+    let container = |name: &str| {
+        let own = constants.iter().flat_map(|constant| &constant.containers).find(|(own, _)| own == name);
+        let counter = own.map(|(_, counter)| *counter).ok_or(DocError::NotOurs("a container is missing"))?;
+        Ok::<_, DocError>(OpRef { counter, actor: RESERVED })
+    };
+    let (object, register) = (container(ENTRIES)?, container(REGISTERS)?);
+    let entry = |(id, json): (&EntryId, &String)| Op { object, key: id.to_string(), value: json.clone(), pred: vec![] };
+    let assign = |(key, value): (String, String)| Op { object: register, key, value, pred: Vec::new() };
+    let ops: Vec<Op> = ids.iter().zip(entries).map(entry).chain(registers.into_iter().map(assign)).collect();
+    let head = ChangeHead {
+        hash: ChangeHash([0; 32]),
+        actor: *actor,
+        seq: 1,
+        start_op: newest.max_op + 1,
+        max_op: newest.max_op + ops.len() as u64,
+        time: seconds(now),
+        deps: vec![newest.hash],
+        ops,
+    };
+    let raw = encode_change(&head);
+    // Never write what every other replica would refuse.
+    let hash = read_change(&raw, &Limits::ADMISSION).map_err(DocError::Inadmissible)?.hash;
+    Ok(NewChange { hash, raw, seq: 1, deps: head.deps, entries: ids })
+}
+
+/// Names of entries, each of which must be a JSON object and different from the others.
+fn entry_ids(entries: &[String]) -> Result<Vec<EntryId>, DocError> {
+    let mut ids = Vec::with_capacity(entries.len());
+    for json in entries {
+        let parsed: serde_json::Value =
+            serde_json::from_str(json).map_err(|error| DocError::NotAnObject(error.to_string()))?;
+        if !parsed.is_object() {
+            return Err(DocError::NotAnObject(json.chars().take(60).collect()));
+        }
+        let id = Entry::id_of(json);
+        if ids.contains(&id) {
+            return Err(DocError::AlreadyThere(id));
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn check_size(entries: &[String], registers: &[(String, String)]) -> Result<(), DocError> {
+    let size = entries.iter().map(String::len).sum::<usize>()
+        + registers.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+    if size > MAX_ACT_BYTES {
+        return Err(DocError::TooLarge("more than 200 KiB of text"));
+    }
+    if entries.len() + registers.len() > MAX_ACT_ITEMS {
+        return Err(DocError::TooLarge("more than 1000 entries and registers"));
+    }
+    Ok(())
+}
+
+fn check_register_name(name: &str) -> Result<(), DocError> {
+    if is_register_name(name) { Ok(()) } else { Err(DocError::RegisterName(name.chars().take(80).collect())) }
+}
+
+/// The device's clock as changes have it.
+fn seconds(now: Timestamp) -> i64 {
+    now.millis().div_euclid(1000).clamp(-MAX_SECONDS, MAX_SECONDS)
 }
 
 pub(crate) fn is_register_name(name: &str) -> bool {

@@ -27,6 +27,8 @@ impl AssessmentTable {
             let head = vec![
                 "考核对象",
                 "排口标识",
+                "编号",
+                "名称",
                 "整治类型",
                 "状态",
                 "天数",
@@ -118,7 +120,10 @@ fn verdict(row: &ProgressRow) -> String {
         GroupState::Late => format!("逾期{}天达标", row.late_days.unwrap_or_default()),
         GroupState::Behind => format!("未达标，差{}个", row.needs),
         GroupState::Open => format!("未到期，还差{}个", row.needs),
-        GroupState::DocumentsMissing => "比例已达标，缺封存的台账或问题清单".to_owned(),
+        GroupState::DocumentsMissing => {
+            let names: Vec<&str> = row.unsealed().into_iter().map(|name| label(name, Lang::Zh)).collect();
+            format!("比例已达标，尚未封存{}", names.join("、"))
+        }
         GroupState::ScaleUndetermined => format!("比例已达标，{}个规模待定", row.scale_undetermined),
         GroupState::NotApplicable => "不适用".to_owned(),
     }
@@ -144,6 +149,8 @@ fn outlet(unit: &UnitAssessment, line: &OutletLine) -> Vec<String> {
     vec![
         unit.addressee.clone(),
         line.id.to_string(),
+        super::csv::harmless(line.number.as_deref().unwrap_or_default()),
+        super::csv::harmless(line.name.as_deref().unwrap_or_default()),
         line.classification.as_deref().map(word).unwrap_or_default(),
         word(state),
         days,

@@ -71,6 +71,8 @@ const HEADERS: &[Label] = &[
     ("extension_document", "延期文号", "extension document"),
     ("merged_into", "合并去向", "merged into"),
     ("duplicate_of", "重复记录", "duplicate of"),
+    ("ledger", "台账", "ledger"),
+    ("problem_list", "问题清单", "problem list"),
     ("problems", "存在问题", "problems"),
     ("problem", "问题", "problem"),
     ("problem_state", "整改情况", "problem state"),

@@ -131,17 +131,30 @@ fn addressee(unit: &str, name: &dyn Fn(&str) -> String) -> String {
 fn verdict(row: &ProgressRow, milestone: &Milestone, as_of: Day) -> String {
     match row.state {
         GroupState::OnTime => "on time".to_owned(),
-        GroupState::Late => format!("late by {} days", row.late_days.unwrap_or_default()),
+        GroupState::Late => format!("late by {}", days(row.late_days.unwrap_or_default())),
         GroupState::Behind => {
-            format!("behind by {} outlets, {} days after the date", row.needs, as_of.days_since(milestone.due))
+            format!("behind by {}, {} after the date", outlets(row.needs), days(as_of.days_since(milestone.due)))
         }
-        GroupState::Open => format!("needs {} more in {} days", row.needs, milestone.due.days_since(as_of)),
-        GroupState::DocumentsMissing => "the share is reached, a sealed document is missing".to_owned(),
+        GroupState::Open => format!("needs {} more in {}", row.needs, days(milestone.due.days_since(as_of))),
+        GroupState::DocumentsMissing => {
+            format!(
+                "the share is reached, what is not sealed is the {}",
+                row.unsealed().join(" and the ").replace('_', " ")
+            )
+        }
         GroupState::ScaleUndetermined => {
-            format!("the share is reached, the scale of {} outlets is not determined", row.scale_undetermined)
+            format!("the share is reached, the scale of {} is not determined", outlets(row.scale_undetermined))
         }
         GroupState::NotApplicable => "not applicable: no outlet counts".to_owned(),
     }
+}
+
+fn outlets(count: usize) -> String {
+    if count == 1 { "1 outlet".to_owned() } else { format!("{count} outlets") }
+}
+
+fn days(count: i64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
 fn pace(needs: usize, days_left: i64) -> Option<f64> {

@@ -160,6 +160,8 @@ fn condition_row(profile: &Profile, condition: Condition, class: Option<&str>, a
     let met = check.met_by(as_of);
     let missing = match (met, check.date.filter(|date| *date > as_of)) {
         (true, _) => Vec::new(),
+        // Nobody has to do what is not asked of this outlet.
+        _ if exempt.is_some() => Vec::new(),
         (false, Some(date)) => vec![format!("later:{date}")],
         (false, None) => check.missing,
     };

@@ -30,6 +30,12 @@ pub struct OutletLine {
     pub id: OutletId,
     /// Key of the field record.
     pub key: DocKey,
+    /// Number as the ledger shows it, where whoever lists the lines has filled it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// Name, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its group.
     pub group: String,
     /// Reporting unit.
@@ -93,6 +99,8 @@ fn line(profile: &Profile, milestone: &Milestone, by: GroupBy, as_of: Day) -> Ou
     let mut line = OutletLine {
         id: profile.id(),
         key: profile.key,
+        number: None,
+        name: None,
         group: by.of(&profile.groups).to_owned(),
         unit: profile.groups.unit.clone(),
         party: profile.groups.party.clone(),

@@ -7,6 +7,7 @@
 //! count.
 
 mod assess;
+mod board;
 mod chain;
 mod checks;
 mod conditions;
@@ -34,6 +35,7 @@ mod scale;
 mod set;
 mod sign;
 mod summary;
+mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -44,6 +46,7 @@ mod view;
 
 pub use crate::domain::scale::Scale as ScaleClass;
 pub use assess::{Assessment, UnitAssessment, assess};
+pub use board::{Board, Both};
 pub use chain::{Chain, witness_chains};
 pub use denominator::{Place, absorb, place};
 pub use difference::{Difference, difference};
@@ -52,7 +55,7 @@ pub use findings::{Finding, Severity, code};
 pub use grade::{Beside, Check, Grade, Reading};
 pub use history::History;
 pub use lines::{Missing, OutletLine, lines};
-pub use objection::{Decider, Matter, Objection, objection, person_of};
+pub use objection::{Decider, Matter, Objection, bases_in_force, objection, person_of};
 pub use outcome::{Fulfilment, OutletState, Span, fulfilment, outlet_state, spans};
 pub use problems::Problem;
 pub use profile::{Exempted, Extension, Groups, Profile, Standing, Step};
@@ -61,7 +64,7 @@ pub use progress::{
     share,
 };
 pub use reference::{Reference, ReferenceError};
-pub use review::ReviewState;
+pub use review::{ReviewState, ReviewStateError};
 pub use row::{LedgerRow, LifeCycle, PartyColumn};
 pub use scale::{Scale, ScaleFigure};
 pub use set::{BAZHONG, Condition, Milestone, MilestoneSet, NATIONAL, SetError};

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ScaleClass;
 use super::permission;
+use super::record::case_evidence;
 use super::reference::Reference;
 use super::set::MilestoneSet;
 use crate::doc::{Entry, open_conflicts};
@@ -102,6 +103,21 @@ pub enum Objection {
     /// 取缔 without the government's document.
     #[error("取缔 is decided by the government: name its document (government_document)")]
     BanWithoutDocument,
+    /// A legal basis that founds nothing on the day of the decision.
+    #[error(
+        "{document} was not in force on {on} (from {from}{}): rest the decision on what was, or date it as its document is dated",
+        .to.map_or_else(String::new, |to| format!(" to {to}"))
+    )]
+    BasisNotInForce {
+        /// The basis as given.
+        document: String,
+        /// Day of the decision: of its document, else its own.
+        on: Day,
+        /// First day in force.
+        from: Day,
+        /// Last day in force.
+        to: Option<Day>,
+    },
     /// A plan that ends after the statutory date.
     #[error(
         "the plan is due on {due}, after the statutory date {statutory}, and no extension until then is recorded: record the extension with its 文号 first, or choose an earlier date"
@@ -136,6 +152,7 @@ impl Objection {
             Self::NotAValue { .. } => "not_a_value",
             Self::ExtensionWithoutDocument => "extension_without_document",
             Self::BanWithoutDocument => "ban_without_government_document",
+            Self::BasisNotInForce { .. } => "legal_basis_not_in_force",
             Self::PlanAfterDeadline { .. } => "plan_after_deadline",
             Self::OwnDuplicate => "own_duplicate",
             Self::OverrulesUnknown(_) => "overrules_unknown",
@@ -225,10 +242,27 @@ fn substance(matter: &Matter<'_>, decider: &Decider, entry: &CaseEntry, set: &Mi
         {
             Err(Objection::BanWithoutDocument)
         }
+        Decision::Classify(_) => bases_in_force(entry, set),
         Decision::Plan(plan) => plan_in_time(matter, plan.due, set),
         Decision::Duplicate(duplicate) if duplicate.of.id == matter.key.id => Err(Objection::OwnDuplicate),
         _ => Ok(()),
     }
+}
+
+/// Legal bases found a decision on days on which they are in force (T11).
+///
+/// # Errors
+/// [`Objection::BasisNotInForce`] for the first one that is not.
+pub fn bases_in_force(entry: &CaseEntry, set: &MilestoneSet) -> Result<(), Objection> {
+    let Decision::Classify(classify) = &entry.decision else { return Ok(()) };
+    let on = case_evidence(entry, set.utc_offset_minutes);
+    for basis in &classify.legal_bases {
+        if let Some(rule) = set.basis(&basis.document).filter(|rule| !rule.in_force(on)) {
+            let (document, from, to) = (basis.document.clone(), rule.valid_from, rule.valid_to);
+            return Err(Objection::BasisNotInForce { document, on, from, to });
+        }
+    }
+    Ok(())
 }
 
 /// There is a completion to accept (T15), and somebody else reported it.

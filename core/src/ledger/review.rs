@@ -39,7 +39,32 @@ pub enum ReviewState {
     Gated,
 }
 
+/// Not a state in review.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("records are submitted, returned, partly_approved, approved_amended, gated, approved or draft, not {0:?}")]
+pub struct ReviewStateError(pub String);
+
+impl std::str::FromStr for ReviewState {
+    type Err = ReviewStateError;
+
+    fn from_str(text: &str) -> Result<Self, ReviewStateError> {
+        let found = Self::ALL.into_iter().find(|state| state.code() == text);
+        found.ok_or_else(|| ReviewStateError(text.chars().take(40).collect()))
+    }
+}
+
 impl ReviewState {
+    /// All states.
+    pub const ALL: [Self; 7] = [
+        Self::Draft,
+        Self::Submitted,
+        Self::Returned,
+        Self::PartlyApproved,
+        Self::Approved,
+        Self::ApprovedAmended,
+        Self::Gated,
+    ];
+
     /// The code used in JSON and CSV.
     #[must_use]
     pub fn code(self) -> &'static str {

@@ -470,8 +470,7 @@ fn class_columns(
     }
     for basis in &classify.legal_bases {
         let day = item.evidence.unwrap_or_else(|| Day::from_epoch_days(0));
-        let rule = set.legal_basis.iter().find(|rule| basis.document.contains(&rule.document));
-        if rule.is_some_and(|rule| day < rule.valid_from || rule.valid_to.is_some_and(|to| day > to)) {
+        if set.basis(&basis.document).is_some_and(|rule| !rule.in_force(day)) {
             findings.push(Finding::new(code::LEGAL_BASIS_NOT_IN_FORCE).entry(item.id).detail(basis.document.clone()));
         }
     }

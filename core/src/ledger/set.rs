@@ -406,6 +406,14 @@ pub struct Milestone {
     pub source: String,
 }
 
+impl LegalBasisRule {
+    /// Can it found a decision of this day?
+    #[must_use]
+    pub fn in_force(&self, on: Day) -> bool {
+        self.valid_from <= on && self.valid_to.is_none_or(|to| on <= to)
+    }
+}
+
 impl MilestoneSet {
     /// Reads and checks a set.
     ///
@@ -425,6 +433,12 @@ impl MilestoneSet {
             }
         }
         Ok(set)
+    }
+
+    /// The rule of a legal basis, whatever stands around its name.
+    #[must_use]
+    pub fn basis(&self, document: &str) -> Option<&LegalBasisRule> {
+        self.legal_basis.iter().find(|rule| document.contains(&rule.document))
     }
 
     /// The milestone of this name.

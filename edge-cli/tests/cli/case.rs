@@ -421,3 +421,13 @@ fn a_conflict_forbids_approval_until_it_is_settled() {
     [exit 0]
     "#);
 }
+
+#[test]
+fn a_basis_that_was_not_in_force_founds_no_decision() {
+    let mut device = supervisor(Level::City);
+    assert_snapshot!(device.transcript(&[
+        "case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 国办函〔2022〕17号:七",
+        "case decide T-1 规范 --on 2022-03-01 --document 巴环函〔2022〕15号 --document-dated 2022-01-20 --basis 国办函〔2022〕17号",
+        "case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 长江保护法 --basis 某办法",
+    ]));
+}

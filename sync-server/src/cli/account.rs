@@ -14,7 +14,7 @@ use super::LevelArg;
 pub enum AccountCommand {
     /// Make an account. The password comes from standard input or a file, never from the command line.
     #[command(
-        after_help = "Example:\n  outlet-server account add li.si --name 李四 --role supervisor --level county --collection 511902 --password-file pw.txt\n\nSomebody with a device or another account gets the same person: --person ID (`device list` shows it);\nof two people with one name the second is --person new."
+        after_help = "Example:\n  outlet-server account add li.si --name 李四 --role supervisor --level county --collection 511902 --password-file pw.txt\n\nSomebody with a device or another account gets the same person: --person ID, login or name;\nof two people with one name the second is --person new."
     )]
     Add(AccountAdd),
     /// All accounts with role, collections, state.
@@ -80,32 +80,34 @@ pub struct AccountAdd {
     /// County code; repeat for more [default for an admin: all].
     #[arg(long = "collection", value_name = "CODE")]
     pub collections: Vec<Collection>,
-    /// The person's id, if they have a device or another account; `new` for somebody who has neither
-    /// and shares the name of somebody who has [default: new, where nobody has this name].
-    #[arg(long, value_name = "ID|new")]
+    /// Whoever has a device or another account: their id, login or name; `new` for somebody who has
+    /// neither and shares the name of somebody who has [default: new, where nobody has this name].
+    #[arg(long, value_name = "ID|LOGIN|NAME|new")]
     pub person: Option<PersonArg>,
     /// Where the password is.
     #[command(flatten)]
     pub password: PasswordArgs,
 }
 
-/// Whose account it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whose account or device it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PersonArg {
     /// Somebody with neither device nor account.
     New,
     /// Somebody known.
     Known(PersonId),
+    /// Somebody known, by login or name.
+    Called(String),
 }
 
 impl FromStr for PersonArg {
-    type Err = String;
+    type Err = std::convert::Infallible;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "new" => Ok(Self::New),
-            id => id.parse().map(Self::Known).map_err(|error| format!("{error}; or write `new`")),
-        }
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "new" => Self::New,
+            text => text.parse().map_or_else(|_| Self::Called(text.to_owned()), Self::Known),
+        })
     }
 }
 

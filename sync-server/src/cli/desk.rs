@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use outlet_core::ids::{Collection, EntryId};
+use outlet_core::ledger::ReviewState;
 
 use crate::engine::Seen;
 
@@ -40,7 +41,7 @@ pub enum ReviewCommand {
         collection: Option<Collection>,
         /// State in review: submitted, returned, partly_approved, approved_amended, gated, approved, draft.
         #[arg(long)]
-        state: Option<String>,
+        state: Option<ReviewState>,
         /// Only records without errors, warnings, conflicts and possible duplicates.
         #[arg(long)]
         clean: bool,

@@ -42,13 +42,13 @@ pub(super) fn account(command: &AccountCommand, folder: &Folder, ui: &mut Ui) ->
 }
 
 fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, CommandError> {
-    let person = match args.person {
-        Some(PersonArg::Known(person)) => person,
-        Some(PersonArg::New) => PersonId(crate::env::random()?),
-        None => {
-            refuse_namesake(folder, args)?;
-            PersonId(crate::env::random()?)
-        }
+    let taken = folder.database.read::<_, DbError>(|tx| {
+        Ok(accounts::all(tx)?.iter().any(|account| account.login.eq_ignore_ascii_case(&args.login)))
+    })?;
+    // That the login is taken is said below, and is the better message.
+    let person = match &args.person {
+        None if taken => PersonId(crate::env::random()?),
+        person => person_of(folder, person.as_ref(), &args.name)?,
     };
     let password = read_password(&args.password, ui)?;
     let new = NewAccount {
@@ -62,24 +62,47 @@ fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, Comma
     Ok(accounts::add(&folder.database, new, &password, folder.now())?)
 }
 
-/// Whoever has a device and an account with different person ids could decide on their own records.
-fn refuse_namesake(folder: &Folder, args: &AccountAdd) -> Result<(), CommandError> {
-    let (taken, persons) = folder.database.read::<_, DbError>(|tx| {
-        let taken = accounts::all(tx)?.iter().any(|account| account.login.eq_ignore_ascii_case(&args.login));
-        Ok((taken, accounts::persons(tx)?))
-    })?;
-    let namesakes = persons.iter().filter(|person| person.name == args.name && !taken);
-    let known: Vec<String> = namesakes.map(|person| format!("--person {}", person.id)).collect();
-    if known.is_empty() {
-        return Ok(());
+/// The person behind an account or a ticket. Whoever has a device and an account with different ids
+/// could decide on their own records: of a namesake somebody has to say whether it is the same.
+pub(super) fn person_of(folder: &Folder, given: Option<&PersonArg>, name: &str) -> Result<PersonId, CommandError> {
+    let read = || folder.database.read::<_, DbError>(|tx| Ok((accounts::all(tx)?, accounts::persons(tx)?)));
+    match given {
+        Some(PersonArg::Known(person)) => Ok(*person),
+        Some(PersonArg::New) => Ok(PersonId(crate::env::random()?)),
+        Some(PersonArg::Called(text)) => {
+            let (accounts, persons) = read()?;
+            if let Some(account) = accounts.iter().find(|account| account.login.eq_ignore_ascii_case(text)) {
+                return Ok(account.person);
+            }
+            let found: Vec<PersonId> = persons.iter().filter(|own| own.name == *text).map(|own| own.id).collect();
+            match found[..] {
+                [only] => Ok(only),
+                [] => Err(CommandError::user(format!(
+                    "nobody with a device or an account has the id, login or name {text:?}"
+                ))
+                .hint("`outlet-server device list` and `account list` show everybody; somebody new: --person new")),
+                _ => Err(CommandError::user(format!("several people are called {text}"))
+                    .hint(format!("give the id of one: {}", ids(&found)))),
+            }
+        }
+        None => {
+            let (_, persons) = read()?;
+            let namesakes: Vec<PersonId> = persons.iter().filter(|own| own.name == name).map(|own| own.id).collect();
+            if namesakes.is_empty() {
+                return Ok(PersonId(crate::env::random()?));
+            }
+            let message = format!(
+                "somebody called {name} has a device or an account already: is that the same human being? If so, it \
+                 must be said, or they could decide on their own records"
+            );
+            let hint = format!("the same: {}; somebody else of this name: --person new", ids(&namesakes));
+            Err(CommandError::user(message).hint(hint))
+        }
     }
-    let message = format!(
-        "somebody called {} has a device or an account already: is that the same human being? If so, the account must \
-         say it, or they could decide on their own records",
-        args.name
-    );
-    let hint = format!("the same: {}; somebody else of this name: --person new", known.join(" or "));
-    Err(CommandError::user(message).hint(hint))
+}
+
+fn ids(persons: &[PersonId]) -> String {
+    persons.iter().map(|person| format!("--person {person}")).collect::<Vec<_>>().join(" or ")
 }
 
 /// The first line of the file or of standard input.

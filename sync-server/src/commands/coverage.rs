@@ -1,16 +1,15 @@
 //! `coverage` and `inspections`.
 
-use outlet_core::ids::DocKey;
-use outlet_core::ledger::LifeCycle;
 use outlet_core::time::Day;
-use outlet_core::worklist::{CoverageBy, CoverageRow, Due, DueState, ReachCoverage, coverage as cover, due, walked};
-use serde::Serialize;
+use outlet_core::worklist::{CoverageBy, CoverageRow, DueState, ReachCoverage, coverage as cover, walked};
 
 use super::Outcome;
 use super::ledger::word;
 use crate::cli::worklist::{CoverageArg, InspectionsCommand};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit};
+use crate::inspecting::{self, DueLine, InspectingError, Proposal};
+use crate::inventory::Scope;
 use crate::report;
 use crate::ui::{self, Ui};
 
@@ -61,23 +60,16 @@ fn walks(engine: &Engine, ui: &mut Ui) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// `inspections due --json`.
-#[derive(Serialize)]
-struct DueLine {
-    #[serde(flatten)]
-    due: Due,
-    name: Option<String>,
-    township: Option<String>,
-}
-
-/// `inspections proposals --json`.
-#[derive(Serialize)]
-struct Proposal {
-    outlet: DocKey,
-    name: Option<String>,
-    state: LifeCycle,
-    observed_on: Day,
-    permit_limits: Option<serde_json::Value>,
+impl From<InspectingError> for CommandError {
+    fn from(error: InspectingError) -> Self {
+        match error {
+            InspectingError::Engine(error) => error.into(),
+            InspectingError::NoSchedule => Self::user(error.to_string()).hint(
+                "write one like fixtures/schedules/inspections.toml and load it with `outlet-server load-reference`",
+            ),
+            InspectingError::Schedule(_) => Self::user(error.to_string()),
+        }
+    }
 }
 
 pub(super) fn inspections(command: &InspectionsCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
@@ -91,22 +83,8 @@ pub(super) fn inspections(command: &InspectionsCommand, engine: &Engine, ui: &mu
 }
 
 fn due_list(engine: &Engine, today: Day, ahead: i64, overdue: bool, ui: &mut Ui) -> Outcome {
-    let schedule = engine.inspection_schedule()?.ok_or_else(|| {
-        CommandError::user("no schedule of inspections is loaded, so nothing can be due")
-            .hint("write one like fixtures/schedules/inspections.toml and load it with `outlet-server load-reference`")
-    })?;
-    let schedule = schedule.map_err(|error| CommandError::user(error.to_string()))?;
-    let reference = engine.database().read(|tx| engine.reference(tx))?;
-    let mut lines = Vec::new();
-    for row in report::current_rows(engine)? {
-        for due in due(&row, &schedule, &reference.dictionaries, today, ahead) {
-            let wanted = due.state == DueState::Overdue || (!overdue && due.state == DueState::Due);
-            if wanted {
-                lines.push(DueLine { due, name: row.name.clone(), township: row.township.clone() });
-            }
-        }
-    }
-    lines.sort_by_key(|line| (line.due.on, line.due.outlet, line.due.kind));
+    let (_, mut lines) = inspecting::due_lines(engine, &Scope::everything(), today, ahead)?;
+    lines.retain(|line| !overdue || line.due.state == DueState::Overdue);
     ui.show(&lines, |lines| {
         let line = |line: &DueLine| {
             vec![
@@ -128,20 +106,7 @@ fn due_list(engine: &Engine, today: Day, ahead: i64, overdue: bool, ui: &mut Ui)
 }
 
 fn proposals(engine: &Engine, ui: &mut Ui) -> Outcome {
-    let rows = report::current_rows(engine)?;
-    let mut proposals: Vec<Proposal> = rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(Proposal {
-                outlet: row.key,
-                observed_on: row.reopen_proposed_on?,
-                name: row.name,
-                state: row.state,
-                permit_limits: row.permit_limits,
-            })
-        })
-        .collect();
-    proposals.sort_by_key(|proposal| proposal.observed_on);
+    let proposals = inspecting::proposals(engine, &Scope::everything())?;
     ui.show(&proposals, |proposals| {
         let line = |proposal: &Proposal| {
             let name = proposal.name.clone().unwrap_or_default();

@@ -26,14 +26,8 @@ pub(super) fn progress(args: &ProgressArgs, engine: &Engine, ui: &mut Ui) -> Out
     }
     let as_of = args.as_of.unwrap_or_else(|| ui.env.now().day_in_shanghai());
     let reference = reference(engine)?;
-    let table = report::table(
-        engine,
-        &reference,
-        set(&reference, args.set.as_deref())?,
-        as_of,
-        args.by.into(),
-        &Scope::everything(),
-    )?;
+    let set = set(&reference, args.set.as_deref())?;
+    let table = report::table(engine, set, as_of, args.by.into(), &Scope::everything())?;
     ui.show(&*table, |rows| {
         let head = ["milestone", "due", "reading", "group", "done", "of", "share", "target", "state", "needs"];
         ui::table(&head, &rows.iter().map(line).collect::<Vec<_>>())
@@ -86,9 +80,11 @@ fn rows(args: &RowsArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
     let readings = report::readings(engine, set, as_of)?;
     let input = readings.input(&reference, set, as_of);
     let wanted = (args.group.as_deref(), args.figure.as_deref());
-    let found = lines(input, milestone, reading(set, args.reading), args.by.into(), wanted);
+    let mut found = lines(input, milestone, reading(set, args.reading), args.by.into(), wanted);
+    report::name_lines(engine, &mut found)?;
     ui.show(&found, |found| {
-        let head = ["outlet", "group", "counted", "class", "done", "date", "evidence", "state", "missing", "party"];
+        let head =
+            ["outlet", "name", "group", "counted", "class", "done", "date", "evidence", "state", "missing", "party"];
         let table = ui::table(&head, &found.iter().map(outlet).collect::<Vec<_>>());
         format!("{table}\n{} outlets; `outlet-server explain ID --milestone {}` says more", found.len(), milestone.id)
     })?;
@@ -97,7 +93,8 @@ fn rows(args: &RowsArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
 
 fn outlet(line: &OutletLine) -> Vec<String> {
     vec![
-        line.id.to_string(),
+        called(line),
+        line.name.clone().unwrap_or_default(),
         line.group.clone(),
         line.counted.clone(),
         line.classification.clone().unwrap_or_default(),
@@ -108,6 +105,11 @@ fn outlet(line: &OutletLine) -> Vec<String> {
         missing(line),
         line.party.clone().unwrap_or_default(),
     ]
+}
+
+/// The number, which every command takes; the id of an outlet without one.
+fn called(line: &OutletLine) -> String {
+    line.number.clone().unwrap_or_else(|| line.id.to_string())
 }
 
 /// The state's word, with its days.
@@ -187,16 +189,21 @@ fn assessment_text(assessment: &Assessment) -> String {
             unit.extended.len().to_string(),
         ]
     };
-    let head = ["addressee", "done/of", "share", "other reading", "", "verdict", "pace needed", "extended"];
+    let other = match assessment.units.first().map(|unit| unit.beside.reading) {
+        Some(Reading::AsReported) => "as reported then",
+        _ => "as known now",
+    };
+    let head = ["addressee", "done/of", "share", other, "", "verdict", "pace needed", "extended"];
     text.push(ui::table(&head, &assessment.units.iter().map(unit).collect::<Vec<_>>()));
     for unit in assessment.units.iter().filter(|unit| !unit.missing.is_empty()) {
         text.push(format!("\n{}: {} open", unit.addressee, unit.missing.len()));
         let row = |line: &OutletLine| {
             let document = line.extension.as_ref().and_then(|own| own.document.clone()).unwrap_or_default();
-            vec![line.id.to_string(), state(line), missing(line), line.party.clone().unwrap_or_default(), document]
+            let name = line.name.clone().unwrap_or_default();
+            vec![called(line), name, state(line), missing(line), line.party.clone().unwrap_or_default(), document]
         };
         let rows: Vec<Vec<String>> = unit.missing.iter().map(row).collect();
-        text.push(ui::table(&["outlet", "state", "missing (whose)", "party", "extension"], &rows));
+        text.push(ui::table(&["outlet", "name", "state", "missing (whose)", "party", "extension"], &rows));
     }
     text.push(format!("city: {} of {}; source: {}", assessment.area.done, assessment.area.of, assessment.source));
     text.join("\n")

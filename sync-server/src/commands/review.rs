@@ -16,7 +16,7 @@ use crate::ui::{self, Ui};
 pub(super) fn review(command: &ReviewCommand, engine: &Engine, ui: &mut Ui) -> Outcome {
     match command {
         ReviewCommand::Queue { who, collection, state, clean, limit } => {
-            let filter = QueueFilter { review: state.clone(), collection: *collection, clean: *clean, limit: *limit };
+            let filter = QueueFilter { review: *state, collection: *collection, clean: *clean, limit: *limit };
             let lines = desk::queue(engine, &account(engine, who)?, &filter)?;
             ui.show(&lines, |lines| queue_text(lines))?;
         }

@@ -67,7 +67,7 @@ fn make(args: &SealArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
 }
 
 fn check_unit(unit: &str) -> Result<(), CommandError> {
-    if unit.bytes().all(|byte| byte.is_ascii_digit()) && matches!(unit.len(), 4 | 6) {
+    if seals::is_unit(unit) {
         return Ok(());
     }
     Err(CommandError::usage(format!("{unit:?} is no management unit"))

@@ -97,6 +97,49 @@ fn a_ticket_in_json_is_one_that_devices_read() {
 }
 
 #[test]
+fn a_second_device_is_of_the_same_person_and_a_namesake_has_to_be_told_apart() {
+    let kit = Kit::new();
+    let _first = kit.member(1, Role::Inspector, None);
+    let pw = kit.place.path().join("pw.txt");
+    std::fs::write(&pw, "correct horse\n").unwrap();
+    let account = ["account", "add", "Wang.Wu", "--name", "王五", "--role", "viewer", "--collection", "511902"];
+    kit.runs(&[&account[..], &["--password-file", &pw.display().to_string()]].concat());
+    let ticket = |name: &str, more: &[&str]| {
+        let args = ["ticket", "--role", "inspector", "--collection", "511902", "--address", "quic://a:1"];
+        run(&kit, &[&args[..], &["--name", name], more].concat())
+    };
+    let person = |name: &str, more: &[&str]| {
+        ticket(name, &[more, &["--json"]].concat()).json()["person"].as_str().unwrap().to_owned()
+    };
+    let known = outlet_core::ids::PersonId([1; 16]).to_string();
+    ticket("person 1", &[]).fails(1, "is that the same human being?", &format!("the same: --person {known}"));
+    assert_eq!(person("person 1", &["--person", &known]), known);
+    assert_eq!(person("person 1", &["--person", "person 1"]), known);
+    assert_ne!(person("person 1", &["--person", "new"]), known);
+    let of_account = run(&kit, &["account", "show", "wang.wu", "--json"]).json()["person"].as_str().unwrap().to_owned();
+    ticket(" 王五 ", &[]).fails(1, "is that the same human being?", &format!("the same: --person {of_account}"));
+    assert_eq!(person("王五", &["--person", "wang.WU"]), of_account, "by login, in whatever case");
+    assert_ne!(person("赵六", &[]), person("赵六", &[]), "a ticket that nobody used makes no person");
+    ticket("x", &["--person", "nobody"]).fails(1, "the id, login or name \"nobody\"", "`outlet-server device list`");
+    let second = crate::testing::Device::new(2);
+    kit.enrol(&second, 2, Role::Inspector, None, &[crate::testing::county()]);
+    let third = crate::testing::Device::new(3);
+    let grant = crate::db::devices::Grant {
+        role: Role::Inspector,
+        level: None,
+        collections: vec![crate::testing::county()],
+        name: "person 2".to_owned(),
+        person: outlet_core::ids::PersonId([3; 16]),
+    };
+    let folder = &kit.engine.folder;
+    let issue = |tx: &rusqlite::Transaction<'_>| {
+        crate::folder::issue(tx, &folder.config, folder.key(), third.key.public(), &grant, None, kit.now())
+    };
+    kit.engine.database().write::<_, crate::db::DbError>(issue).unwrap();
+    ticket("x", &["--person", "person 2"]).fails(1, "several people are called person 2", "give the id of one");
+}
+
+#[test]
 fn wrong_ticket_options_say_what_to_do() {
     let kit = Kit::new();
     let ticket = |more: &[&str]| run(&kit, &[&["ticket", "--name", "x", "--collection", "511902"], more].concat());
@@ -313,7 +356,8 @@ fn accounts_are_made_listed_and_shut_and_passwords_never_come_from_the_command_l
     assert!(which.err.contains(&format!("the same: --person {same}")), "{}", which.err);
     assert_eq!(p9("p9", &["--person", same]).json()["person"], same);
     assert_ne!(p9("other", &["--person", "new"]).json()["person"], same);
-    assert_eq!(p9("third", &["--person", "nobody"]).code, 2);
+    let nobody = p9("third", &["--person", "nobody"]);
+    assert!(nobody.code == 1 && nobody.err.contains("nobody with a device or an account"), "{}", nobody.err);
     // Who is the same person on device and account decides on nothing that they recorded.
     let written = device.fact(&outlet(1), "state", "outlet");
     let submitted = device.write(&outlet(1), serde_json::json!({"type": "submit"}));

@@ -5,6 +5,7 @@ use outlet_core::ids::{Collection, PersonId};
 use serde::Serialize;
 
 use super::Outcome;
+use super::account::person_of;
 use crate::cli::TicketArgs;
 use crate::error::{CommandError, Exit};
 use crate::folder::Folder;
@@ -31,7 +32,7 @@ pub(super) fn ticket(args: &TicketArgs, folder: &Folder, ui: &mut Ui) -> Outcome
         level: args.level.map(Level::from),
         collections: args.collections.iter().copied().collect(),
         name: args.name.clone(),
-        person: args.person,
+        person: Some(person_of(folder, args.person.as_ref(), args.name.trim())?),
         valid: args.expires,
         addresses: args.addresses.iter().map(address).collect::<Result<_, _>>()?,
     };

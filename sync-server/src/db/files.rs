@@ -70,8 +70,15 @@ pub fn insert(
         now.millis(),
         receipt
     ])?;
+    if offer.class == BlobClass::Preview && offer.bytes <= LARGEST_PREVIEW {
+        let waits = "INSERT INTO picture_waiting (preview) VALUES (?1) ON CONFLICT DO NOTHING";
+        connection.prepare_cached(waits)?.execute([&offer.hash.0[..]])?;
+    }
     Ok(())
 }
+
+/// What is larger is no preview: nothing looks at its picture.
+const LARGEST_PREVIEW: u64 = 2 << 20;
 
 /// Marks a file as withdrawn, also when it never came.
 ///
@@ -86,6 +93,7 @@ pub fn withdraw(connection: &Connection, hash: &BlobHash, doc: &DocKey, now: Tim
         doc.collection.code(),
         now.millis()
     ])?;
+    connection.prepare_cached("DELETE FROM picture_waiting WHERE preview = ?1")?.execute([&hash.0[..]])?;
     Ok(())
 }
 

@@ -59,6 +59,18 @@ pub fn counts(connection: &Connection) -> Result<Vec<(Collection, u64)>, DbError
         .collect()
 }
 
+/// Number and name of an outlet, as the ledger shows them.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn names(connection: &Connection, outlet: &DocKey) -> Result<(Option<String>, Option<String>), DbError> {
+    let sql = "SELECT inventory.number, inventory.name FROM ledger JOIN inventory ON inventory.id = ledger.id \
+               WHERE ledger.outlet = ?1";
+    let found =
+        connection.prepare_cached(sql)?.query_row([&outlet.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(optional(found)?.unwrap_or_default())
+}
+
 /// Rows whose number (national code, else provincial code, else temporary number) is this one.
 ///
 /// # Errors

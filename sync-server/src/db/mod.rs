@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_shown_receipts.sql"),
     include_str!("../../migrations/sqlite/0009_identities.sql"),
     include_str!("../../migrations/sqlite/0010_parties.sql"),
+    include_str!("../../migrations/sqlite/0011_waiting_pictures.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.
@@ -100,10 +101,37 @@ impl From<DbError> for crate::error::CommandError {
 /// The open database.
 pub struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
     /// After the writer, which can wake it.
     _checkpointer: checkpoint::Checkpointer,
+}
+
+/// The writing connection.
+struct Writer {
+    connection: Connection,
+    /// Durability was lowered for what is derived, and did not come back.
+    lowered: bool,
+}
+
+impl Writer {
+    fn set_durability(&mut self, mode: &str) -> Result<(), DbError> {
+        self.lowered = true;
+        self.connection.pragma_update(None, "synchronous", mode)?;
+        if mode == FULL {
+            check_durability(&self.connection)?;
+            self.lowered = false;
+        }
+        Ok(())
+    }
+
+    fn transact<T, E: From<DbError>>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        let immediate = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(immediate).map_err(DbError::from)?;
+        let value = work(&transaction)?;
+        transaction.commit().map_err(DbError::from)?;
+        Ok(value)
+    }
 }
 
 impl std::fmt::Debug for Database {
@@ -144,7 +172,7 @@ impl Database {
         let checkpointer = checkpoint::Checkpointer::start(&mut writer, path)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Writer { connection: writer, lowered: false }),
             readers: Mutex::new(Vec::new()),
             _checkpointer: checkpointer,
         })
@@ -162,10 +190,26 @@ impl Database {
     /// Whatever `work` returns (then nothing is written), or SQLite's refusal.
     pub fn write<T, E: From<DbError>>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut writer = lock(&self.writer);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(DbError::from)?;
-        let value = work(&transaction)?;
-        transaction.commit().map_err(DbError::from)?;
-        Ok(value)
+        if writer.lowered {
+            writer.set_durability(FULL)?;
+        }
+        writer.transact(work)
+    }
+
+    /// The same for what is derived from the rest of the database and made again when it is missing: the
+    /// disk is not waited for. After a power cut it may be gone, with nothing that came before it.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub fn write_derived<T, E: From<DbError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = lock(&self.writer);
+        writer.set_durability("NORMAL")?;
+        let written = writer.transact(work);
+        writer.set_durability(FULL)?;
+        written
     }
 
     /// Runs `work` on a consistent snapshot.
@@ -206,7 +250,7 @@ impl Database {
     /// When SQLite refuses.
     pub fn durability(&self) -> Result<Vec<(&'static str, String)>, DbError> {
         let writer = lock(&self.writer);
-        DURABILITY.iter().map(|(setting, _)| Ok((*setting, pragma(&writer, setting)?))).collect()
+        DURABILITY.iter().map(|(setting, _)| Ok((*setting, pragma(&writer.connection, setting)?))).collect()
     }
 
     /// Moves everything from the log into the one file.
@@ -214,7 +258,7 @@ impl Database {
     /// # Errors
     /// When SQLite refuses.
     pub fn checkpoint(&self) -> Result<(), DbError> {
-        lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        lock(&self.writer).connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
 
@@ -241,11 +285,14 @@ fn configure(connection: &Connection) -> Result<(), DbError> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", FULL)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     Ok(())
 }
+
+/// A commit has reached the disk when it returns.
+const FULL: &str = "FULL";
 
 const DURABILITY: &[(&str, &str)] = &[("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")];
 
@@ -314,6 +361,13 @@ mod tests {
         let database = Database::create(&folder.path().join(FILE)).unwrap();
         let expected = DURABILITY.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>();
         assert_eq!(database.durability().unwrap(), expected);
+        // What is derived does not wait for the disk, and leaves the settings as they were, also when it fails.
+        let during = |tx: &Transaction<'_>| pragma(tx, "synchronous");
+        assert_eq!(database.write_derived::<_, DbError>(during).unwrap(), "1");
+        assert_eq!(database.durability().unwrap(), expected);
+        let failed = database.write_derived::<(), DbError>(|_| Err(DbError::Damaged("on purpose".into())));
+        assert!(failed.is_err());
+        assert_eq!(database.write::<_, DbError>(during).unwrap(), "2");
     }
 
     #[test]

@@ -96,6 +96,15 @@ pub fn pairs_of(engine: &Engine, outlet: &DocKey) -> Result<Vec<Pair>, EngineErr
     engine.database().read(|tx| Ok(of_one(tx)?))
 }
 
+/// Pairs of one record, with the ledger as it is now: for a record that has just come.
+///
+/// # Errors
+/// When the database refuses.
+pub fn candidates(engine: &Engine, outlet: &DocKey) -> Result<Vec<Pair>, EngineError> {
+    catch_up(engine)?;
+    pairs_of(engine, outlet)
+}
+
 /// Links a record to the one that survives, or lifts the link. Both records stay; the milestones
 /// count them once.
 ///

@@ -69,7 +69,7 @@ pub fn catch_up(engine: &Engine) -> Result<(), EngineError> {
         let shots = pictures::compute(engine)?;
         let mut memory = engine.desk.index.lock().unwrap_or_else(PoisonError::into_inner);
         let mut advanced = None;
-        engine.database().write::<_, EngineError>(|tx| {
+        engine.database().write_derived::<_, EngineError>(|tx| {
             let from = place(tx)?;
             let mut index = match memory.take() {
                 Some((at, index)) if at == from => index,

@@ -16,19 +16,15 @@ const AT_ONCE: u32 = 64;
 
 /// A photograph whose picture was hashed.
 pub(super) struct Shot {
+    preview: BlobHash,
     photo: BlobHash,
     doc: DocKey,
     picture: Option<PictureHash>,
 }
 
-/// Previews that were not looked at yet; what is larger than 2 MiB is no preview.
-const UNSEEN: &str = "FROM blobs WHERE class = 0 AND withdrawn_at IS NULL AND bytes <= 2097152 \
-                      AND NOT EXISTS (SELECT 1 FROM picture p WHERE p.photo = coalesce(blobs.original, blobs.hash))";
-
 /// Whether there are any.
 pub(super) fn waiting(connection: &Connection) -> Result<bool, DbError> {
-    let sql = format!("SELECT EXISTS (SELECT 1 {UNSEEN})");
-    Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+    Ok(connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM picture_waiting)")?.query_row([], |row| row.get(0))?)
 }
 
 /// Hashes some of them. Outside of any transaction: decoding takes milliseconds each.
@@ -36,16 +32,16 @@ pub(super) fn compute(engine: &Engine) -> Result<Vec<Shot>, EngineError> {
     let todo = engine.database().read(|tx| unseen(tx))?;
     let shot = |(preview, photo, doc): (BlobHash, BlobHash, DocKey)| {
         let bytes = engine.photos.read_all(&preview).ok();
-        Shot { photo, doc, picture: bytes.and_then(|bytes| picture(&bytes)) }
+        Shot { preview, photo, doc, picture: bytes.and_then(|bytes| picture(&bytes)) }
     };
     Ok(todo.into_iter().map(shot).collect())
 }
 
 /// Preview, original and document of each.
 fn unseen(connection: &Connection) -> Result<Vec<(BlobHash, BlobHash, DocKey)>, DbError> {
-    let sql = format!("SELECT hash, coalesce(original, hash), doc {UNSEEN} LIMIT {AT_ONCE}");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([])?;
+    let sql = "SELECT hash, coalesce(original, hash), doc FROM picture_waiting JOIN blobs ON hash = preview LIMIT ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([AT_ONCE])?;
     let mut todo = Vec::new();
     while let Some(row) = rows.next()? {
         let blob = |at: usize| -> Result<Vec<u8>, DbError> { Ok(row.get(at)?) };
@@ -77,6 +73,8 @@ pub(super) fn store(connection: &Connection, shots: &[Shot]) -> Result<Vec<DocKe
         let sql = "INSERT INTO picture (photo, picture) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         let picture = shot.picture.map(|picture| i64::from_be_bytes(picture.0.to_be_bytes()));
         connection.prepare_cached(sql)?.execute(params![&shot.photo.0[..], picture])?;
+        let seen = "DELETE FROM picture_waiting WHERE preview = ?1";
+        connection.prepare_cached(seen)?.execute([&shot.preview.0[..]])?;
     }
     let mut keys: Vec<DocKey> = shots.iter().map(|shot| shot.doc).collect();
     keys.sort();

@@ -1,6 +1,7 @@
 //! The review queue: what waits, the gravest findings first, then the longest wait.
 
 use outlet_core::ids::{Collection, DocKey, OutletId};
+use outlet_core::ledger::ReviewState;
 use outlet_core::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -15,7 +16,7 @@ use crate::engine::{Engine, EngineError};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueueFilter {
     /// State in review; `None`: all that wait (`submitted`, `approved_amended`, `gated`).
-    pub review: Option<String>,
+    pub review: Option<ReviewState>,
     /// Only this collection.
     pub collection: Option<Collection>,
     /// Only records without any error, warning, conflict or possible duplicate.
@@ -75,7 +76,7 @@ pub fn queue(engine: &Engine, account: &Account, filter: &QueueFilter) -> Result
     let mut values: Vec<Value> = vec![Value::Integer(now.millis())];
     let mut wheres = vec![match &filter.review {
         Some(review) => {
-            values.push(Value::Text(review.clone()));
+            values.push(Value::Text(review.code().to_owned()));
             "d.review = ?2".to_owned()
         }
         None => "d.review IN ('submitted', 'approved_amended', 'gated')".to_owned(),

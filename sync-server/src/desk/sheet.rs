@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use outlet_core::domain::case::CaseEntry;
 use outlet_core::ids::{DocKey, OutletId};
-use outlet_core::ledger::Objection;
+use outlet_core::ledger::{Objection, ReviewState};
 use outlet_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ impl From<LeftOut> for String {
 pub fn make_sheet(engine: &Engine, acting: &Acting, size: u64, seed: u64) -> Result<Sheet, DecideError> {
     let account = engine.database().read(|tx| accounts::usable(tx, &acting.login))?;
     let filter = QueueFilter {
-        review: Some("submitted".to_owned()),
+        review: Some(ReviewState::Submitted),
         clean: true,
         limit: size.clamp(1, MOST_LINES),
         ..QueueFilter::default()

@@ -116,7 +116,7 @@ fn a_returned_record_comes_back_with_only_what_changed() {
     let what = (&["location".to_owned()][..], &reasons[..]);
     return_record(&kit.engine, &li, key, seen(&kit, &key), what, Some("请重新定位".to_owned())).unwrap();
     assert_eq!(waiting(&kit, &of_li, &all()), Vec::<String>::new());
-    let returned = QueueFilter { review: Some("returned".to_owned()), ..all() };
+    let returned = QueueFilter { review: Some(outlet_core::ledger::ReviewState::Returned), ..all() };
     assert_eq!(waiting(&kit, &of_li, &returned), ["T1"]);
     let old = brief(&kit.engine, key).unwrap();
     assert_eq!((old.facts.len(), old.entries.len()), (0, 0), "nothing changed yet");

@@ -2,11 +2,10 @@
 //! own key, and admitted on the same way as everybody's changes.
 
 use outlet_core::admission::check_form;
-use outlet_core::doc::Document;
+use outlet_core::doc::{Document, first_change};
 use outlet_core::identity::SignedRun;
 use outlet_core::ids::DocKey;
 use outlet_core::sync::replica::Outcome;
-use rayon::prelude::*;
 
 use super::{Checked, Engine, EngineError, policy};
 use crate::db::{DbError, imports, records};
@@ -37,49 +36,70 @@ impl Engine {
         })
     }
 
-    /// Makes those of the records that are not there, in one transaction that is durable when this
-    /// returns; how many. `import` is the row of the register that counts them.
+    /// Changes and signatures of records that are to be made; those that are there already are left out.
+    /// Nothing is written: another thread may prepare the next records while these are stored.
     ///
     /// # Errors
-    /// [`EngineError`]; then none of them is made.
-    pub fn create_records(&self, records: Vec<NewRecord>, import: Option<i64>) -> Result<u64, EngineError> {
-        let mut missing = Vec::with_capacity(records.len());
+    /// [`EngineError`].
+    pub fn prepare_records(&self, mut records: Vec<NewRecord>) -> Result<PreparedRecords, EngineError> {
         self.database().read::<_, EngineError>(|tx| {
-            for record in records {
+            let mut missing = Vec::with_capacity(records.len());
+            for record in records.drain(..) {
                 if !records::exists(tx, &record.key)? {
                     missing.push(record);
                 }
             }
+            records = missing;
             Ok(())
         })?;
-        if missing.is_empty() {
-            return Ok(0);
-        }
         let (actor, now) = (self.folder.actor(), self.folder.now());
         let make = |record: NewRecord| {
-            let mut document = Document::new(record.key.kind);
-            let change = document
-                .write(&actor, now, &record.entries, &record.registers)
+            let change = first_change(record.key.kind, &actor, now, &record.entries, &record.registers)
                 .map_err(|error| EngineError::Document(record.key, error))?;
             let run = SignedRun::sign(self.folder.key(), record.key, vec![change.raw])
                 .ok_or_else(|| DbError::Damaged("a change that is none".into()))?;
             // Signed a line above: what its signature says need not be asked again.
             let run = check_form(&run).map_err(|error| EngineError::Peer(error.to_string()))?;
-            Ok(Checked::Run(run))
+            Ok(Checked::Made(run))
         };
-        let checked: Result<Vec<Checked>, EngineError> =
-            self.pool.install(|| missing.into_par_iter().map(make).collect());
-        let checked = checked?;
-        let made = checked.len() as u64;
+        records.into_iter().map(make).collect::<Result<_, _>>().map(PreparedRecords)
+    }
+
+    /// Makes records in one transaction that is durable when this returns; how many. One that has come
+    /// to be since it was prepared is left alone. `import` is the row of the register that counts them.
+    ///
+    /// # Errors
+    /// [`EngineError`]; then none of them is made.
+    pub fn store_records(&self, records: PreparedRecords, import: Option<i64>) -> Result<u64, EngineError> {
+        if records.0.is_empty() {
+            return Ok(0);
+        }
         let carrier = self.folder.key().public();
-        let admitted = self.admit_checked(&carrier, checked, policy::Rules::Released, |tx, _| {
+        let admitted = self.admit_checked(&carrier, records.0, policy::Rules::Released, |tx, made| {
             import.map_or(Ok(()), |import| imports::add_created(tx, import, made))
         })?;
         let refused = admitted.outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Stored { .. }));
         match refused {
-            None => Ok(made),
+            None => Ok(admitted.new_changes),
             Some(outcome) => Err(EngineError::Peer(format!("the server's own record was not admitted: {outcome:?}"))),
         }
+    }
+
+    /// Both at once.
+    ///
+    /// # Errors
+    /// [`EngineError`]; then none of them is made.
+    pub fn create_records(&self, records: Vec<NewRecord>, import: Option<i64>) -> Result<u64, EngineError> {
+        self.store_records(self.prepare_records(records)?, import)
+    }
+}
+
+/// Records of [`Engine::prepare_records`].
+pub struct PreparedRecords(Vec<Checked>);
+
+impl std::fmt::Debug for PreparedRecords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PreparedRecords").field(&self.0.len()).finish()
     }
 }
 

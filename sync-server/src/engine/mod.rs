@@ -46,7 +46,7 @@ pub use decide::{Acting, DecideError, Proposal, Seen, Since, Stale, Via, Witness
 pub(crate) use decide::{name_of, receipt_times};
 pub use reference::reference_key;
 
-pub use bulk::NewRecord;
+pub use bulk::{NewRecord, PreparedRecords};
 pub use names::Names;
 pub use quarantine::{Decided, HeldRun, Hold};
 
@@ -234,6 +234,13 @@ impl Engine {
                         batch.take(index, run);
                         None
                     }
+                    Checked::Made(run) if db::records::exists(tx, &run.doc())? => {
+                        Some(Outcome::Stored { in_ledger: true })
+                    }
+                    Checked::Made(run) => {
+                        batch.take(index, run);
+                        None
+                    }
                     Checked::Refused(refusal) => Some(not_kept(&refusal)),
                     Checked::Shown(Ok(receipt)) => {
                         shown.take(receipt);
@@ -371,6 +378,8 @@ impl Engine {
 /// What the checks before the transaction said of an item.
 enum Checked {
     Run(CheckedRun),
+    /// A record that the server makes, unless there is one of its key.
+    Made(CheckedRun),
     Refused(Refusal),
     /// A receipt of an earlier life of the database, or why it is not believed.
     Shown(Result<shown::Receipted, String>),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use outlet_core::ids::{BlobHash, DocKey, OutletId};
 use outlet_core::import::{Converted, Converter, Mapping, MappingError, Origin, Places, RowProblem};
@@ -10,11 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Item, ReadError, ReadOptions, read};
 use crate::db::{DbError, imports};
-use crate::engine::{Engine, EngineError, NewRecord};
+use crate::engine::{Engine, EngineError, NewRecord, PreparedRecords};
 use crate::error::CommandError;
 
 /// Records made in one transaction.
 pub const CHUNK: usize = 500;
+/// Chunks that are ready before they can be stored.
+const AHEAD: usize = 2;
 /// Errors and warnings that are listed; all are counted.
 const LISTED: usize = 200;
 /// Rows shown as they would be.
@@ -170,7 +173,7 @@ pub fn check(engine: &Engine, job: &Job<'_>) -> Result<Checked, ImportError> {
             checked.known += engine.known_records(&keys)?;
             keys.clear();
         }
-        Ok(())
+        Ok(true)
     })?;
     checked.known += engine.known_records(&keys)?;
     checked.problems.append(&mut checked.warnings);
@@ -211,29 +214,48 @@ pub fn run(
     let mut done =
         DoneImport { import, list: list.to_owned(), rows: checked.good, created: 0, known: 0, skipped: checked.bad };
     let origin = Origin { list, file, by: job.by, at: now };
+    // One thread reads rows and signs records, this one stores them: the database waits for nobody.
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(AHEAD);
+        let maker = scope.spawn(move || make(engine, job, &origin, &sender));
+        for (rows, records) in receiver {
+            let created = engine.store_records(records, Some(import))?;
+            done.created += created;
+            done.known += rows - created;
+            progress(done.created + done.known);
+        }
+        maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    let at = engine.folder.now();
+    engine.database().write::<_, DbError>(|tx| imports::finish(tx, import, at))?;
+    Ok(done)
+}
+
+/// Reads the file and hands on records that are ready to be stored, with the number of rows they are of.
+fn make(
+    engine: &Engine,
+    job: &Job<'_>,
+    origin: &Origin<'_>,
+    ready: &SyncSender<(u64, PreparedRecords)>,
+) -> Result<(), ImportError> {
     let mut chunk: Vec<NewRecord> = Vec::with_capacity(CHUNK);
-    let mut flush = |chunk: &mut Vec<NewRecord>, done: &mut DoneImport| -> Result<(), ImportError> {
+    let flush = |chunk: &mut Vec<NewRecord>| -> Result<bool, ImportError> {
         let rows = chunk.len() as u64;
-        let created = engine.create_records(std::mem::take(chunk), Some(import))?;
-        done.created += created;
-        done.known += rows - created;
-        progress(done.created + done.known);
-        Ok(())
+        let records = engine.prepare_records(std::mem::replace(chunk, Vec::with_capacity(CHUNK)))?;
+        // Nobody takes them any more when storing failed; that failure is the answer.
+        Ok(ready.send((rows, records)).is_ok())
     };
     walk(job, |event| {
         if let Event::Row(row) = event
             && row.is_good()
-            && let Some(key) = row.key(list)
+            && let Some(key) = row.key(origin.list)
         {
             let registers = row.remark.iter().map(|text| ("remark".to_owned(), text.clone())).collect();
-            chunk.push(NewRecord { key, entries: row.entries(&origin)?, registers });
+            chunk.push(NewRecord { key, entries: row.entries(origin)?, registers });
         }
-        if chunk.len() >= CHUNK { flush(&mut chunk, &mut done) } else { Ok(()) }
+        if chunk.len() >= CHUNK { flush(&mut chunk) } else { Ok(true) }
     })?;
-    flush(&mut chunk, &mut done)?;
-    let at = engine.folder.now();
-    engine.database().write::<_, DbError>(|tx| imports::finish(tx, import, at))?;
-    Ok(done)
+    flush(&mut chunk).map(|_| ())
 }
 
 enum Event {
@@ -242,15 +264,15 @@ enum Event {
     Row(Converted),
 }
 
-/// Reads, converts, and finds rows that name an outlet a second time.
-fn walk(job: &Job<'_>, mut take: impl FnMut(Event) -> Result<(), ImportError>) -> Result<(), ImportError> {
+/// Reads, converts, and finds rows that name an outlet a second time, until `take` has had enough.
+fn walk(job: &Job<'_>, mut take: impl FnMut(Event) -> Result<bool, ImportError>) -> Result<(), ImportError> {
     let options = ReadOptions::from(job.mapping);
     // The header comes first; the converter borrows what was bound to it.
     let header = head(job.path, &options)?;
     let bound = job.mapping.bind(&header)?;
     let mut converter = Converter::new(job.mapping, &bound, job.places);
     let mut seen: HashMap<OutletId, u64> = HashMap::new();
-    let mut stopped = Ok(());
+    let mut stopped = Ok(true);
     let list = job.mapping.list();
     let mut sink = |item: Item| {
         let event = match item {
@@ -267,11 +289,10 @@ fn walk(job: &Job<'_>, mut take: impl FnMut(Event) -> Result<(), ImportError>) -
             }
         };
         stopped = take(event);
-        stopped.is_ok()
+        matches!(stopped, Ok(true))
     };
     let read = read(job.path, &options, &mut sink);
-    stopped?;
-    Ok(read?)
+    if stopped? { Ok(read?) } else { Ok(()) }
 }
 
 fn repeated(row: &Converted, first: u64) -> RowProblem {

@@ -254,3 +254,43 @@ fn an_import_that_broke_off_goes_on_where_it_was() {
     assert_eq!((done.created, done.known), (rows - CHUNK as u64, CHUNK as u64));
     assert_eq!(kit.rows().len() as u64, rows);
 }
+
+#[test]
+fn a_record_that_came_to_be_after_it_was_prepared_is_left_alone() {
+    let kit = Kit::new();
+    let record = |number: u8| crate::engine::NewRecord {
+        key: crate::testing::outlet(number),
+        entries: vec![
+            serde_json::json!({"type": "imported", "list": "l", "source_id": "1", "line": 2, "by": "wang", "at": 1,
+                               "file": "00".repeat(32)})
+            .to_string(),
+        ],
+        registers: vec![("remark".to_owned(), "潜没".to_owned())],
+    };
+    // As two imports that run at the same time.
+    let (one, other) = (vec![record(1), record(2)], vec![record(2), record(3)]);
+    let prepared = [one, other].map(|records| kit.engine.prepare_records(records).unwrap());
+    let made = prepared.map(|records| kit.engine.store_records(records, None).unwrap());
+    assert_eq!(made, [2, 1]);
+    assert_eq!(kit.rows().len(), 3);
+    let changes = kit.engine.database().read::<_, crate::db::DbError>(|tx| {
+        Ok(crate::db::records::document(tx, &crate::testing::outlet(2))?.unwrap().changes)
+    });
+    assert_eq!(changes.unwrap(), 2, "the genesis and one change");
+    assert_eq!(kit.engine.create_records(vec![record(3)], None).unwrap(), 0);
+}
+
+#[test]
+fn of_a_list_that_is_wrong_in_every_row_all_are_counted_and_the_first_are_named() {
+    let (kit, place) = (Kit::new(), Place::new());
+    let (mapping, names) = (Mapping::parse(MAPPING).unwrap(), kit.engine.names().unwrap());
+    let mut text = String::from("编号,名称,乡镇,水量,经度,纬度\n");
+    for row in 0..5_000 {
+        text.push_str(&format!("{row},口{row},东城街道,,206.5,31.851\n"));
+    }
+    let file = place.file("p.csv", text.as_bytes());
+    let checked = check(&kit.engine, &job(&file, &mapping, &names, false)).unwrap();
+    assert_eq!((checked.rows, checked.good, checked.bad), (5_000, 0, 5_000));
+    assert_eq!(checked.counts["coordinate_wrong"], 5_000);
+    assert!((100..=400).contains(&checked.problems.len()), "{}", checked.problems.len());
+}

@@ -282,7 +282,7 @@ impl Rounds {
             self.say_field(WORKS, case, format!("recheck {number} --on {rechecked} --discharge no --dry-weather yes"));
         }
         if case.amended {
-            self.say_field(WORKS, case, format!("edit {number} --remark 复查时补充说明"));
+            self.say_field(WORKS, case, format!("edit {number} --size DN600 --remark 复查时补充说明"));
         }
         self.say(CHECK, complete(case, completed));
         let on = completed.plus_days(25);

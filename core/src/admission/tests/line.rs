@@ -7,7 +7,7 @@ use super::world::*;
 use crate::admission::{
     ChangeHead, CheckedRun, Context, Op, OpRef, apply, apply_each, check_form, continue_line, encode_change, start_line,
 };
-use crate::doc::{Chronicle, Constants, Document, Entry, RESERVED};
+use crate::doc::{Chronicle, Constants, Document, Entry, RESERVED, first_change};
 use crate::domain::field::fact as name;
 use crate::identity::SignedRun;
 use crate::ids::{Actor, ChangeHash, DocKind, Signature};
@@ -76,8 +76,18 @@ fn wild_line(random: &mut ChaCha8Rng) -> Vec<ChangeHead> {
             let count = [1, 1, 2, 3, 40, 300][random.random_range(0..6)];
             let object = OpRef { counter: 1, actor: RESERVED };
             let op = |value: String| Op { object, key: Entry::id_of(&value).to_string(), value, pred: Vec::new() };
+            let register = OpRef { counter: 2, actor: RESERVED };
             let lengths: &[usize] = if count > 3 { &[0, 1, 64] } else { &[0, 1, 2, 7, 63, 64, 127, 128, 300, 9_000] };
-            let ops: Vec<Op> = (0..count).map(|_| op(wild_text(random, lengths))).collect();
+            let mut ops: Vec<Op> = (0..count).map(|_| op(wild_text(random, lengths))).collect();
+            // Some of them assign a register that nobody else does, also one that is called like an entry.
+            for op in &mut ops {
+                if random.random_range(0..8) == 0 {
+                    op.object = register;
+                    if random.random_range(0..2) == 0 {
+                        op.key = format!("备注 {}", random.random::<u64>());
+                    }
+                }
+            }
             let mut head = ChangeHead {
                 hash: ChangeHash([0; 32]),
                 actor,
@@ -128,14 +138,64 @@ fn what_is_no_line_is_left_to_the_trial() {
     let crooked = chronicle(&runs);
     assert!(!crooked.is_straight());
     assert_eq!(crooked.heads(), apply(None, FIELD, &runs).unwrap().heads);
-    let register = one.document_with_register();
-    assert!(!agree(&runs[..2], &[checked(INSPECTOR, FIELD, &[&register])]), "a register");
+    let mut assign = |text: &str| {
+        let change = one.write(&actor(INSPECTOR), NOW, &[], &[("remark".to_owned(), text.to_owned())]).unwrap();
+        checked(INSPECTOR, FIELD, &[&change])
+    };
+    let registers = ["x", "y"].map(&mut assign);
+    assert!(agree(&runs[..2], &registers[..1]), "a register that nobody has assigned");
+    let before = [&runs[..2], &registers[..1]].concat();
+    assert!(!agree(&before, &registers[1..]), "a register that is assigned again");
+    // Again, as if nobody had: two values stand beside each other.
+    let genesis = &Constants::shipped().of(FIELD)[0];
+    let again = ChangeHead {
+        hash: ChangeHash([0; 32]),
+        actor: actor(INSPECTOR),
+        seq: 4,
+        start_op: genesis.max_op + 4,
+        max_op: genesis.max_op + 4,
+        time: 0,
+        deps: vec![registers[0].last()],
+        ops: vec![Op {
+            object: OpRef { counter: 2, actor: RESERVED },
+            key: "remark".to_owned(),
+            value: "z".to_owned(),
+            pred: Vec::new(),
+        }],
+    };
+    assert!(!agree(&before, &[run_of(&[again])]));
 }
 
-impl Document {
-    fn document_with_register(&mut self) -> crate::doc::NewChange {
-        self.write(&actor(INSPECTOR), NOW, &[], &[("remark".to_owned(), "x".to_owned())]).unwrap()
+#[test]
+fn the_first_change_of_a_document_is_written_without_opening_one() {
+    let mut random = ChaCha8Rng::seed_from_u64(12);
+    for kind in [DocKind::Field, DocKind::Case, DocKind::Reference] {
+        for count in [0, 1, 2, 40] {
+            let entries: Vec<String> = (0..count).map(|_| wild_text(&mut random, &[0, 1, 64, 300])).collect();
+            let registers: Vec<(String, String)> =
+                ["b", "a", "备注", "b"].map(|name| (name.to_owned(), random.random::<u64>().to_string())).into();
+            for registers in [&registers[..], &[]] {
+                let now = crate::time::Timestamp::from_millis(random.random());
+                let opened = Document::new(kind).write(&actor(INSPECTOR), now, &entries, registers);
+                let first = first_change(kind, &actor(INSPECTOR), now, &entries, registers);
+                assert_eq!(first.as_ref().ok(), opened.as_ref().ok(), "{count} {first:?} {opened:?}");
+                assert_eq!(first.is_err(), count == 0 && registers.is_empty());
+            }
+        }
     }
+    let refused = |entries: &[&str], registers: &[(&str, &str)]| {
+        let entries: Vec<String> = entries.iter().map(|text| (*text).to_owned()).collect();
+        let registers: Vec<(String, String)> =
+            registers.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let opened = Document::new(FIELD).write(&actor(INSPECTOR), NOW, &entries, &registers).unwrap_err();
+        let first = first_change(FIELD, &actor(INSPECTOR), NOW, &entries, &registers).unwrap_err();
+        assert_eq!(first.to_string(), opened.to_string());
+    };
+    refused(&["[]"], &[]);
+    refused(&["{}", "{}"], &[]);
+    refused(&["{"], &[]);
+    refused(&["{}"], &[("", "x")]);
+    refused(&[&format!("{{\"a\":\"{}\"}}", "x".repeat(crate::doc::MAX_ACT_BYTES))], &[]);
 }
 
 #[test]

@@ -107,6 +107,12 @@ fn what_speaks_against_a_decision_is_said_before_it_is_written() {
             "extension_without_document",
         ),
         (City, json!({"type": "plan", "step": "approve", "due": "2024-06-30"}), "plan_after_deadline"),
+        (
+            City,
+            json!({"type": "classify", "step": "decide", "classification": "regulate", "on": "2022-01-28",
+                   "legal_bases": [{"document": "长江保护法"}, {"document": "国办函〔2022〕17号"}]}),
+            "legal_basis_not_in_force",
+        ),
         (County, json!({"type": "duplicate", "of": outlet.key()}), "own_duplicate"),
         (
             County,

@@ -161,6 +161,7 @@ fn write(ctx: &mut Context<'_>, key: &DocKey, args: &DecisionArgs, act: Act) -> 
         decision,
     };
     let entries: Vec<CaseEntry> = decisions.into_iter().map(entry).collect();
+    entries.iter().try_for_each(|entry| ctx.check_bases(entry))?;
     let saved = ctx.save_case(key, &entries, warnings)?;
     ctx.report(&saved, &what)
 }

@@ -131,6 +131,7 @@ async fn rows(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuer
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let whole = outlets.len() <= limit;
         outlets.truncate(limit);
+        report::name_lines(&api.engine, &mut outlets)?;
         tagged(&headers, &Lines { outlets, whole })
     })
     .await

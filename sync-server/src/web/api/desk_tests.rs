@@ -82,7 +82,9 @@ async fn a_record_is_claimed_approved_undone_and_returned_with_its_witness_namin
     let tag = queue.header("etag").to_owned();
     let headers = [("authorization", &*format!("Bearer {li}")), ("if-none-match", tag.as_str())];
     assert_eq!(site.get_with("/api/v1/review/queue?limit=10", &headers).await.status, 304);
-    check_problem(&site.get("/api/v1/review/queue?colour=red", &li).await, 400, "bad-request");
+    for wrong in ["colour=red", "state=red", "limit=0", "clean=2"] {
+        check_problem(&site.get(&format!("/api/v1/review/queue?{wrong}"), &li).await, 400, "bad-request");
+    }
 
     let path = format!("/outlets/{}/review", one.id);
     let claim = site.call("PUT", &format!("{path}/claim"), &li, Body::empty()).await;

@@ -38,8 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 const MOST_BYTES: usize = 512 << 20;
 /// Largest mapping.
 const MAPPING_BYTES: usize = 256 << 10;
-/// Kinds of files; a shapefile is several files and comes by the command line.
-const KINDS: [&str; 7] = ["csv", "txt", "tsv", "xlsx", "xlsm", "geojson", "json"];
+/// Kinds of files; a shapefile is several files and comes as an archive.
+const KINDS: [&str; 8] = ["csv", "txt", "tsv", "xlsx", "xlsm", "geojson", "json", "zip"];
 
 /// What was imported.
 #[derive(Serialize, ToSchema)]
@@ -92,7 +92,7 @@ async fn receive(api: &Api, asked: &Parameters, body: Body) -> Result<Upload, Pr
     path = "/imports",
     tag = "imports",
     params(
-        ("file_name" = String, Query, description = "Such as points.csv; .xlsx, .geojson and others likewise."),
+        ("file_name" = String, Query, description = "Such as points.csv; .xlsx and .geojson likewise, a shapefile as .zip."),
         ("mapping" = String, Query, description = "Name of a saved mapping."),
         ("dry_run" = Option<bool>, Query, description = "Check only."),
         ("skip_bad" = Option<bool>, Query, description = "Leave bad rows out instead of importing nothing."),
@@ -114,7 +114,7 @@ async fn run(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuery
         let mapping = saved(api, asked.get("mapping").unwrap_or_default())?;
         let by = account(&asker)?.login.clone();
         let names = api.engine.names()?;
-        let path = &upload.file.path;
+        let path = &upload.file.readable()?;
         let job = Job { path, mapping: &mapping, places: names.places(), by: &by, skip_bad };
         let checked = import::check(&api.engine, &job).map_err(not_read)?;
         check_scope(&asker, &checked)?;
@@ -194,7 +194,7 @@ async fn columns(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQ
     let asked = Parameters::read(text.as_deref(), &["file_name"])?;
     let upload = receive(&api, &asked, body).await?;
     api.blocking(move |_| {
-        let path = &upload.file.path;
+        let path = &upload.file.readable()?;
         let (columns, notes) = import::columns(path).map_err(|error| not_read(error.into()))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let mapping = suggest(&name.unwrap_or_default(), &columns).to_toml();

@@ -124,7 +124,7 @@ async fn table(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQue
         if tag.is_known(&headers) {
             return Ok(tag.not_modified());
         }
-        let rows = report::table(&api.engine, &reference, set, as_of, by, &scope)?;
+        let rows = report::table(&api.engine, set, as_of, by, &scope)?;
         let body = Progress { set: set.id.clone(), as_of, rows: rows.to_vec() };
         Ok(tag.on(Json(body).into_response()))
     })

@@ -35,6 +35,7 @@ mod duplicates;
 mod etag;
 mod exports;
 mod imports;
+mod inspections;
 mod limits;
 mod lists;
 mod map;
@@ -50,9 +51,12 @@ mod photos;
 mod problem;
 mod records;
 mod review;
+mod seals;
 mod server;
 mod sheets;
 mod spool;
+#[cfg(test)]
+mod supervision_tests;
 #[cfg(test)]
 mod tests;
 mod who;
@@ -153,6 +157,8 @@ fn rest() -> OpenApiRouter<Arc<Api>> {
             .merge(worklists::routes())
             .merge(codes::routes())
             .merge(zones::routes())
+            .merge(inspections::routes())
+            .merge(seals::routes())
             .merge(server::routes()),
     )
 }

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
+use outlet_core::ledger::ReviewState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -46,7 +47,7 @@ pub(super) struct Queue {
     path = "/review/queue",
     tag = "review",
     params(
-        ("state" = Option<String>, Query, description = "submitted | approved_amended | gated; all that wait unless said."),
+        ("state" = Option<String>, Query, description = "submitted | approved_amended | gated | returned | partly_approved | approved | draft; the first three, which wait, unless said."),
         ("collection" = Option<String>, Query, description = "County code."),
         ("clean" = Option<bool>, Query, description = "Only records without finding, conflict or possible duplicate."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500),
@@ -57,7 +58,8 @@ async fn queue(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQue
     asker.need(TokenScope::Read)?;
     let asked = Parameters::read(text.as_deref(), &["state", "collection", "clean", "limit"])?;
     let filter = QueueFilter {
-        review: asked.get("state").map(str::to_owned),
+        review: asked
+            .parsed("state", &format!("write one of {}", ReviewState::ALL.map(ReviewState::code).join(", ")))?,
         collection: asked.parsed("collection", "write a county code such as 511902")?,
         clean: asked.flag("clean")?,
         limit: asked.limit(50, 500)?,

@@ -11,6 +11,7 @@ use tempfile::{Builder, TempDir};
 use tokio::sync::mpsc;
 
 use super::{Api, Problem};
+use crate::uploads::{self, UploadError};
 
 /// Parts that wait for the disk.
 const WAITING: usize = 4;
@@ -23,9 +24,28 @@ const LONGEST_NAME: usize = 80;
 
 /// A file that arrived; it goes with this value.
 pub(super) struct Spooled {
-    _folder: TempDir,
+    folder: TempDir,
     /// Where it is; its last part is the name as sent, cleaned.
     pub path: PathBuf,
+}
+
+impl Spooled {
+    /// The file to be read: of an archive the `.shp` file in it, which is unpacked now.
+    ///
+    /// # Errors
+    /// 413 or 422 for an archive that is too large or has no shapefile in it.
+    pub(super) fn readable(&self) -> Result<PathBuf, Problem> {
+        if self.path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("zip")) {
+            return Ok(self.path.clone());
+        }
+        let (folder, name) = (self.folder.path(), self.path.file_name().unwrap_or_default().to_string_lossy());
+        match uploads::unpack(&self.path, folder, &name) {
+            Ok(shape) => Ok(folder.join(shape)),
+            Err(UploadError::TooLarge(most)) => Err(Problem::too_large(usize::try_from(most).unwrap_or(usize::MAX))),
+            Err(UploadError::Io(error)) => Err(Problem::internal(&error)),
+            Err(error) => Err(Problem::unprocessable(error.to_string())),
+        }
+    }
 }
 
 /// Letters, digits, dots and lines of the last part of a name: nothing of it leads elsewhere.
@@ -52,7 +72,7 @@ pub(super) async fn spool(api: &Api, body: Body, name: &str, most: usize) -> Res
         while let Some(part) = receiver.blocking_recv() {
             file.write_all(&part)?;
         }
-        Ok::<Spooled, std::io::Error>(Spooled { _folder: folder, path })
+        Ok::<Spooled, std::io::Error>(Spooled { folder, path })
     });
     let mut parts = body.into_data_stream();
     let mut size = 0;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse as _;
 use outlet_core::domain::field::DocumentRef;
-use outlet_core::zones::{LayerHead, ZoneKind, from_geojson};
+use outlet_core::zones::{LayerHead, RawZone, ZoneKind, from_geojson};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,8 +16,9 @@ use utoipa_axum::routes;
 use super::deciding::{Refusals, account};
 use super::etag::tagged;
 use super::parameters::Parameters;
-use super::spool::spool;
+use super::spool::{Spooled, spool};
 use super::{Answer, Api, Asker, ParameterError, Problem};
+use crate::import::{self, ReadError};
 use crate::layers;
 use crate::tokens::TokenScope;
 use crate::zones::{self, InZones, Listed};
@@ -101,8 +102,26 @@ fn head(asked: &Parameters) -> Result<LayerHead, Problem> {
     })
 }
 
-/// Checks a layer (GeoJSON with polygons) and, unless it is a dry run, keeps it; devices get it with
-/// their next sync. A shapefile is several files and comes by the command line.
+/// Polygons of what was sent.
+fn polygons(file: &Spooled, encoding: Option<&str>) -> Result<Vec<RawZone>, Problem> {
+    let path = file.readable()?;
+    if path.extension().is_some_and(|end| end == "shp") {
+        return import::polygons(&path, encoding).map_err(|error| match error {
+            // The file lies under a name that the client does not know.
+            ReadError::Form { why, .. } => Problem::unprocessable(format!("the shapefile cannot be read: {why}")),
+            ReadError::Io { source, .. } => Problem::internal(&source),
+            other => Problem::unprocessable(other.to_string()),
+        });
+    }
+    let text = std::fs::read_to_string(&path).map_err(|_| {
+        Problem::unprocessable("the layer is no UTF-8 text: send GeoJSON, or a shapefile's .zip as application/zip")
+    })?;
+    from_geojson(text.trim_start_matches('\u{feff}'))
+        .map_err(|why| Problem::unprocessable(format!("the layer cannot be read: {why}")))
+}
+
+/// Checks a layer of polygons and, unless it is a dry run, keeps it; devices get it with their next sync.
+/// The body is GeoJSON, or the .zip of a shapefile with `Content-Type: application/zip`.
 #[utoipa::path(
     post,
     path = "/zones",
@@ -115,30 +134,38 @@ fn head(asked: &Parameters) -> Result<LayerHead, Problem> {
         ("document" = String, Query, description = "文号 of the approval."),
         ("document_dated" = String, Query, format = Date),
         ("established_on" = Option<String>, Query, format = Date),
+        ("encoding" = Option<String>, Query, description = "Of a shapefile's table, where it says none: gbk unless said."),
         ("dry_run" = Option<bool>, Query, description = "Check only."),
     ),
-    request_body(content = Vec<u8>, content_type = "application/geo+json"),
+    request_body(content(("application/geo+json"), ("application/zip"))),
     responses(
         (status = 200, description = "Dry run: zones, problems"),
         (status = 201, description = "Kept"),
         Refusals,
     )
 )]
-async fn load(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuery, body: Body) -> Answer {
+async fn load(
+    State(api): State<Arc<Api>>,
+    asker: Asker,
+    RawQuery(text): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
     asker.need(TokenScope::Admin)?;
-    let known = ["name", "version", "kind", "datum", "document", "document_dated", "established_on", "dry_run"];
+    let own = ["name", "version", "kind", "datum", "document", "document_dated", "established_on"];
+    let known = [&own[..], &["encoding", "dry_run"]].concat();
     let asked = Parameters::read(text.as_deref(), &known)?;
     let (head, trial) = (head(&asked)?, asked.flag("dry_run")?);
     // A layer holds for the whole city.
     if asker.scope().collections().is_some() {
         return Err(Problem::forbidden("a layer holds for all collections: its administrator has all of them"));
     }
-    let file = spool(&api, body, "layer.geojson", MOST_BYTES).await?;
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let packed = sent.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/zip"));
+    let name = if packed { "layer.zip" } else { "layer.geojson" };
+    let file = spool(&api, body, name, MOST_BYTES).await?;
     api.blocking(move |api| {
-        let text =
-            std::fs::read_to_string(&file.path).map_err(|_| Problem::unprocessable("the layer is no UTF-8 text"))?;
-        let raw = from_geojson(text.trim_start_matches('\u{feff}'))
-            .map_err(|why| Problem::unprocessable(format!("the layer cannot be read: {why}")))?;
+        let raw = polygons(&file, asked.get("encoding"))?;
         let by = &account(&asker)?.login;
         let loaded = layers::load(&api.engine, &head, raw, by, trial).map_err(|error| Problem::internal(&error))?;
         if !trial && loaded.refused() {

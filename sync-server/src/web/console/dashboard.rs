@@ -181,7 +181,7 @@ pub(super) struct Figures {
 pub(super) fn milestones(console: &Console, as_of: Day) -> Result<Arc<Vec<ProgressRow>>, Fault> {
     let engine = &console.engine;
     let reference = engine.database().read(|tx| engine.reference(tx))?;
-    Ok(report::table(engine, &reference, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything())?)
+    Ok(report::table(engine, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything())?)
 }
 
 /// The headline rows, reading beside reading.

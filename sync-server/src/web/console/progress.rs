@@ -47,7 +47,7 @@ pub(super) async fn table(State(console): Shared, page: Page, visitor: Visitor, 
             let engine = &console.engine;
             let as_of = asked.unwrap_or_else(|| engine.folder.now().day_in_shanghai());
             let reference = engine.database().read(|tx| engine.reference(tx))?;
-            Ok((as_of, report::table(engine, &reference, reference.active_set(), as_of, by, &visitor.scope())?))
+            Ok((as_of, report::table(engine, reference.active_set(), as_of, by, &visitor.scope())?))
         })
         .await?;
     let name = |group: &str| page.words().place(group);

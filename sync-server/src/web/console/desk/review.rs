@@ -24,7 +24,7 @@ struct QueuePage {
 /// `GET /review?state=&clean=`.
 pub(in super::super) async fn queue(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let filter = QueueFilter {
-        review: form.given("state").map(str::to_owned),
+        review: form.given("state").and_then(|state| state.parse().ok()),
         collection: None,
         clean: form.has("clean", "yes"),
         limit: LINES,

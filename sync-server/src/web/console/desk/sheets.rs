@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use outlet_core::ids::{BlobHash, DocKey, OutletId};
+use outlet_core::ledger::ReviewState;
 
 use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
 use super::Refused;
@@ -45,7 +46,7 @@ async fn start(
         .ask(move |console| {
             let (engine, account) = (&console.engine, &visitor.account);
             let filter = QueueFilter {
-                review: Some("submitted".to_owned()),
+                review: Some(ReviewState::Submitted),
                 clean: true,
                 limit: desk::MOST_LINES,
                 ..QueueFilter::default()
