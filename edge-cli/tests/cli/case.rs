@@ -429,5 +429,17 @@ fn a_basis_that_was_not_in_force_founds_no_decision() {
         "case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 国办函〔2022〕17号:七",
         "case decide T-1 规范 --on 2022-03-01 --document 巴环函〔2022〕15号 --document-dated 2022-01-20 --basis 国办函〔2022〕17号",
         "case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 长江保护法 --basis 某办法",
-    ]));
+    ]), @r#"
+    $ outlet case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 国办函〔2022〕17号:七
+    ! error: 国办函〔2022〕17号 was not in force on 2022-01-28 (from 2022-01-29): rest the decision on what was, or date it as its document is dated
+    ! hint: give the decision's date with --on, or that of its paper with --document-dated
+    [exit 1]
+    $ outlet case decide T-1 规范 --on 2022-03-01 --document 巴环函〔2022〕15号 --document-dated 2022-01-20 --basis 国办函〔2022〕17号
+    ! error: 国办函〔2022〕17号 was not in force on 2022-01-20 (from 2022-01-29): rest the decision on what was, or date it as its document is dated
+    ! hint: give the decision's date with --on, or that of its paper with --document-dated
+    [exit 1]
+    $ outlet case decide T-1 规范 --on 2022-01-28 --document 巴环函〔2022〕15号 --basis 长江保护法 --basis 某办法
+    ! Saved on this device: T-1: class regulate decided.
+    [exit 0]
+    "#);
 }
