@@ -248,6 +248,22 @@ impl Browser {
         self.client.execute(script, vec![]).await.is_ok_and(|wide| wide == json!(true))
     }
 
+    /// Tables that are made for a phone and are still wider than their place.
+    pub async fn wide_tables(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('.scroll')] \
+                      .filter((place) => place.querySelector(':scope > table.flow')) \
+                      .filter((place) => place.scrollWidth > place.clientWidth + 1) \
+                      .map((place) => place.getAttribute('aria-label'))";
+        let found = self.client.execute(script, vec![]).await.expect("the tables can be measured");
+        found.as_array().into_iter().flatten().map(ToString::to_string).collect()
+    }
+
+    /// How near the map is looked at: the first number of its state in the address.
+    pub async fn map_zoom(&self) -> Option<f64> {
+        let path = self.path().await;
+        path.split_once("#map=")?.1.split('/').next()?.parse().ok()
+    }
+
     /// Addresses of other hosts that the page asked for.
     pub async fn strangers(&self) -> Vec<String> {
         let script = "return performance.getEntriesByType('resource').map((entry) => entry.name)";

@@ -72,9 +72,13 @@ async fn look(browser: &Browser, pages: &[(&str, String)]) {
                 browser.width(width).await;
                 if *name == "map" {
                     browser.see("#map[data-state]").await;
+                    let zoom = browser.map_zoom().await;
+                    assert!(zoom.is_some_and(|zoom| zoom > 5.0), "the map shows the world, not the city: {zoom:?}");
                 }
                 browser.keep_picture(&format!("{name}-{language}-{width}")).await;
                 assert!(!browser.overflows().await, "{path} is wider than {width} px in {language}");
+                let wide = if width < 600 { browser.wide_tables().await } else { Vec::new() };
+                assert!(wide.is_empty(), "{path} has tables to be scrolled sideways at {width} px: {wide:?}");
             }
             let barriers = browser.barriers().await;
             assert!(barriers.is_empty(), "{path} in {language}: {barriers:#?}");

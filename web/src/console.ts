@@ -93,7 +93,9 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const filters of document.querySelectorAll("details.filters:not([data-set])")) filters.removeAttribute("open");
   }
   shortcuts();
-  document.documentElement.dataset.ready = "yes";
 });
 // htmx says so of the whole page first, and of each part later.
-document.addEventListener("htmx:load", (event) => enliven((event as CustomEvent).detail.elt as ParentNode));
+document.addEventListener("htmx:load", (event) => {
+  enliven((event as CustomEvent).detail.elt as ParentNode);
+  document.documentElement.dataset.ready = "yes";
+});

@@ -402,9 +402,12 @@ async fn an_address_above_ones_right_is_refused_whatever_the_way() {
     let run = device.fact(&outlet(1), "name", "一号排口");
     kit.push(&device, &[run]);
     let decide = format!("/outlets/{}/{}/decide/plan", county().code(), outlet(1).id);
-    let admin = ["/devices", "/quarantine", "/accounts", "/audit"];
+    let admin = ["/devices", "/quarantine", "/accounts", "/audit", "/imports"];
     let mut viewer = Client::signed_in(&kit, Role::Viewer, None).await;
-    for path in admin.iter().copied().chain([decide.as_str()]) {
+    let desk =
+        ["/review", "/review/next", "/sheets", "/conflicts", "/duplicates", "/assignments", "/codes", "/reports"];
+    let upload = format!("/imports/{}", "0".repeat(32));
+    for path in admin.iter().chain(&desk).copied().chain([decide.as_str(), &upload, "/sheets/1"]) {
         let seen = viewer.get(path).await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN, "{path}");
         assert!(
@@ -413,8 +416,10 @@ async fn an_address_above_ones_right_is_refused_whatever_the_way() {
             seen.body
         );
     }
-    for path in ["/tickets", "/accounts", "/accounts/viewernone", "/quarantine", "/devices/00/revoke", decide.as_str()]
-    {
+    let posts =
+        ["/tickets", "/accounts", "/accounts/viewernone", "/quarantine", "/devices/00/revoke", "/imports", "/zones"];
+    let decisions = ["/sheets", "/sheets/1", "/assignments", "/codes", "/duplicates", "/reports"];
+    for path in posts.into_iter().chain(decisions).chain([decide.as_str(), &upload]) {
         assert_eq!(viewer.post(path, &[("act", "enable")]).await.status, StatusCode::FORBIDDEN, "{path}");
     }
     let mut supervisor = Client::signed_in(&kit, Role::Supervisor, Some(Level::City)).await;
