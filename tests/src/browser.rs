@@ -258,10 +258,11 @@ impl Browser {
         found.as_array().into_iter().flatten().map(ToString::to_string).collect()
     }
 
-    /// How near the map is looked at: the first number of its state in the address.
+    /// How near the map is looked at; nothing where the browser cannot draw it.
     pub async fn map_zoom(&self) -> Option<f64> {
-        let path = self.path().await;
-        path.split_once("#map=")?.1.split('/').next()?.parse().ok()
+        let script = "const map = document.querySelector('#map'); \
+                      return map.dataset.state === 'ready' ? Number(map.dataset.zoom) : null";
+        self.client.execute(script, vec![]).await.expect("the map's state can be read").as_f64()
     }
 
     /// Addresses of other hosts that the page asked for.

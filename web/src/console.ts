@@ -92,6 +92,10 @@ document.addEventListener("DOMContentLoaded", () => {
   if (window.matchMedia("(max-width: 40rem)").matches) {
     for (const filters of document.querySelectorAll("details.filters:not([data-set])")) filters.removeAttribute("open");
   }
+  // Paper has nothing to unfold.
+  window.addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("main section details")) folded.setAttribute("open", "");
+  });
   shortcuts();
 });
 // htmx says so of the whole page first, and of each part later.

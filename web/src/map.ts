@@ -143,6 +143,7 @@ export async function open(element: HTMLElement): Promise<void> {
   }
   follow(map);
   map.on("idle", () => {
+    element.dataset.zoom = String(map.getZoom());
     element.dataset.state = "ready";
     element.dataset.shown = String(map.queryRenderedFeatures({ layers: ["outlets", "groups"] }).length);
   });
