@@ -17,6 +17,7 @@ mod env;
 mod error;
 mod input;
 mod lints;
+mod listen;
 mod near;
 mod net;
 mod rates;

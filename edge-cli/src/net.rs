@@ -1,20 +1,18 @@
-//! The network side of `sync`, `enroll` and `peer`: dial or listen, run sessions over the store, show
-//! progress.
+//! The network side of `sync` and `enroll`: dial, run a session over the store, show progress.
+//! Listening is in `listen.rs`.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlet_core::identity::{PeerAddress, SecretKey, ServerAddress, ServerCert, TransportKind};
+use outlet_core::identity::{PeerAddress, ServerAddress, ServerCert, TransportKind};
 use outlet_core::ids::{BlobHash, PublicKey};
-use outlet_core::store::{EdgeStore, Lend, PeerReplica, Store, StoreError, is_wanted};
+use outlet_core::store::{EdgeStore, Lend, PeerReplica, StoreError, is_wanted};
 use outlet_core::sync::replica::Sealed;
 use outlet_core::sync::session::{CloseReason, Config, Event, Options, Phase, Session, Summary};
 use outlet_core::time::Timestamp;
-use outlet_transport::{Congestion, Driven, Hooks, Link, TransportError, dial, dial_by_roster, drive, quic};
-use serde_json::json;
+use outlet_transport::{Congestion, Driven, Hooks, TransportError, dial, dial_by_roster, drive};
 
 use crate::commands::peer::PATIENCE;
 use crate::commands::sync::unreachable;
@@ -34,7 +32,7 @@ impl Lend for SharedStore {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -42,7 +40,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// How fast to send into a bad link: `OUTLET_CONGESTION`, else what was measured to be best.
-fn congestion(ctx: &Context<'_>) -> Result<Congestion> {
+pub(crate) fn congestion(ctx: &Context<'_>) -> Result<Congestion> {
     let Some(text) = ctx.ui.env.var("OUTLET_CONGESTION").filter(|text| !text.is_empty()) else {
         return Ok(Congestion::default());
     };
@@ -173,114 +171,6 @@ fn members(workspace: &crate::workspace::Workspace, now: Timestamp) -> BTreeSet<
     keys.filter(|key| roster.may_connect(key, now).is_ok()).collect()
 }
 
-/// How to wait for other devices.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Listen {
-    /// Where.
-    pub(crate) address: SocketAddr,
-    /// One session only.
-    pub(crate) once: bool,
-    /// At most so long.
-    pub(crate) longest: Option<Duration>,
-}
-
-/// Takes sessions of other devices, one after another; true when at least one went well.
-/// `announce` shows where it listens.
-pub(crate) fn listen(
-    ctx: &mut Context<'_>,
-    listen: &Listen,
-    announce: impl FnOnce(&mut Ui<'_>, SocketAddr, PublicKey) -> Result<()>,
-) -> Result<bool> {
-    let congestion = congestion(ctx)?;
-    let (clock, workspace) = (ctx.ui.env.clock(), ctx.workspace()?);
-    let (key, store) = (workspace.secret_key(), SharedStore(workspace.replica()));
-    let runtime = runtime()?;
-    let served = runtime.block_on(async {
-        let endpoint = quic::listen(listen.address, &key, congestion).map_err(|error| {
-            CommandError::because(format!("cannot listen on {}", listen.address), error)
-                .hint("choose another --address, or port 0")
-        })?;
-        let bound = endpoint.local_addr()?;
-        announce(&mut ctx.ui, bound, key.public())?;
-        let over = async {
-            match listen.longest {
-                Some(longest) => tokio::time::sleep(longest).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(over);
-        let stop = interrupted();
-        tokio::pin!(stop);
-        let mut went_well = false;
-        loop {
-            let incoming = tokio::select! {
-                () = &mut over => break,
-                () = &mut stop => break,
-                incoming = endpoint.accept() => incoming,
-            };
-            let Some(incoming) = incoming else { break };
-            // One at a time: who calls meanwhile waits in the handshake.
-            let link = match quic::accept(incoming).await {
-                Ok(connection) => Link::accept(connection).await,
-                Err(error) => Err(error),
-            };
-            let Ok(link) = link else { continue };
-            let ended = session(&mut ctx.ui, link, &key, &store, clock()).await?;
-            went_well |= ended;
-            if listen.once {
-                break;
-            }
-        }
-        endpoint.close(0_u32.into(), b"done");
-        let _in_time = tokio::time::timeout(Duration::from_secs(3), endpoint.wait_idle()).await.is_ok();
-        Ok::<bool, CommandError>(went_well)
-    });
-    drop(runtime);
-    served
-}
-
-async fn session(
-    ui: &mut Ui<'_>,
-    link: Link,
-    key: &SecretKey,
-    store: &SharedStore,
-    started: Timestamp,
-) -> Result<bool> {
-    let peer = link.peer;
-    let mut shown = Shown { between_devices: true, ..Shown::new(ui) };
-    let replica = Arc::new(Mutex::new(PeerReplica::new(store.clone())));
-    let session = Session::acceptor(Config::new(key.clone(), peer, link.binding));
-    let hooks = Hooks::new(started, |event| shown.event(&event)).stop_when(interrupted());
-    let driven = drive(link, session, replica, hooks).await;
-    shown.end();
-    let summary = &driven.summary;
-    let name = store.clone().with(|store| {
-        let roster = Store::roster(store).ok().flatten();
-        roster.and_then(|roster| roster.membership(&peer).map(|member| member.name.clone()))
-    });
-    let way = |way: &outlet_core::sync::session::Transferred| json!({"changes": way.changes, "photos": way.photos, "previews": way.previews, "bytes": way.bytes});
-    if ui.json {
-        ui.data(&json!({"peer": peer, "name": name, "outcome": summary.outcome.as_str(), "sent": way(&summary.sent),
-            "received": way(&summary.received),
-            "why": summary.why.as_ref().map(|why| json!({"code": why.code.as_str(), "message": why.text}))}))?;
-    } else {
-        let name = name.unwrap_or_else(|| format!("key {}", peer.short()));
-        ui.line(format!(
-            "{name}: {}; {} changes and {} photos received, {} changes and {} photos given",
-            summary.outcome.as_str(),
-            summary.received.changes,
-            summary.received.photos,
-            summary.sent.changes,
-            summary.sent.photos
-        ))?;
-        if let Some(why) = &summary.why {
-            ui.warn(&Warning::new(why.code.as_str(), why.text.clone()));
-        }
-    }
-    ui.flush()?;
-    Ok(summary.outcome == outlet_core::sync::session::SyncOutcome::Converged)
-}
-
 /// Why no session came about.
 enum Failed {
     Network(TransportError),
@@ -351,7 +241,7 @@ pub(crate) fn wait(pause: Duration, busy: impl Fn() -> bool) -> Result<Stopped> 
     }))
 }
 
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     // Without a signal handler Ctrl-C ends the process, which the store survives.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -374,16 +264,16 @@ fn finished(driven: Driven) -> Result<Summary> {
 }
 
 /// Progress of a session on stderr.
-struct Shown<'u, 'e> {
-    ui: &'u mut Ui<'e>,
+pub(crate) struct Shown<'u, 'e> {
+    pub(crate) ui: &'u mut Ui<'e>,
     phase: Option<(Phase, Progress)>,
     damaged: BTreeSet<BlobHash>,
     /// With another device: there is no feed, so that comparing is the rule and no reason to worry.
-    between_devices: bool,
+    pub(crate) between_devices: bool,
 }
 
 impl<'u, 'e> Shown<'u, 'e> {
-    fn new(ui: &'u mut Ui<'e>) -> Self {
+    pub(crate) fn new(ui: &'u mut Ui<'e>) -> Self {
         Self { ui, phase: None, damaged: BTreeSet::new(), between_devices: false }
     }
 
@@ -395,7 +285,7 @@ impl<'u, 'e> Shown<'u, 'e> {
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &Event) {
         match event {
             Event::Progress { phase, done, total } => self.progress(*phase, *done, *total),
             Event::Held { doc, code } => self.note(&format!("held by the server ({code}): {doc}")),
@@ -427,7 +317,7 @@ impl<'u, 'e> Shown<'u, 'e> {
         }
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Some((_, bar)) = self.phase.take() {
             bar.finish();
         }

@@ -284,6 +284,7 @@ pub fn issue(
         enrolled_at: now,
         last_seen: None,
         skew_ms: None,
+        copied_at: None,
         revoked_at: None,
     };
     devices::put_member(connection, &member, ticket)?;
@@ -312,6 +313,7 @@ pub(crate) fn take_back(connection: &Connection, cert: &Certificate, now: Timest
         enrolled_at: now,
         last_seen: None,
         skew_ms: None,
+        copied_at: None,
         revoked_at: None,
     };
     // Numbers given after this one must be larger, or an older certificate would win.

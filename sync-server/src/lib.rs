@@ -56,7 +56,6 @@ mod tar;
 mod testing;
 pub mod tiles;
 pub mod tokens;
-mod turns;
 pub mod ui;
 pub mod uploads;
 pub mod web;

@@ -32,6 +32,7 @@ pub struct Metrics {
     bytes: Family<Label, Counter>,
     photo_bytes: Counter,
     damaged: Counter,
+    copied: Counter,
     admission: Histogram,
     requests: Family<Label, Counter>,
     latency: Family<Label, Histogram>,
@@ -47,6 +48,7 @@ impl Default for Metrics {
             bytes: Family::default(),
             photo_bytes: Counter::default(),
             damaged: Counter::default(),
+            copied: Counter::default(),
             admission: seconds(),
             requests: Family::default(),
             latency: Family::new_with_constructor(seconds as fn() -> Histogram),
@@ -97,6 +99,11 @@ impl Metrics {
         }
     }
 
+    /// Two devices spoke with one key at the same time.
+    pub fn copied(&self) {
+        self.copied.inc();
+    }
+
     /// A photo or attachment was stored.
     pub fn photo(&self, bytes: u64) {
         self.photo_bytes.inc_by(bytes);
@@ -115,6 +122,7 @@ impl Metrics {
         registry.register("changes_admitted", "Changes admitted", self.changes.clone());
         registry.register("session_bytes", "Bytes of sessions inside TLS, by direction", self.bytes.clone());
         registry.register("photo_bytes", "Bytes of photos and attachments stored", self.photo_bytes.clone());
+        registry.register("copied_keys", "Two devices with one key at the same time, each time", self.copied.clone());
         let help = "Photos and attachments whose bytes were not those of their hash, each time";
         registry.register("damaged_files", help, self.damaged.clone());
         registry.register("admission_seconds", "Time to store a batch", self.admission.clone());

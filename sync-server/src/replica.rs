@@ -19,7 +19,6 @@ use crate::db::{DbError, devices, meta, records};
 use crate::engine::{Ahead, Engine, EngineError, load_digest, projector};
 use crate::enrol;
 use crate::photos::{Incoming, PhotoError};
-use crate::turns::Turn;
 
 /// Feed items read at a time.
 const PAGE: usize = 512;
@@ -41,8 +40,6 @@ pub struct ServerReplica {
     asked: Vec<BlobHash>,
     /// It wants files of others in general.
     fetches: bool,
-    /// Over when this is dropped, and with it the files being received.
-    turn: Option<Turn>,
     /// Checks of signatures that began before their turn.
     ahead: Option<Ahead>,
 }
@@ -74,15 +71,13 @@ impl ServerReplica {
             served: Vec::new(),
             asked: Vec::new(),
             fetches: false,
-            turn: None,
             ahead: None,
         }
     }
 
-    /// For a session that becomes its device's turn when the device is known.
-    /// `ahead` has begun with batches that are still to come.
-    pub(crate) fn in_turn(engine: Arc<Engine>, turn: Turn, ahead: Ahead) -> Self {
-        Self { turn: Some(turn), ahead: Some(ahead), ..Self::new(engine) }
+    /// For a session; `ahead` has begun with batches that are still to come.
+    pub(crate) fn foreseen(engine: Arc<Engine>, ahead: Ahead) -> Self {
+        Self { ahead: Some(ahead), ..Self::new(engine) }
     }
 
     /// For a bundle whose maker was judged.
@@ -447,7 +442,6 @@ impl Replica for ServerReplica {
                     (membership, renewed, false)
                 }
             };
-        self.turn.iter_mut().for_each(Turn::take);
         let skew = now.millis().saturating_sub(introduction.claimed_time.millis());
         self.write(operation, |tx| Ok(devices::seen(tx, peer, now, skew)?))?;
         self.asked.clone_from(&introduction.files);

@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlet_core::identity::ServerCert;
+use outlet_core::ids::PublicKey;
 use outlet_core::sync::calls::Call;
+use outlet_core::sync::replica::RefusalCode;
 use outlet_core::sync::session::{CloseReason, Config as SessionConfig, Session};
-use outlet_transport::{Hooks, Link, TcpServer, TransportError, drive, quic};
+use outlet_transport::{Hooks, Link, TcpServer, TransportError, Turns, drive, quic};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::db::meta;
-use crate::engine::{Ahead, Engine};
+use crate::db::{devices, meta};
+use crate::engine::{Ahead, Engine, EngineError};
 use crate::error::{CommandError, IoContext};
 use crate::folder::Folder;
 use crate::replica::ServerReplica;
 use crate::tiles::base::BaseMap;
-use crate::turns::Turns;
 use crate::web;
 use crate::web::listen::{self, Browsers, HttpsListener, Remote};
 
@@ -360,31 +361,30 @@ async fn serve_device(
     let mut config = SessionConfig::new(engine.folder.key().clone(), peer, binding);
     config.batch_bytes = engine.folder.config.limits.batch_bytes;
     let session = Session::acceptor(config);
-    let turn = turns.of(peer);
-    let replaced = turn.replaced();
     let ahead = Ahead::new(Arc::clone(&engine));
-    let replica = Arc::new(Mutex::new(ServerReplica::in_turn(Arc::clone(&engine), turn, ahead.clone())));
+    let replica = Arc::new(Mutex::new(ServerReplica::foreseen(Arc::clone(&engine), ahead.clone())));
     let longest = engine.folder.config.limits.session;
     let stop = async move {
-        let over = async {
-            let _ = tokio::time::timeout(longest, stopped.wait_for(|stopped| *stopped)).await;
-        };
-        tokio::select! {
-            () = over => {}
-            () = replaced => {}
-        }
+        let _ = tokio::time::timeout(longest, stopped.wait_for(|stopped| *stopped)).await;
     };
     let foresee = move |call: &Call| {
         if let Call::Admit(batch) = call {
             ahead.begin(batch);
         }
     };
-    let hooks = Hooks::new(engine.folder.now(), |_| {}).foresee(foresee).stop_when(stop);
+    let hooks =
+        Hooks::new(engine.folder.now(), |_| {}).foresee(foresee).stop_when(stop).in_turn(turns.of(peer));
     engine.metrics.session_began();
     let driven = drive(link, session, replica, hooks).await;
     let summary = driven.summary;
     engine.metrics.session_ended(Some(&summary));
-    if let CloseReason::Refused(why) = &driven.reason {
+    let replaced = matches!(&driven.reason, CloseReason::Refused(why) if why.code == RefusalCode::Replaced);
+    if replaced && driven.heard {
+        note_copied(&engine, peer).await;
+    }
+    if let CloseReason::Refused(why) = &driven.reason
+        && !replaced
+    {
         tracing::warn!(%remote, device = %peer.short(), code = why.code.as_str(), why = why.text, "refused a session");
     }
     if summary.refused_items > 0 {
@@ -406,6 +406,24 @@ async fn serve_device(
         reason = ?driven.reason,
         "session ended"
     );
+}
+
+/// The device called again while its older session was there and has read that it ends: that is another
+/// device with the same key. One that was cut does not answer any more.
+async fn note_copied(engine: &Arc<Engine>, device: PublicKey) {
+    tracing::warn!(
+        device = %device.short(),
+        "two devices speak with one key: its folder was copied, and they end each other's sessions; let one of them be \
+         enrolled anew"
+    );
+    engine.metrics.copied();
+    let (engine, now) = (Arc::clone(engine), engine.folder.now());
+    let noted = tokio::task::spawn_blocking(move || {
+        engine.database().write::<_, EngineError>(|tx| Ok(devices::copied(tx, &device, now)?))
+    });
+    if !matches!(noted.await, Ok(Ok(()))) {
+        tracing::error!(device = %device.short(), "a copied folder could not be noted");
+    }
 }
 
 #[cfg(test)]

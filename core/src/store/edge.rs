@@ -68,6 +68,8 @@ pub struct EdgeStore {
     pub(super) files: Option<super::send::PendingFiles>,
     /// Names of the files that are here, once listed; a name that is not in it has no bytes.
     pub(super) here: Option<BTreeSet<BlobHash>>,
+    /// Files that a session with another device is receiving: of several at once only one does.
+    pub(super) receiving: BTreeSet<BlobHash>,
     /// Released last.
     _lock: StoreLock,
 }
@@ -130,6 +132,7 @@ impl EdgeStore {
             roster: None,
             files: None,
             here: None,
+            receiving: BTreeSet::new(),
             _lock: lock,
         };
         store.remove_withdrawn(&withdrawn)?;

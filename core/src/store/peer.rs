@@ -34,7 +34,7 @@ pub trait Lend {
 
 /// One session with another device, from either side.
 #[derive(Debug)]
-pub struct PeerReplica<L> {
+pub struct PeerReplica<L: Lend> {
     store: L,
     /// Collections that both may read; empty until the peer was judged.
     shared: BTreeSet<Collection>,
@@ -47,6 +47,17 @@ pub struct PeerReplica<L> {
     given: BTreeSet<BlobHash>,
     /// The last frame of the journal when the digests were last read.
     stated: u64,
+    /// Files that this session receives: no other one does until it is over.
+    receiving: BTreeSet<BlobHash>,
+}
+
+impl<L: Lend> Drop for PeerReplica<L> {
+    fn drop(&mut self) {
+        let own = std::mem::take(&mut self.receiving);
+        if !own.is_empty() {
+            self.store.with(|store| store.receiving.retain(|hash| !own.contains(hash)));
+        }
+    }
 }
 
 impl<L: Lend> PeerReplica<L> {
@@ -61,13 +72,16 @@ impl<L: Lend> PeerReplica<L> {
             calls: false,
             given: BTreeSet::new(),
             stated: 0,
+            receiving: BTreeSet::new(),
         }
     }
 
     /// For a bundle whose maker was judged ([`EdgeStore::judge_bundle`]).
     #[must_use]
     pub fn for_bundle(store: L, shared: BTreeSet<Collection>) -> Self {
-        Self { shared, ..Self::new(store) }
+        let mut replica = Self::new(store);
+        replica.shared = shared;
+        replica
     }
 
     /// Takes what the peer shows of itself and decides whether to speak to it.
@@ -434,8 +448,16 @@ impl<L: Lend> Replica for PeerReplica<L> {
     fn blob_begin(&mut self, peer: &PublicKey, offer: &BlobOffer, now: Timestamp) -> Result<BlobWant, ReplicaError> {
         // What the peer offers it has: it is not offered back.
         self.given.insert(offer.hash);
+        let receiving = &mut self.receiving;
         self.store.with(|store| {
+            if store.receiving.contains(&offer.hash) && !receiving.contains(&offer.hash) {
+                return Ok(BlobWant::Refused("busy".to_owned()));
+            }
             let want = store.blob_begin(peer, offer, now)?;
+            if matches!(want, BlobWant::From(_)) {
+                receiving.insert(offer.hash);
+                store.receiving.insert(offer.hash);
+            }
             if matches!(want, BlobWant::Have(_)) {
                 // Complete since before a crash, or fetched: the peer says no server is known to have it.
                 store.carry(&offer.hash, now)?;
@@ -449,7 +471,9 @@ impl<L: Lend> Replica for PeerReplica<L> {
     }
 
     fn blob_finish(&mut self, peer: &PublicKey, hash: &BlobHash, now: Timestamp) -> Result<BlobFinish, ReplicaError> {
+        self.receiving.remove(hash);
         self.store.with(|store| {
+            store.receiving.remove(hash);
             let finish = store.blob_finish(peer, hash, now)?;
             if matches!(finish, BlobFinish::Stored(_)) {
                 store.carry(hash, now)?;

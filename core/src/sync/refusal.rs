@@ -64,11 +64,14 @@ pub enum RefusalCode {
     /// The refusing side is out of disk space.
     #[n(15)]
     Full,
+    /// The same key has begun another session.
+    #[n(16)]
+    Replaced,
 }
 
 impl RefusalCode {
     /// All codes; the place is the number on the wire.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Version,
         Self::UnknownMember,
@@ -85,6 +88,7 @@ impl RefusalCode {
         Self::Internal,
         Self::NotBound,
         Self::Full,
+        Self::Replaced,
     ];
 
     /// Stable name for logs and `--json`.
@@ -107,12 +111,13 @@ impl RefusalCode {
             Self::Internal => "internal",
             Self::NotBound => "not_bound",
             Self::Full => "full",
+            Self::Replaced => "replaced",
         }
     }
 
     /// True when trying again later cannot help.
     #[must_use]
     pub fn is_permanent(self) -> bool {
-        !matches!(self, Self::Busy | Self::Stalled | Self::Internal | Self::Quota | Self::Full)
+        !matches!(self, Self::Busy | Self::Stalled | Self::Internal | Self::Quota | Self::Full | Self::Replaced)
     }
 }

@@ -161,6 +161,9 @@ pub enum Input {
     PeerClosed,
     /// The user wants to stop: ends the session as incomplete.
     Abort,
+    /// The peer's key has begun another session: this one ends, and the peer is told, should it still
+    /// be there.
+    Replaced,
 }
 
 /// What the session tells the shell.
@@ -327,6 +330,7 @@ impl Session {
             Input::Tick => self.core.tick(),
             Input::PeerClosed => self.peer_closed(),
             Input::Abort => self.core.close(CloseReason::Cut),
+            Input::Replaced => self.core.refuse(refusal(RefusalCode::Replaced, REPLACED)),
         }
         if !self.core.closed {
             match &mut self.role {
@@ -432,6 +436,12 @@ impl Session {
         }
     }
 }
+
+/// A device that was cut does not read this, and needs no word: it has called again itself.
+const REPLACED: &str = "the same device called again while this session was running, so this one ended. If nobody \
+    stopped it here, the folder of this device was copied, and two devices share one identity and end each other's \
+    sessions. Use one of them only: on the other, make a new folder and enrol it with a ticket of its own. What is \
+    recorded stays on both.";
 
 /// What to do with the answer of a call.
 #[derive(Debug)]
@@ -609,7 +619,10 @@ impl Core {
     /// What both sides signed stands, whatever ends the session after it; and a side that stalled
     /// or failed has refused nothing.
     fn note(&mut self, refusal: &Refusal) {
-        let passing = matches!(refusal.code, RefusalCode::Stalled | RefusalCode::Internal | RefusalCode::Full);
+        let passing = matches!(
+            refusal.code,
+            RefusalCode::Stalled | RefusalCode::Internal | RefusalCode::Full | RefusalCode::Replaced
+        );
         if self.summary.outcome != SyncOutcome::Converged {
             self.summary.outcome = if passing { SyncOutcome::Incomplete } else { SyncOutcome::Refused };
         }

@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlet_core::sync::calls::{Answer, Call};
-use outlet_core::sync::replica::{Replica, ReplicaError};
+use outlet_core::sync::replica::{Replica, ReplicaError, Verdict};
 use outlet_core::sync::session::{CloseReason, Event, Input, Output, Session, Summary};
 use outlet_core::sync::wire::Lane;
 use outlet_core::time::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::{FrameError, Link, WireBytes};
+use crate::{FrameError, Link, Turn, WireBytes};
 
 /// How long the session's last frames may take to leave.
 const LAST_FRAMES: Duration = Duration::from_secs(10);
@@ -29,17 +29,20 @@ pub struct Hooks<E> {
     started: Timestamp,
     on_event: E,
     foresee: Foresee,
-    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stop: Stop,
+    turn: Option<Arc<Turn>>,
 }
 
 /// Told of a call when the session asks for it, before its turn.
 type Foresee = Box<dyn FnMut(&Call) + Send>;
+/// Resolves to what the session is told when it is to end early.
+type Stop = Pin<Box<dyn Future<Output = Input> + Send>>;
 
 impl<E: FnMut(Event)> Hooks<E> {
     /// `started` is the wall clock now; a monotonic clock moves it on. Events go to `on_event`,
     /// which must not block.
     pub fn new(started: Timestamp, on_event: E) -> Self {
-        Self { started, on_event, foresee: Box::new(|_| ()), stop: Box::pin(std::future::pending()) }
+        Self { started, on_event, foresee: Box::new(|_| ()), stop: Box::pin(std::future::pending()), turn: None }
     }
 
     /// `foresee` is told of each call when the session asks for it, while others may still be before
@@ -54,7 +57,25 @@ impl<E: FnMut(Event)> Hooks<E> {
     /// acknowledged stays so.
     #[must_use]
     pub fn stop_when(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.stop = Box::pin(stop);
+        self.stop = Box::pin(async move {
+            stop.await;
+            Input::Abort
+        });
+        self
+    }
+
+    /// Takes this turn when the peer is let in, after the session it had before, and ends the session
+    /// when the turn is taken over. The turn is over when the replica is at rest.
+    #[must_use]
+    pub fn in_turn(mut self, turn: Turn) -> Self {
+        let (stop, replaced) = (self.stop, turn.replaced());
+        self.stop = Box::pin(async move {
+            tokio::select! {
+                stopped = stop => stopped,
+                () = replaced => Input::Replaced,
+            }
+        });
+        self.turn = Some(Arc::new(turn));
         self
     }
 }
@@ -70,6 +91,8 @@ pub struct Driven {
     pub network: Option<FrameError>,
     /// Bytes in UDP payloads, handshake and repetitions included; none over TCP.
     pub wire: Option<WireBytes>,
+    /// The peer was there to the end: it has acknowledged the last frames.
+    pub heard: bool,
 }
 
 /// Runs a session to its end over a link, against a replica. The link is closed when this
@@ -88,8 +111,8 @@ where
         let mut replica = replica.lock().map_err(|_| panicked())?;
         call.execute(&mut *replica, &peer, now)
     };
-    let Hooks { on_event, foresee, stop, .. } = hooks;
-    let shell = Shell { session, clock, on_event, foresee, execute, work: Work::default() };
+    let Hooks { on_event, foresee, stop, turn, .. } = hooks;
+    let shell = Shell { session, clock, on_event, foresee, execute, work: Work { turn, ..Work::default() } };
     shell.run(link, stop).await
 }
 
@@ -121,11 +144,12 @@ struct Work {
     deadline: Option<Instant>,
     closed: Option<CloseReason>,
     network: Option<FrameError>,
+    turn: Option<Arc<Turn>>,
 }
 
 /// What woke the shell.
 enum Woken {
-    Stop,
+    Stop(Input),
     Deadline,
     Call(CallResult),
     Written(Lane, usize),
@@ -147,7 +171,7 @@ where
     E: FnMut(Event),
     X: Fn(Call, Timestamp) -> CallResult + Clone + Send + 'static,
 {
-    async fn run(mut self, mut link: Link, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) -> Driven {
+    async fn run(mut self, mut link: Link, mut stop: Stop) -> Driven {
         let mut stopped = false;
         let mut open = [true; 2];
         self.session.handle(self.clock.now(), Input::Start);
@@ -159,7 +183,7 @@ where
             }
             let ready = [open[0] && self.session.ready(Lane::Records), open[1] && self.session.ready(Lane::Files)];
             let woken = wait(&mut self.work, &mut link, ready, (&mut stop, !stopped)).await;
-            stopped |= matches!(woken, Woken::Stop);
+            stopped |= matches!(woken, Woken::Stop(_));
             if let Woken::Ended(lane, _) = &woken {
                 open[usize::from(*lane == Lane::Files)] = false;
             }
@@ -192,13 +216,19 @@ where
         }
         if let Some((id, call)) = self.work.calls.pop_front() {
             let (execute, now) = (self.execute.clone(), self.clock.now());
-            self.work.running = Some((id, tokio::task::spawn_blocking(move || execute(call, now))));
+            let turn = self.work.turn.clone().filter(|_| matches!(call, Call::Begin(_)));
+            let running = tokio::task::spawn_blocking(move || execute(call, now));
+            let running = match turn {
+                Some(turn) => tokio::spawn(let_in(running, turn)),
+                None => running,
+            };
+            self.work.running = Some((id, running));
         }
     }
 
     fn handle(&mut self, woken: Woken) {
         let input = match woken {
-            Woken::Stop => Input::Abort,
+            Woken::Stop(input) => input,
             Woken::Deadline => {
                 self.work.deadline = None;
                 Input::Tick
@@ -223,12 +253,12 @@ where
     /// gets its replica back at rest, before the last frames are waited for.
     async fn finish(self, link: Link, reason: CloseReason) -> Driven {
         let Self { session, execute, work, .. } = self;
-        let Work { running, records, files, network, .. } = work;
+        let Work { running, records, files, network, turn, .. } = work;
         if let Some((_, handle)) = running {
             // The session is over: its answer changes nothing any more.
             let _answer = handle.await;
         }
-        drop(execute);
+        drop((execute, turn));
         let last = async {
             for (lane, frames) in [(&link.records, records), (&link.files, files)] {
                 for frame in frames {
@@ -241,9 +271,9 @@ where
         let _in_time = tokio::time::timeout(LAST_FRAMES, last).await.is_ok();
         let connection = link.connection().cloned();
         let (code, text) = close_code(&reason);
-        link.close(code, text).await;
+        let heard = link.close(code, text).await;
         let wire = connection.map(|connection| connection.wire_bytes());
-        Driven { summary: session.summary().clone(), reason, network, wire }
+        Driven { summary: session.summary().clone(), reason, network, wire, heard }
     }
 }
 
@@ -253,13 +283,13 @@ async fn wait(
     work: &mut Work,
     link: &mut Link,
     ready: [bool; 2],
-    (stop, may_stop): (&mut Pin<Box<dyn Future<Output = ()> + Send>>, bool),
+    (stop, may_stop): (&mut Stop, bool),
 ) -> Woken {
     let (records, files) = (&mut link.records, &mut link.files);
     let deadline = work.deadline;
     tokio::select! {
         biased;
-        () = stop, if may_stop => Woken::Stop,
+        input = stop, if may_stop => Woken::Stop(input),
         () = until(deadline), if deadline.is_some() => Woken::Deadline,
         result = finished(&mut work.running), if work.running.is_some() => Woken::Call(result),
         sent = put(&records.out, &mut work.records), if !work.records.is_empty() => written(Lane::Records, sent),
@@ -267,6 +297,15 @@ async fn wait(
         sent = put(&files.out, &mut work.files), if !work.files.is_empty() => written(Lane::Files, sent),
         frame = files.incoming.recv(), if ready[1] => arrived(Lane::Files, frame),
     }
+}
+
+/// Judged, and let in: what the peer's older session has is at rest before the answer is used.
+async fn let_in(judged: JoinHandle<CallResult>, turn: Arc<Turn>) -> CallResult {
+    let result = judged.await.unwrap_or_else(|_| Err(panicked()));
+    if matches!(result, Ok(Answer::Verdict(Verdict::Welcome(_)))) {
+        turn.take().await;
+    }
+    result
 }
 
 async fn until(deadline: Option<Instant>) {

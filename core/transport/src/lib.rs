@@ -19,6 +19,7 @@ pub mod seal;
 pub mod tcp;
 pub mod tls;
 pub mod tuning;
+mod turns;
 
 #[cfg(test)]
 mod drive_tests;
@@ -35,3 +36,4 @@ pub use link::{LaneEnds, Link, Meter};
 pub use quic::QuicServer;
 pub use tcp::{Https, HttpsStream, TcpServer};
 pub use tuning::{Congestion, Tuning};
+pub use turns::{Turn, Turns};

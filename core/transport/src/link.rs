@@ -74,7 +74,7 @@ pub struct Link {
     pub files: LaneEnds,
     meter: Arc<Meter>,
     readers: JoinSet<()>,
-    writers: JoinSet<()>,
+    writers: JoinSet<bool>,
     quic: Option<Connection>,
 }
 
@@ -106,7 +106,8 @@ pub(crate) fn lane() -> LaneTasks {
 pub(crate) struct Pumps {
     pub(crate) meter: Arc<Meter>,
     pub(crate) readers: JoinSet<()>,
-    pub(crate) writers: JoinSet<()>,
+    /// Each ends with whether the peer has all of it, as far as can be known.
+    pub(crate) writers: JoinSet<bool>,
 }
 
 impl Link {
@@ -159,17 +160,34 @@ impl Link {
 
     /// Lets the frames that were accepted reach the peer, then closes with a reason it can read.
     /// The calling side leaves the closing to the other, which has the last word; both are given
-    /// up after a while.
-    pub async fn close(self, code: u32, reason: &str) {
+    /// up after a while. True when the peer is known to have received all of them.
+    pub async fn close(self, code: u32, reason: &str) -> bool {
         let Self { records, files, mut readers, mut writers, quic, initiator, .. } = self;
         let (LaneEnds { incoming: mut records, .. }, LaneEnds { incoming: mut files, .. }) = (records, files);
-        let sent = async { while writers.join_next().await.is_some() {} };
+        let sent = async {
+            let mut all = true;
+            while let Some(arrived) = writers.join_next().await {
+                all &= arrived.unwrap_or(false);
+            }
+            all
+        };
         // Late or not: what follows is the same.
-        let _in_time = tokio::time::timeout(LINGER, sent).await.is_ok();
+        let mut heard = tokio::time::timeout(LINGER, sent).await.unwrap_or(false);
         if initiator || quic.is_none() {
             // A TCP socket closed with bytes unread would reset, and take our last words with it.
-            let ended = async { while !matches!(tokio::join!(records.recv(), files.recv()), (None, None)) {} };
-            let _in_time = tokio::time::timeout(LINGER, ended).await.is_ok();
+            let ended = async {
+                let mut orderly = true;
+                loop {
+                    let last = tokio::join!(records.recv(), files.recv());
+                    orderly &= !matches!(last, (Some(Err(_)), _) | (_, Some(Err(_))));
+                    if matches!(last, (None, None)) {
+                        return orderly;
+                    }
+                }
+            };
+            let ended = tokio::time::timeout(LINGER, ended).await.unwrap_or(false);
+            // TCP tells nobody what has arrived; a peer that closes in order was there to do it.
+            heard = if quic.is_none() { heard && ended } else { heard };
         }
         if let Some(connection) = quic {
             let told = connection.close(code, reason);
@@ -177,6 +195,7 @@ impl Link {
         }
         writers.shutdown().await;
         readers.shutdown().await;
+        heard
     }
 
     /// Drops everything at once, with a reason where the peer can still read it.
@@ -195,10 +214,9 @@ impl Pumps {
         let meter = Arc::clone(&self.meter);
         let mut send = streams.send;
         self.writers.spawn(async move {
-            if write_lane(&mut send, outgoing, &meter).await.is_ok() && send.finish().is_ok() {
-                // Resolves when the peer has all of it: only then may the connection be closed.
-                let _gone = send.stopped().await;
-            }
+            let written = write_lane(&mut send, outgoing, &meter).await.is_ok() && send.finish().is_ok();
+            // Resolves when the peer has all of it: only then may the connection be closed.
+            written && matches!(send.stopped().await, Ok(None))
         });
         ends
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
-use quinn::{Endpoint, VarInt};
+use quinn::VarInt;
+pub use quinn::{Endpoint, Incoming};
 use rustls::pki_types::CertificateDer;
 
 use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
@@ -86,7 +87,7 @@ impl QuicServer {
 ///
 /// # Errors
 /// As [`accept`] and [`Link::accept`].
-pub async fn accept_link(incoming: quinn::Incoming, certificate: &[u8]) -> Result<Option<Link>, TransportError> {
+pub async fn accept_link(incoming: Incoming, certificate: &[u8]) -> Result<Option<Link>, TransportError> {
     let connection = handshake(incoming).await?;
     if protocol(&connection).as_deref() != Some(CERT_ALPN) {
         return Link::accept(with_peer(connection, None)?).await.map(Some);
@@ -105,7 +106,7 @@ pub async fn accept_link(incoming: quinn::Incoming, certificate: &[u8]) -> Resul
 /// # Errors
 /// [`TransportError::Timeout`], [`TransportError::Connection`], [`TransportError::NoPeerKey`],
 /// [`TransportError::OtherProtocol`].
-pub async fn accept(incoming: quinn::Incoming) -> Result<Connection, TransportError> {
+pub async fn accept(incoming: Incoming) -> Result<Connection, TransportError> {
     let connection = handshake(incoming).await?;
     match protocol(&connection).as_deref() {
         Some(tls::ALPN) => with_peer(connection, None),
@@ -165,7 +166,7 @@ async fn call(
     }
 }
 
-async fn handshake(incoming: quinn::Incoming) -> Result<quinn::Connection, TransportError> {
+async fn handshake(incoming: Incoming) -> Result<quinn::Connection, TransportError> {
     within(incoming.remote_address(), HANDSHAKE_TIMEOUT, async { Ok(incoming.accept()?.await?) }).await
 }
 

@@ -243,7 +243,7 @@ async fn write_both(
     mut records: mpsc::Receiver<Vec<u8>>,
     mut files: mpsc::Receiver<Vec<u8>>,
     meter: Arc<Meter>,
-) {
+) -> bool {
     loop {
         let (lane, frame) = tokio::select! {
             biased;
@@ -256,10 +256,10 @@ async fn write_both(
             stream.flush().await.map_err(FrameError::Io)
         };
         if written.await.is_err() {
-            return;
+            return false;
         }
         meter.add_sent(&frame, FRAME_HEADER + 1);
     }
     // Says that this was the end, and not a cut. The peer may be gone already.
-    let _gone = stream.shutdown().await;
+    stream.shutdown().await.is_ok()
 }

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::sync::duration;
 use crate::context::Context;
 use crate::error::{CommandError, Result};
-use crate::net;
+use crate::listen::{self, Listen};
 
 /// Exchange with another device directly.
 #[derive(Debug, Args)]
@@ -28,8 +28,9 @@ pub(crate) enum PeerCommand {
 /// Wait for other devices: show an address as text and as a QR code, and exchange with whoever calls.
 ///
 /// Both sides check the other's membership, also without any network, and give only what both may
-/// read. What is received counts as *sent*, never as stored: only the server makes it safe. Ends
-/// with Ctrl-C, after --once, or after --max-time. The other device calls with
+/// read. What is received counts as *sent*, never as stored: only the server makes it safe. Several
+/// devices may call at once, and one that was cut off calls again and goes on. Ends with Ctrl-C,
+/// after --once, or after --max-time. The other device calls with
 /// `outlet sync --peer ADDRESS`, and the address that is shown here.
 ///
 /// Example:
@@ -60,8 +61,8 @@ pub(crate) fn run(ctx: &mut Context<'_>, args: &PeerArgs) -> Result<Outcome> {
     let PeerCommand::Listen(args) = &args.command;
     ctx.member()?;
     let longest = args.max_time.as_deref().map(duration).transpose()?;
-    let listen = net::Listen { address: args.address, once: args.once, longest };
-    let sessions = net::listen(ctx, &listen, |ui, bound, key| {
+    let how = Listen { address: args.address, once: args.once, longest };
+    let sessions = listen::listen(ctx, &how, |ui, bound, key| {
         let addresses: Vec<PeerAddress> = places(bound)
             .into_iter()
             .map(|ip| PeerAddress { host: ip.to_string(), port: bound.port(), key: Some(key) })

@@ -326,6 +326,7 @@ collections = Counties
 enrolled = Enrolled
 last-seen = Last sync
 clock-off = clock off by { $minutes } min
+folder-copied = two devices with this key on { $when }: its folder was copied; enrol one of them anew
 revoke = Revoke
 revoke-hint = What the server has stays; what it receives from now on is held for a decision.
 revoked-since = revoked { $when }

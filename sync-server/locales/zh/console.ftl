@@ -319,6 +319,7 @@ collections = 县（区）
 enrolled = 登记时间
 last-seen = 最近同步
 clock-off = 时钟相差 { $minutes } 分钟
+folder-copied = { $when } 有两台设备使用此密钥：数据目录被复制，请给其中一台重新发放凭证
 revoke = 吊销
 revoke-hint = 服务器已收到的内容保留；之后收到的内容会被隔离，等待处理。
 revoked-since = 已吊销（{ $when }）

@@ -31,6 +31,8 @@ struct Device {
     valid_until: String,
     last_seen: Option<String>,
     clock_skew_ms: Option<i64>,
+    /// When two devices last spoke with this key at the same time: its folder was copied.
+    copied_at: Option<String>,
     revoked_at: Option<String>,
     /// The server itself: it signs and writes reference documents.
     server: bool,
@@ -88,15 +90,17 @@ impl Device {
             valid_until: member.not_after.to_string(),
             last_seen: member.last_seen.map(|at| at.to_string()),
             clock_skew_ms: member.skew_ms,
+            copied_at: member.copied_at.map(|at| at.to_string()),
             revoked_at: member.revoked_at.map(|at| at.to_string()),
         }
     }
 
     fn state(&self) -> &'static str {
-        match (&self.revoked_at, self.server) {
-            (Some(_), _) => "revoked",
-            (None, true) => "server",
-            (None, false) => "active",
+        match (&self.revoked_at, self.server, &self.copied_at) {
+            (Some(_), _, _) => "revoked",
+            (None, true, _) => "server",
+            (None, false, Some(_)) => "copied",
+            (None, false, None) => "active",
         }
     }
 
@@ -179,6 +183,7 @@ fn show(device: &Device, ui: &mut Ui) -> Outcome {
             ("enrolled", device.enrolled_at.clone()),
             ("valid until", device.valid_until.clone()),
             ("last seen", optional(&device.last_seen)),
+            ("copied", device.copied_at.as_ref().map_or_else(|| "-".into(), |at| copied_words(at))),
             ("revoked", optional(&device.revoked_at)),
             ("converged", device.converged.as_ref().map_or_else(|| "-".into(), Converged::words)),
         ]
@@ -186,6 +191,13 @@ fn show(device: &Device, ui: &mut Ui) -> Outcome {
         .join("\n")
     })?;
     Ok(Exit::Ok)
+}
+
+fn copied_words(at: &str) -> String {
+    format!(
+        "{at}: two devices spoke with this key at the same time, so its folder was copied; let one of them be enrolled \
+         anew, in a new folder (`outlet-server ticket`)"
+    )
 }
 
 fn revoke(device: &Device, reason: &str, folder: &Folder, ui: &mut Ui) -> Outcome {

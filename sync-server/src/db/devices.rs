@@ -55,6 +55,8 @@ pub struct StoredMember {
     pub skew_ms: Option<i64>,
     /// Since when changes of this device are held.
     pub revoked_at: Option<Timestamp>,
+    /// When two devices last spoke with this key at the same time: its folder was copied.
+    pub copied_at: Option<Timestamp>,
 }
 
 pub(super) fn role_text(role: Role) -> &'static str {
@@ -198,7 +200,7 @@ pub fn put_member(connection: &Connection, member: &StoredMember, ticket: Option
 /// # Errors
 /// When SQLite refuses.
 pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
-    let sql = "SELECT key, role, level, collections, name, person, serial, not_after, enrolled_at, last_seen, revoked_at, skew_ms \
+    let sql = "SELECT key, role, level, collections, name, person, serial, not_after, enrolled_at, last_seen, revoked_at, skew_ms, copied_at \
                FROM members ORDER BY serial";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -213,6 +215,7 @@ pub fn members(connection: &Connection) -> Result<Vec<StoredMember>, DbError> {
             last_seen: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
             revoked_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
             skew_ms: row.get(11)?,
+            copied_at: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
         });
     }
     Ok(members)
@@ -234,6 +237,16 @@ pub fn revoke(connection: &Connection, key: &PublicKey, now: Timestamp) -> Resul
 pub fn seen(connection: &Connection, key: &PublicKey, now: Timestamp, skew_ms: i64) -> Result<(), DbError> {
     let sql = "UPDATE members SET last_seen = ?2, skew_ms = ?3 WHERE key = ?1";
     connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis(), skew_ms])?;
+    Ok(())
+}
+
+/// Notes that two devices spoke with this key at the same time.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn copied(connection: &Connection, key: &PublicKey, now: Timestamp) -> Result<(), DbError> {
+    let sql = "UPDATE members SET copied_at = ?2 WHERE key = ?1";
+    connection.prepare_cached(sql)?.execute(params![&key.0[..], now.millis()])?;
     Ok(())
 }
 

@@ -74,6 +74,8 @@ pub(super) struct DeviceBody {
     last_seen: Option<String>,
     /// Server's clock minus the device's at that session, in milliseconds.
     skew_ms: Option<i64>,
+    /// When two devices last spoke with this key at the same time: its folder was copied.
+    copied_at: Option<String>,
     /// Since when its changes are held.
     revoked_at: Option<String>,
 }
@@ -115,6 +117,7 @@ async fn devices_list(State(api): State<Arc<Api>>, asker: Asker) -> Answer {
             enrolled_at: member.enrolled_at.to_string(),
             last_seen: member.last_seen.map(|at| at.to_string()),
             skew_ms: member.skew_ms,
+            copied_at: member.copied_at.map(|at| at.to_string()),
             revoked_at: member.revoked_at.map(|at| at.to_string()),
         });
         Ok(Json(Devices { devices: devices.collect() }).into_response())

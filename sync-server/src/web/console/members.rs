@@ -27,6 +27,8 @@ struct DeviceLine {
     enrolled: String,
     /// Minutes that its clock is off, where that matters.
     skew: Option<i64>,
+    /// When two devices last used its key.
+    copied: Option<String>,
     revoked: Option<String>,
     server: bool,
 }
@@ -101,6 +103,7 @@ impl DeviceLine {
             seen: member.last_seen.as_ref().map(|at| page.moment(at)).unwrap_or_default(),
             enrolled: page.moment(&member.enrolled_at),
             skew: minutes.filter(|minutes| minutes.abs() >= 5),
+            copied: member.copied_at.as_ref().map(|at| page.moment(at)),
             revoked: member.revoked_at.as_ref().map(|at| page.moment(at)),
             server,
         }
