@@ -135,12 +135,7 @@ impl Callers {
     }
 }
 
-async fn serve(
-    ui: &mut Ui<'_>,
-    endpoint: &quic::Endpoint,
-    mut callers: Callers,
-    listen: &Listen,
-) -> Result<bool> {
+async fn serve(ui: &mut Ui<'_>, endpoint: &quic::Endpoint, mut callers: Callers, listen: &Listen) -> Result<bool> {
     let (mut went_well, mut open) = (false, true);
     let over = async {
         match listen.longest {
@@ -151,7 +146,8 @@ async fn serve(
     tokio::pin!(over);
     let stop = interrupted();
     tokio::pin!(stop);
-    let mut shown = Shown { between_devices: true, ..Shown::new(ui) };
+    let mut shown = Shown::new(ui);
+    shown.between_devices = true;
     while open || !callers.sessions.is_empty() {
         tokio::select! {
             biased;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use outlet_core::identity::{PeerAddress, ServerAddress, ServerCert, TransportKind};
 use outlet_core::ids::{BlobHash, PublicKey};
-use outlet_core::store::{EdgeStore, Lend, PeerReplica, StoreError, is_wanted};
+use outlet_core::store::{EdgeStore, Lend, PeerReplica, Store, StoreError, is_wanted};
 use outlet_core::sync::replica::Sealed;
 use outlet_core::sync::session::{CloseReason, Config, Event, Options, Phase, Session, Summary};
 use outlet_core::time::Timestamp;

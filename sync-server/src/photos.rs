@@ -1,13 +1,11 @@
 //! Photos and attachments: bytes named by their SHA-256.
 //!
-//! A file arrives in `incoming/HASH.part`, in pieces, over as many sessions as it takes, hashed as it
-//! comes. Complete, it is synced once and renamed into its folder; only then comes its row, and only
-//! then its receipt. Names are made from hashes, never from what a device says, so that no path leads
+//! A file arrives in `incoming/HASH.part`, in pieces and in any order, over as many sessions as it takes,
+//! hashed as it comes ([`PartialFile`]). Complete, it is synced once and renamed into its folder; only then
+//! comes its row, and only then its receipt. Names are made from hashes, never from what a device says, so that no path leads
 //! out of the folder.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +14,9 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use outlet_core::ids::BlobHash;
-use sha2::{Digest as _, Sha256};
+use outlet_core::store::PartialFile;
+use outlet_core::store::vfs::RealVfs;
+use outlet_core::sync::parts::Parts;
 
 use crate::error::{CommandError, IoContext};
 
@@ -33,14 +33,6 @@ pub enum PhotoError {
     /// The folder of incoming files.
     #[error("{1} failed")]
     Io(#[source] std::io::Error, &'static str),
-    /// A piece that does not continue what is there.
-    #[error("a piece at {offset} does not continue a file of {length} bytes")]
-    Gap {
-        /// Where the piece belongs.
-        offset: u64,
-        /// What is there.
-        length: u64,
-    },
 }
 
 impl PhotoError {
@@ -73,11 +65,7 @@ pub struct Photos {
 pub struct Incoming {
     photos: Arc<Photos>,
     hash: BlobHash,
-    file: File,
-    length: u64,
-    /// Over the first `hashed` bytes: all of them, where the file came in one session.
-    hasher: Sha256,
-    hashed: u64,
+    file: PartialFile,
 }
 
 impl Drop for Incoming {
@@ -127,15 +115,10 @@ impl Photos {
                 // Renamed before a crash, and its row never came: nothing is sent twice.
                 std::fs::rename(self.place(&hash), self.part(&hash))?;
             }
-            let file = File::options().create(true).truncate(false).read(true).write(true).open(self.part(&hash))?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
+            PartialFile::open(Arc::new(RealVfs::default()), &self.part(&hash))
         };
         match open() {
-            Ok((file, length)) => {
-                let (photos, hasher) = (Arc::clone(self), Sha256::new());
-                Ok(Some(Incoming { photos, hash, file, length, hasher, hashed: 0 }))
-            }
+            Ok(file) => Ok(Some(Incoming { photos: Arc::clone(self), hash, file })),
             Err(error) => {
                 self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
                 Err(PhotoError::Io(error, "opening a partial file"))
@@ -180,12 +163,9 @@ impl Photos {
     /// # Errors
     /// When they cannot be removed.
     pub fn remove(&self, hash: &BlobHash) -> Result<(), PhotoError> {
-        match std::fs::remove_file(self.part(hash)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PhotoError::Io(error, "removing a partial file"));
-            }
-            _ => {}
-        }
+        let partial = PartialFile::open(Arc::new(RealVfs::default()), &self.part(hash));
+        let removed = partial.and_then(|mut partial| partial.discard());
+        removed.map_err(|error| PhotoError::Io(error, "removing a partial file"))?;
         match wait(self.store.delete(&location(hash))) {
             Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
@@ -194,39 +174,32 @@ impl Photos {
 }
 
 impl Incoming {
-    /// Bytes that are here.
+    /// What is here.
     #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
+    pub fn here(&self) -> &Parts {
+        self.file.here()
     }
 
-    /// Appends a piece.
+    /// All so many bytes are here, and no others.
+    #[must_use]
+    pub fn is_complete(&self, bytes: u64) -> bool {
+        self.here().prefix() == bytes && self.here().end().unwrap_or(0) == bytes
+    }
+
+    /// Writes a piece where it belongs.
     ///
     /// # Errors
-    /// When it does not continue the file, or cannot be written.
+    /// When it cannot be written.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), PhotoError> {
-        if offset != self.length {
-            return Err(PhotoError::Gap { offset, length: self.length });
-        }
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| self.file.write_all(bytes))
-            .map_err(|error| PhotoError::Io(error, "writing a partial file"))?;
-        if self.hashed == offset {
-            self.hasher.update(bytes);
-            self.hashed += bytes.len() as u64;
-        }
-        self.length += bytes.len() as u64;
-        Ok(())
+        self.file.write(offset, bytes).map_err(|error| PhotoError::Io(error, "writing a partial file"))
     }
 
     /// Starts over: what was received was not the file.
     ///
     /// # Errors
-    /// When the partial file cannot be cut.
+    /// When the partial file cannot be removed.
     pub fn discard(&mut self) -> Result<(), PhotoError> {
-        (self.length, self.hashed, self.hasher) = (0, 0, Sha256::new());
-        self.file.set_len(0).map_err(|error| PhotoError::Io(error, "emptying a partial file"))
+        self.file.discard().map_err(|error| PhotoError::Io(error, "emptying a partial file"))
     }
 
     /// Checks the hash, syncs the file and gives it its place; answers the folder, which must be
@@ -236,7 +209,7 @@ impl Incoming {
     /// # Errors
     /// When the partial file cannot be read, synced or renamed.
     pub fn finish(&mut self) -> Result<Option<PathBuf>, PhotoError> {
-        if self.sha256()? != self.hash {
+        if self.file.sha256().map_err(|error| PhotoError::Io(error, "reading a partial file"))? != self.hash {
             self.discard()?;
             return Ok(None);
         }
@@ -246,23 +219,6 @@ impl Incoming {
         self.file.sync_data().map_err(storing)?;
         std::fs::rename(self.photos.part(&self.hash), &place).map_err(storing)?;
         Ok(Some(folder))
-    }
-
-    /// Reads again only what was not hashed as it came.
-    fn sha256(&mut self) -> Result<BlobHash, PhotoError> {
-        let reading = |error| PhotoError::Io(error, "reading a partial file");
-        if self.hashed < self.length {
-            self.file.seek(SeekFrom::Start(self.hashed)).map_err(reading)?;
-            let mut buffer = vec![0; PIECE];
-            loop {
-                let got = self.file.read(&mut buffer).map_err(reading)?;
-                if got == 0 {
-                    break;
-                }
-                self.hasher.update(&buffer[..got]);
-            }
-        }
-        Ok(BlobHash(std::mem::take(&mut self.hasher).finalize().into()))
     }
 }
 
@@ -311,6 +267,10 @@ fn wait<F: Future>(future: F) -> F::Output {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     fn photos() -> (tempfile::TempDir, Arc<Photos>) {
@@ -330,17 +290,19 @@ mod tests {
         let mut first = photos.receive(hash(&bytes)).unwrap().unwrap();
         first.write(0, &bytes[..70_000]).unwrap();
         assert!(photos.receive(hash(&bytes)).unwrap().is_none(), "one session at a time");
-        assert!(matches!(first.write(80_000, b"x"), Err(PhotoError::Gap { offset: 80_000, length: 70_000 })));
+        first.write(150_000, &bytes[150_000..]).unwrap();
         drop(first);
         let mut second = photos.receive(hash(&bytes)).unwrap().unwrap();
-        assert_eq!(second.length(), 70_000);
-        second.write(70_000, &bytes[70_000..]).unwrap();
+        assert_eq!(second.here().to_list(), [(0, 70_000), (150_000, 200_000)]);
+        assert!(!second.is_complete(200_000));
+        second.write(70_000, &bytes[70_000..150_000]).unwrap();
+        assert!(second.is_complete(200_000));
         assert!(second.finish().unwrap().is_some());
         assert!(!photos.part(&hash(&bytes)).exists());
         drop(second);
         // As after a crash before the row: it is all there, and finishes again.
         let mut again = photos.receive(hash(&bytes)).unwrap().unwrap();
-        assert_eq!(again.length(), 200_000);
+        assert!(again.is_complete(200_000));
         assert!(again.finish().unwrap().is_some());
         let mut read = Vec::new();
         photos.reader(&hash(&bytes)).read_to_end(&mut read).unwrap();
@@ -359,7 +321,7 @@ mod tests {
         incoming.write(0, b"wrong").unwrap();
         assert!(incoming.finish().unwrap().is_none());
         drop(incoming);
-        assert_eq!(photos.receive(hash(b"right")).unwrap().unwrap().length(), 0);
+        assert!(photos.receive(hash(b"right")).unwrap().unwrap().here().is_empty());
         assert!(photos.read_all(&hash(b"right")).is_err());
     }
 

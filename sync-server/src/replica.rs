@@ -615,12 +615,12 @@ impl Replica for ServerReplica {
         let Some(mut incoming) = self.engine.photos.receive(offer.hash).map_err(failed)? else {
             return Ok(BlobWant::Refused("busy".into()));
         };
-        if incoming.length() > offer.bytes {
+        if incoming.here().end().unwrap_or(0) > offer.bytes {
             incoming.discard().map_err(failed)?;
         }
-        let length = incoming.length();
+        let missing = incoming.here().missing(offer.bytes);
         self.incoming.insert(offer.hash, (offer.clone(), incoming));
-        Ok(BlobWant::From(length))
+        Ok(BlobWant::Parts(missing.to_list()))
     }
 
     fn blob_write(&mut self, hash: &BlobHash, offset: u64, bytes: &[u8]) -> Result<(), ReplicaError> {
@@ -648,8 +648,9 @@ impl Replica for ServerReplica {
         for hash in hashes {
             let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
             let (offer, mut incoming) = self.incoming.remove(hash).ok_or_else(unknown)?;
-            let complete = incoming.length() == offer.bytes;
-            if complete && let Some(folder) = incoming.finish().map_err(|error| storage("storing a file", error))? {
+            if incoming.is_complete(offer.bytes)
+                && let Some(folder) = incoming.finish().map_err(|error| storage("storing a file", error))?
+            {
                 folders.insert(folder);
                 placed.push(offer);
             }

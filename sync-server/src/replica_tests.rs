@@ -349,7 +349,7 @@ fn a_photo_is_taken_for_a_record_that_names_it_continued_and_receipted_once() {
     let refused = |code: &str| BlobWant::Refused(code.into());
     assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), refused("unknown_document"));
     kit.push(&device, &[run]);
-    assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), BlobWant::From(0));
+    assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), BlobWant::Parts(vec![(0, offer.bytes)]));
     replica.blob_write(&offer.hash, 0, &bytes[..60_000]).unwrap();
     assert!(
         matches!(replica.blob_write(&offer.hash, 60_000, &bytes), Err(ReplicaError::Peer(_))),
@@ -358,7 +358,7 @@ fn a_photo_is_taken_for_a_record_that_names_it_continued_and_receipted_once() {
     drop(replica);
 
     let mut replica = ServerReplica::new(Arc::clone(&kit.engine));
-    assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), BlobWant::From(60_000));
+    assert_eq!(replica.blob_begin(&peer, &offer, kit.now()).unwrap(), BlobWant::Parts(vec![(60_000, offer.bytes)]));
     replica.blob_write(&offer.hash, 60_000, &bytes[60_000..]).unwrap();
     let BlobFinish::Stored(Some(receipt)) = replica.blob_finish(&peer, &offer.hash, kit.now()).unwrap() else {
         panic!("not stored");

@@ -1,16 +1,18 @@
 //! A userspace UDP relay between devices and server: seeded delay, jitter, loss, bursts of loss,
-//! reordering, duplication, rate with a queue, MTU, cuts, a changed address, UDP blocked. It stands in
+//! reordering, duplication, rate with a queue, MTU, cuts, a changed or forgotten address, UDP blocked. It stands in
 //! for the network emulation of a kernel, which tests may not count on.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::nat::Nat;
 
 /// How bad the link is, the same in both directions.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +41,8 @@ pub struct Weather {
     pub cut_every: Option<(Duration, Duration)>,
     /// Nothing passes: a network that blocks UDP.
     pub blocked: bool,
+    /// An address translation forgets a device that has sent nothing for so long: see [`Nat`].
+    pub binding: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +97,7 @@ impl Ord for Datagram {
 pub struct Relay {
     /// Where devices send to.
     pub address: SocketAddr,
+    server: SocketAddr,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -112,17 +117,18 @@ impl Relay {
         let address = front.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared::default());
         shared.cut_at.store(weather.cut_after.unwrap_or(u64::MAX), Ordering::SeqCst);
-        let path = |seed| Arc::new(Mutex::new(Path::new(weather, seed)));
+        let path = |seed| Arc::new(Mutex::new(Path::new(weather, Instant::now(), seed)));
         let worker = Worker {
             front: Arc::new(front),
             server,
             shared: Arc::clone(&shared),
             up: path(seed),
             down: path(seed ^ 0x5EED),
+            nat: Arc::new(Mutex::new(Nat::new(weather.binding))),
         };
         let deliver = Arc::clone(&shared);
         let threads = vec![std::thread::spawn(move || worker.inbound()), std::thread::spawn(move || deliver.deliver())];
-        Self { address, shared, threads }
+        Self { address, server, shared, threads }
     }
 
     /// Datagrams that came through so far.
@@ -135,6 +141,14 @@ impl Relay {
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
         (self.shared.to_server.load(Ordering::SeqCst), self.shared.to_device.load(Ordering::SeqCst))
+    }
+
+    /// Bytes that came through towards the server and have not arrived: in the queue, or on the line.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        let (queue, now) = (self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let to_server = |datagram: &&Datagram| datagram.to == self.server && datagram.at > now;
+        queue.iter().filter(to_server).map(|datagram| datagram.bytes.len() as u64).sum()
     }
 
     /// Nothing passes from now on.
@@ -220,7 +234,7 @@ impl Shared {
 
 /// One direction.
 #[derive(Debug)]
-struct Path {
+pub(crate) struct Path {
     weather: Weather,
     dice: ChaCha8Rng,
     started: Instant,
@@ -233,8 +247,7 @@ struct Path {
 }
 
 impl Path {
-    fn new(weather: Weather, seed: u64) -> Self {
-        let now = Instant::now();
+    pub(crate) fn new(weather: Weather, now: Instant, seed: u64) -> Self {
         Self { weather, dice: ChaCha8Rng::seed_from_u64(seed), started: now, bad: false, free_at: now, last: now }
     }
 
@@ -261,7 +274,7 @@ impl Path {
     }
 
     /// When it arrives: never, once, or twice.
-    fn fate(&mut self, now: Instant, length: usize) -> [Option<Instant>; 2] {
+    pub(crate) fn fate(&mut self, now: Instant, length: usize) -> [Option<Instant>; 2] {
         let weather = self.weather;
         if self.is_dead(now) || (weather.mtu > 0 && length > weather.mtu) || self.is_lost() {
             return [None; 2];
@@ -293,23 +306,29 @@ struct Worker {
     shared: Arc<Shared>,
     up: Arc<Mutex<Path>>,
     down: Arc<Mutex<Path>>,
+    nat: Arc<Mutex<Nat>>,
 }
 
 impl Worker {
+    fn nat(&self) -> MutexGuard<'_, Nat> {
+        self.nat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Device to server; one socket and one thread back per device address and change of it.
     fn inbound(self) {
-        let mut backs: HashMap<SocketAddr, (u64, Arc<UdpSocket>)> = HashMap::new();
+        let mut backs: HashMap<SocketAddr, ((u64, u64), Arc<UdpSocket>)> = HashMap::new();
         let mut threads = Vec::new();
         let mut datagram = [0; 65_536];
         while !self.shared.stopped() {
             let Ok((length, from)) = self.front.recv_from(&mut datagram) else { continue };
-            let moves = self.shared.moves.load(Ordering::SeqCst);
+            let binding = self.nat().outbound(Instant::now(), from);
+            let moves = (self.shared.moves.load(Ordering::SeqCst), binding);
             let known = backs.get(&from).filter(|(at, _)| *at == moves).map(|(_, back)| Arc::clone(back));
             let back = known.unwrap_or_else(|| {
                 let back = Arc::new(UdpSocket::bind(("127.0.0.1", 0)).expect("a loopback port"));
                 back.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
                 let (worker, socket) = (self.clone(), Arc::clone(&back));
-                threads.push(std::thread::spawn(move || worker.outbound(&socket, from)));
+                threads.push(std::thread::spawn(move || worker.outbound(&socket, from, binding)));
                 backs.insert(from, (moves, Arc::clone(&back)));
                 back
             });
@@ -320,10 +339,13 @@ impl Worker {
         }
     }
 
-    fn outbound(&self, back: &UdpSocket, device: SocketAddr) {
+    fn outbound(&self, back: &UdpSocket, device: SocketAddr, binding: u64) {
         let mut datagram = [0; 65_536];
         while !self.shared.stopped() {
             let Ok((length, _)) = back.recv_from(&mut datagram) else { continue };
+            if self.nat().inbound(Instant::now(), binding).is_none() {
+                continue;
+            }
             self.shared.pass(&self.down, &datagram[..length], &self.front, device, &self.shared.to_device);
         }
     }
@@ -371,9 +393,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_forgotten_device_is_seen_under_another_address_and_hears_nothing_of_the_old_one() {
+        let (device, relay, server) = pair(Weather { binding: Some(Duration::from_millis(60)), ..Weather::default() });
+        device.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut buffer = [0; 16];
+        device.send_to(b"one", relay.address).unwrap();
+        let (_, first) = server.recv_from(&mut buffer).unwrap();
+        server.send_to(b"back", first).unwrap();
+        assert_eq!(device.recv_from(&mut buffer).unwrap().0, 4);
+        assert!(device.recv_from(&mut buffer).is_err(), "longer than the binding lives");
+        server.send_to(b"late", first).unwrap();
+        assert!(device.recv_from(&mut buffer).is_err(), "forgotten");
+        device.send_to(b"two", relay.address).unwrap();
+        let (_, second) = server.recv_from(&mut buffer).unwrap();
+        assert_ne!(first, second);
+        server.send_to(b"back", second).unwrap();
+        assert_eq!(device.recv_from(&mut buffer).unwrap().0, 4);
+    }
+
     /// What becomes of many datagrams, without any socket or clock.
     fn fates(weather: Weather, count: u64) -> Vec<[Option<Instant>; 2]> {
-        let mut path = Path::new(weather, 7);
+        let mut path = Path::new(weather, Instant::now(), 7);
         let start = path.started;
         (0..count).map(|number| path.fate(start + Duration::from_millis(number), 1000)).collect()
     }

@@ -6,12 +6,15 @@ mod bad_files;
 mod browser;
 mod crash;
 mod ferry;
+mod keepalive;
 mod layer;
 mod links;
 mod main_job;
 mod readme;
+mod resent;
 mod surroundings;
 mod sync;
+mod turns;
 mod worklist;
 
 use std::path::PathBuf;

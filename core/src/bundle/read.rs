@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::frames::{CONTEXT, End, Frame, Header, MAGIC};
 use crate::identity::{Purpose, verify};
 use crate::ids::{BlobHash, Collection, PublicKey};
+use crate::sync::parts::Parts;
 use crate::sync::replica::{Batch, BlobFinish, BlobOffer, BlobWant, FeedItem, Outcome, Replica, ReplicaError};
 use crate::sync::wire::{MAX_CHUNK_BYTES, MAX_COLLECTIONS, MAX_FRAME_BYTES, WireError, unpack};
 use crate::time::Timestamp;
@@ -333,8 +334,8 @@ fn admit<R: Replica + ?Sized>(
 /// A file on its way into the store.
 struct Open {
     offer: BlobOffer,
-    /// Bytes that are here already: skipped.
-    skip: u64,
+    /// What is not here yet: the rest is skipped.
+    missing: Parts,
     at: u64,
 }
 
@@ -346,7 +347,10 @@ fn begin<R: Replica + ?Sized>(
     imported: &mut Imported,
 ) -> Result<Option<Open>, ReplicaError> {
     match replica.blob_begin(carrier, offer, now)? {
-        BlobWant::From(skip) => Ok(Some(Open { offer: offer.clone(), skip: skip.min(offer.bytes), at: 0 })),
+        BlobWant::Parts(list) => {
+            let missing = Parts::from_list(&list).unwrap_or_else(|| Parts::first(offer.bytes));
+            Ok(Some(Open { offer: offer.clone(), missing, at: 0 }))
+        }
         BlobWant::Have(_) => {
             imported.known_files += 1;
             Ok(None)
@@ -360,12 +364,15 @@ fn begin<R: Replica + ?Sized>(
 
 impl Open {
     fn write<R: Replica + ?Sized>(&mut self, replica: &mut R, bytes: &[u8]) -> Result<(), ReplicaError> {
-        let known = self.skip.saturating_sub(self.at).min(bytes.len() as u64);
-        let fresh = usize::try_from(known).ok().and_then(|known| bytes.get(known..)).unwrap_or_default();
-        if !fresh.is_empty() {
-            replica.blob_write(&self.offer.hash, self.at + known, fresh)?;
+        let end = self.at + bytes.len() as u64;
+        for (from, to) in self.missing.iter() {
+            let (from, to) = (from.max(self.at), to.min(end));
+            let place = |at: u64| usize::try_from(at.saturating_sub(self.at)).unwrap_or(usize::MAX);
+            if let Some(fresh) = bytes.get(place(from)..place(to)).filter(|fresh| !fresh.is_empty()) {
+                replica.blob_write(&self.offer.hash, from, fresh)?;
+            }
         }
-        self.at += bytes.len() as u64;
+        self.at = end;
         Ok(())
     }
 

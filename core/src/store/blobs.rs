@@ -3,8 +3,10 @@
 //!
 //! A file is hashed while it is copied, under a temporary name; it gets its own name only when it
 //! is complete and on the medium. What a crash leaves is a temporary file, removed at opening.
+//! Files that come from others are [`PartialFile`]s until they are whole.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,12 +15,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::StoreError;
 use super::journal::create_durably;
+use super::partial::PartialFile;
 use super::vfs::{Privacy, Vfs, VfsFile, read_up_to, write_all_at};
 use crate::ids::BlobHash;
+use crate::sync::parts::Parts;
 
 /// Largest file that is kept: a photo or a short video, not a disk image.
 pub const MAX_BLOB: u64 = 200 << 20;
 const CHUNK: usize = 64 << 10;
+/// Incoming files whose state is kept at hand.
+const MAX_OPEN: usize = 64;
 
 /// A file that is now in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +46,8 @@ pub struct Blobs {
     root: PathBuf,
     /// Numbers temporary names within this process; the lock keeps others away.
     next: u64,
+    /// Incoming files that are open; a few, the rest is opened again.
+    coming: BTreeMap<BlobHash, PartialFile>,
 }
 
 impl Blobs {
@@ -51,7 +59,7 @@ impl Blobs {
         for directory in [root.to_owned(), root.join("tmp"), root.join("partial")] {
             create_durably(vfs.as_ref(), &directory)?;
         }
-        let blobs = Self { vfs, root: root.to_owned(), next: 0 };
+        let blobs = Self { vfs, root: root.to_owned(), next: 0, coming: BTreeMap::new() };
         let temporary = blobs.root.join("tmp");
         for name in blobs.vfs.list(&temporary).map_err(StoreError::io("listing", &temporary))? {
             blobs.remove_if_there(&temporary.join(name))?;
@@ -150,13 +158,18 @@ impl Blobs {
         if self.size(hash)? == Some(bytes) {
             return Ok(true);
         }
+        file.sync_data().map_err(StoreError::io("syncing", from))?;
+        self.take_place(from, hash)?;
+        Ok(false)
+    }
+
+    /// Gives a file that is on the medium its name, durably.
+    fn take_place(&self, from: &Path, hash: &BlobHash) -> Result<(), StoreError> {
         let path = self.path_of(hash);
         let directory = path.parent().unwrap_or(&self.root);
         create_durably(self.vfs.as_ref(), directory)?;
-        file.sync_data().map_err(StoreError::io("syncing", from))?;
         self.vfs.rename(from, &path).map_err(StoreError::io("renaming", from))?;
-        self.vfs.sync_dir(directory).map_err(StoreError::io("syncing", directory))?;
-        Ok(false)
+        self.vfs.sync_dir(directory).map_err(StoreError::io("syncing", directory))
     }
 
     /// Length of a complete file; `None` when it is not here.
@@ -185,60 +198,63 @@ impl Blobs {
         read_up_to(file.as_ref(), offset, length).map_err(StoreError::io("reading", &path))
     }
 
-    /// Bytes of an incoming file that are here already: from where the sender goes on.
+    /// What is here already of an incoming file.
     ///
     /// # Errors
     /// File errors.
-    pub fn partial_len(&self, hash: &BlobHash) -> Result<u64, StoreError> {
-        Ok(self.length(&self.partial(hash))?.unwrap_or(0))
+    pub fn partial(&mut self, hash: &BlobHash) -> Result<Parts, StoreError> {
+        Ok(self.coming(hash)?.here().clone())
     }
 
-    /// Appends bytes of an incoming file. `offset` must be what [`Blobs::partial_len`] says.
+    fn coming(&mut self, hash: &BlobHash) -> Result<&mut PartialFile, StoreError> {
+        if !self.coming.contains_key(hash) && self.coming.len() >= MAX_OPEN {
+            self.coming.clear();
+        }
+        match self.coming.entry(*hash) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let path = self.root.join("partial").join(hash.to_string());
+                let file = PartialFile::open(Arc::clone(&self.vfs), &path);
+                Ok(place.insert(file.map_err(StoreError::io("opening", &path))?))
+            }
+        }
+    }
+
+    /// Writes bytes of an incoming file where they belong.
     ///
     /// # Errors
-    /// [`StoreError::BlobOffset`], [`StoreError::BlobTooLarge`], file errors (cut back).
-    pub fn partial_write(&self, hash: &BlobHash, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.partial(hash);
-        let held = self.partial_len(hash)?;
-        if offset != held {
-            return Err(StoreError::BlobOffset { hash: *hash, offset, held });
-        }
-        if held + bytes.len() as u64 > MAX_BLOB {
+    /// [`StoreError::BlobTooLarge`], file errors: then the bytes do not count as here.
+    pub fn partial_write(&mut self, hash: &BlobHash, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        if offset.saturating_add(bytes.len() as u64) > MAX_BLOB {
             return Err(StoreError::BlobTooLarge { name: hash.to_string(), limit: MAX_BLOB });
         }
-        let file = match self.vfs.open_for_writing(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => self.vfs.create(&path, Privacy::Default),
-            other => other,
-        }
-        .map_err(StoreError::io("opening", &path))?;
-        write_all_at(file.as_ref(), offset, bytes).map_err(|source| {
-            // The sender is told the length held, so it must not include half a chunk.
-            let _ = file.set_len(offset);
-            StoreError::Io { doing: "writing", path: path.clone(), source }
-        })
+        let path = self.partial_path(hash);
+        self.coming(hash)?.write(offset, bytes).map_err(StoreError::io("writing", &path))
     }
 
-    /// Hashes an incoming file in whole and gives it its name, durably. Thrown away when it is
+    /// Checks the hash of an incoming file and gives it its name, durably. Thrown away when it is
     /// another file.
     ///
     /// # Errors
     /// [`StoreError::NoBlob`], [`StoreError::BlobMismatch`], file errors.
-    pub fn partial_finish(&self, hash: &BlobHash) -> Result<u64, StoreError> {
+    pub fn partial_finish(&mut self, hash: &BlobHash) -> Result<u64, StoreError> {
         if let Some(bytes) = self.size(hash)? {
             self.partial_drop(hash)?;
             return Ok(bytes);
         }
-        let path = self.partial(hash);
-        let file = match self.vfs.open_for_writing(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StoreError::NoBlob(*hash)),
-            other => other.map_err(StoreError::io("opening", &path))?,
-        };
-        let (got, bytes) = hash_of(file.as_ref()).map_err(StoreError::io("reading", &path))?;
-        if got != *hash {
+        let path = self.partial_path(hash);
+        let file = self.coming(hash)?;
+        let (got, bytes) = (file.sha256().map_err(StoreError::io("reading", &path))?, file.here().prefix());
+        if bytes == 0 {
+            return Err(StoreError::NoBlob(*hash));
+        }
+        if got != *hash || file.here().count() != 1 {
             self.partial_drop(hash)?;
             return Err(StoreError::BlobMismatch { expected: *hash, got });
         }
-        self.place(file.as_ref(), &path, hash, bytes)?;
+        file.sync_data().map_err(StoreError::io("syncing", &path))?;
+        self.coming.remove(hash);
+        self.take_place(&path, hash)?;
         Ok(bytes)
     }
 
@@ -246,15 +262,18 @@ impl Blobs {
     ///
     /// # Errors
     /// File errors.
-    pub fn partial_drop(&self, hash: &BlobHash) -> Result<(), StoreError> {
-        self.remove_if_there(&self.partial(hash))
+    pub fn partial_drop(&mut self, hash: &BlobHash) -> Result<(), StoreError> {
+        let path = self.partial_path(hash);
+        self.coming(hash)?.discard().map_err(StoreError::io("removing", &path))?;
+        self.coming.remove(hash);
+        Ok(())
     }
 
     /// Removes the bytes of a withdrawn file, complete or partial. The removal is durable.
     ///
     /// # Errors
     /// File errors.
-    pub fn withdraw(&self, hash: &BlobHash) -> Result<(), StoreError> {
+    pub fn withdraw(&mut self, hash: &BlobHash) -> Result<(), StoreError> {
         self.partial_drop(hash)?;
         let path = self.path_of(hash);
         if self.size(hash)?.is_some() {
@@ -295,7 +314,7 @@ impl Blobs {
         Ok(hashes)
     }
 
-    fn partial(&self, hash: &BlobHash) -> PathBuf {
+    fn partial_path(&self, hash: &BlobHash) -> PathBuf {
         self.root.join("partial").join(hash.to_string())
     }
 
@@ -422,18 +441,19 @@ mod tests {
         blobs.withdraw(&hash).unwrap();
         assert_eq!(blobs.size(&hash).unwrap(), None);
         blobs.partial_write(&hash, 0, b"abc").unwrap();
-        assert_eq!(blobs.partial_len(&hash).unwrap(), 3);
-        assert!(matches!(blobs.partial_write(&hash, 9, b"x"), Err(StoreError::BlobOffset { held: 3, .. })));
+        assert_eq!(blobs.partial(&hash).unwrap(), Parts::first(3));
+        assert!(matches!(blobs.partial_write(&hash, MAX_BLOB, b"x"), Err(StoreError::BlobTooLarge { .. })));
         blobs.partial_write(&hash, 3, b"def").unwrap();
         assert_eq!(blobs.partial_finish(&hash).unwrap(), 6);
-        assert_eq!((blobs.size(&hash).unwrap(), blobs.partial_len(&hash).unwrap()), (Some(6), 0));
+        assert_eq!((blobs.size(&hash).unwrap(), blobs.partial(&hash).unwrap()), (Some(6), Parts::default()));
     }
 
     #[test]
     fn other_bytes_than_announced_are_thrown_away() {
-        let (home, _, blobs) = folder();
+        let (home, _, mut blobs) = folder();
         let hash = BlobHash([9; 32]);
         blobs.partial_write(&hash, 0, b"abc").unwrap();
+        blobs.partial_write(&hash, 5, b"f").unwrap();
         assert!(matches!(blobs.partial_finish(&hash), Err(StoreError::BlobMismatch { .. })));
         assert_eq!(files(home.path()), 0);
     }

@@ -283,7 +283,7 @@ impl EdgeStore {
         self.remove_withdrawn(&pair.staged.withdrawn)
     }
 
-    fn remove_withdrawn(&self, withdrawn: &BTreeSet<BlobHash>) -> Result<(), StoreError> {
+    fn remove_withdrawn(&mut self, withdrawn: &BTreeSet<BlobHash>) -> Result<(), StoreError> {
         withdrawn.iter().try_for_each(|hash| self.blobs.withdraw(hash))
     }
 

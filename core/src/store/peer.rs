@@ -454,7 +454,7 @@ impl<L: Lend> Replica for PeerReplica<L> {
                 return Ok(BlobWant::Refused("busy".to_owned()));
             }
             let want = store.blob_begin(peer, offer, now)?;
-            if matches!(want, BlobWant::From(_)) {
+            if matches!(want, BlobWant::Parts(_)) {
                 receiving.insert(offer.hash);
                 store.receiving.insert(offer.hash);
             }

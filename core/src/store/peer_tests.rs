@@ -18,6 +18,9 @@ use crate::identity::{
 use crate::ids::PersonId;
 use crate::sync::session::{Config, Input, Options, Output, Session, Summary, SyncOutcome};
 
+#[path = "bundle_tests.rs"]
+mod bundles;
+
 /// One store that the test and a session use by turns.
 #[derive(Clone, Debug)]
 struct Shared(Rc<RefCell<EdgeStore>>);
@@ -360,6 +363,31 @@ fn a_device_has_no_tickets() {
     let mut b = city.device(homes[1].path(), 40, &["511902"], 9);
     let [mine, _] = meet(&mut a, &mut b, Options { ticket_secret: Some(vec![1; 16]), ..everything() });
     assert_eq!(mine.why.unwrap().code, RefusalCode::TicketUnknown);
+}
+
+#[test]
+fn of_two_sessions_at_once_one_receives_a_file_and_the_other_is_told() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let city = Authority::new(1);
+    let mut a = city.device(homes[0].path(), 30, &["511902"], 9);
+    let b = city.device(homes[1].path(), 40, &["511902"], 9);
+    let picture = a.with(|store| store.add_blob_from("near.jpg", None, &mut &[5; 3_000][..])).unwrap();
+    a.with(|store| store.write(&outlet(1), &[photo(&picture.hash, picture.bytes)], &[], NOW).unwrap());
+    let _ = meet(&mut a, &mut b.clone(), Options { originals: false, ..Options::default() });
+    let offer = a.with(|store| store.files_to_pass(&BTreeSet::from([outlet(1).collection]))).unwrap().remove(0);
+    let peer = PublicKey([7; 32]);
+    let [mut first, mut second] = [PeerReplica::new(b.clone()), PeerReplica::new(b.clone())];
+    let busy = BlobWant::Refused("busy".to_owned());
+    assert_eq!(first.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::Parts(vec![(0, 3_000)]));
+    first.blob_write(&offer.hash, 1_000, &[5; 1_000]).unwrap();
+    assert_eq!(second.blob_begin(&peer, &offer, NOW).unwrap(), busy);
+    // The end of a session gives way to the next, with what it had.
+    drop(first);
+    assert_eq!(second.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::Parts(vec![(0, 1_000), (2_000, 3_000)]));
+    second.blob_write(&offer.hash, 0, &[5; 1_000]).unwrap();
+    second.blob_write(&offer.hash, 2_000, &[5; 1_000]).unwrap();
+    assert_eq!(second.blob_finish(&peer, &offer.hash, NOW).unwrap(), BlobFinish::Stored(None));
+    assert_eq!(PeerReplica::new(b).blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::Have(None));
 }
 
 #[test]

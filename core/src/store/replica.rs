@@ -9,6 +9,7 @@ use super::record::{Acknowledged, BlobStored, CursorAt, Enrolment, Fate, Record,
 use super::rows::{self, DocRow};
 use crate::identity::{Certificate, IdentityError, Roster, ServerCert, SignedBlobReceipt, SignedReceipt};
 use crate::ids::{BlobHash, ChangeHash, Collection, DocKey, DocKind, PublicKey};
+use crate::sync::parts::Parts;
 use crate::sync::replica::{
     Admitted, Batch, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, CollectionState, Cursor, DocHeads, FeedItem,
     Introduction, Local, Missing, Outcome, Outgoing, Refusal, RefusalCode, Replica, ReplicaError, Sealed, SendPlan,
@@ -184,16 +185,17 @@ impl Replica for EdgeStore {
         if self.blobs.size(&offer.hash)?.is_some() {
             return Ok(BlobWant::Have(None));
         }
-        let held = self.blobs.partial_len(&offer.hash)?;
-        if held > offer.bytes {
+        let mut here = self.blobs.partial(&offer.hash)?;
+        if here.end().unwrap_or(0) > offer.bytes {
             self.blobs.partial_drop(&offer.hash)?;
-            return Ok(BlobWant::From(0));
+            here = Parts::default();
         }
-        match self.space.require(offer.bytes - held) {
+        let missing = here.missing(offer.bytes);
+        match self.space.require(missing.bytes()) {
             Err(StoreError::DiskFull { .. }) => refuse("disk_full"),
             other => {
                 other?;
-                Ok(BlobWant::From(held))
+                Ok(BlobWant::Parts(missing.to_list()))
             }
         }
     }
@@ -203,12 +205,7 @@ impl Replica for EdgeStore {
         if offset.saturating_add(bytes.len() as u64) > limit {
             return Err(ReplicaError::Peer(format!("more bytes of file {hash} than it has")));
         }
-        match self.blobs.partial_write(hash, offset, bytes) {
-            Err(StoreError::BlobOffset { .. }) => {
-                Err(ReplicaError::Peer(format!("bytes of file {hash} out of their place")))
-            }
-            other => Ok(other?),
-        }
+        Ok(self.blobs.partial_write(hash, offset, bytes)?)
     }
 
     fn blob_finish(&mut self, _: &PublicKey, hash: &BlobHash, _: Timestamp) -> Result<BlobFinish, ReplicaError> {

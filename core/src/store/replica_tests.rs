@@ -311,6 +311,34 @@ fn what_waits_on_the_server_is_sent_again() {
 }
 
 #[test]
+fn what_builds_on_a_run_that_a_restored_server_holds_is_sent_again() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let mut store = world.enrolled(home.path());
+    let peer = world.server.public();
+    let in_ledger = Outcome::Stored { in_ledger: true };
+    store.write(&outlet(1), &[name("a")], &[], NOW).unwrap();
+    let first = push(&world, &mut store, &in_ledger).remove(0);
+    store.write(&outlet(1), &[name("b")], &[], NOW).unwrap();
+    let second = push(&world, &mut store, &in_ledger);
+    let unsent =
+        |store: &mut EdgeStore| store.outgoing(&peer, &SendPlan::default(), usize::MAX).unwrap().batch.items.len();
+    assert_eq!((unsent(&mut store), state(&store)), (0, RecordState::InLedger));
+    // An older copy of its database came back: it found the first run by comparison, and holds it.
+    world.admit(&mut store, vec![world.ruling(outlet(1), first.last().unwrap(), Said::Held, 1)]);
+    assert_eq!(state(&store), RecordState::Held);
+    let mut store = rebuilt_is_equal(store);
+    // Not the held one, which it has; what builds on it, which it cannot have let in.
+    assert_eq!(push(&world, &mut store, &Outcome::Held { code: "waiting".into() }), second);
+    assert_eq!(unsent(&mut store), 0, "it has both now");
+    let released = [first.last(), second[0].last()].map(|run| world.ruling(outlet(1), run.unwrap(), Said::Released, 2));
+    world.admit(&mut store, released.into());
+    assert_eq!(state(&store), RecordState::InLedger);
+    let states = store.states(&[World::collection()]).unwrap()[0];
+    assert_eq!((states.count, states.held), (1, 0));
+    rebuilt_is_equal(store);
+}
+
+#[test]
 fn held_work_is_offered_again_to_another_life_of_the_server() {
     let (world, home) = (World::new(), tempfile::tempdir().unwrap());
     let mut store = world.enrolled(home.path());
@@ -558,10 +586,10 @@ fn a_file_comes_in_pieces_and_only_when_a_document_names_it() {
     let run = SignedRun::sign(&world.colleague, outlet(5), vec![change.raw]).unwrap();
     let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
     world.admit(&mut store, vec![certificate, FeedItem::Run(run)]);
-    assert_eq!(store.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::From(0));
+    assert_eq!(store.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::Parts(vec![(0, offer.bytes)]));
     store.blob_write(&hash, 0, b"ab").unwrap();
     assert!(matches!(store.blob_write(&hash, 2, b"cd"), Err(ReplicaError::Peer(_))), "longer than named");
-    assert_eq!(store.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::From(2));
+    assert_eq!(store.blob_begin(&peer, &offer, NOW).unwrap(), BlobWant::Parts(vec![(2, offer.bytes)]));
     store.blob_write(&hash, 2, b"x").unwrap();
     assert_eq!(store.blob_finish(&peer, &hash, NOW).unwrap(), BlobFinish::HashMismatch);
     store.blob_write(&hash, 0, b"abc").unwrap();

@@ -70,9 +70,9 @@ pub enum Call {
     BlobWrite {
         /// Which file.
         hash: BlobHash,
-        /// Its present length.
+        /// Where in it.
         offset: u64,
-        /// What to append.
+        /// What to write there.
         bytes: Arc<Vec<u8>>,
     },
     /// [`Replica::blobs_finish`].

@@ -1,14 +1,15 @@
 //! Photos and attachments, both ways: previews before originals, newest first, at most four in
-//! flight, from where the receiver stands; a file counts only when the receiver has verified and
-//! kept it. Records never wait for this.
+//! flight, and of each what the receiver lacks; a file counts only when the receiver has verified and
+//! kept it. Bytes may arrive in any order. Records never wait for this.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
+use super::parts::Parts;
 use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Limits, Sealed};
 use super::session::{Core, Event, Phase, Step, Then, Transferred, internal, malformed};
-use super::wire::{Data, Frame, Lane, MAX_CHUNK_BYTES, Stored, Want};
+use super::wire::{Data, FilesEnd, Frame, Lane, MAX_CHUNK_BYTES, MAX_PARTS, Stored, Want};
 use crate::ids::BlobHash;
 use crate::time::Timestamp;
 
@@ -23,6 +24,11 @@ const MAX_WRITING: usize = 8;
 /// Answers the peer has not read, beyond which reading pauses: the offers an honest peer makes
 /// ahead, its files in flight, and room.
 const MAX_ANSWERS: usize = 64;
+/// Gaps of a file that is coming: each costs memory here. What is under way on a link is less than 4 MiB of
+/// datagrams, and each second one may be lost.
+const MAX_GAPS: usize = 4_096;
+/// Pieces of files are longer on average: each is a write, and an entry beside a file with gaps.
+const MEAN_PIECE: u64 = 256;
 /// Bytes kept free of a budget for the frames around the chunks.
 const MARGIN: u64 = 2048;
 
@@ -59,7 +65,8 @@ struct Sender {
     listing: bool,
     exhausted: bool,
     offered: BTreeMap<BlobHash, BlobOffer>,
-    wanted: VecDeque<(BlobOffer, u64)>,
+    /// With what the receiver lacks of each.
+    wanted: VecDeque<(BlobOffer, Parts)>,
     active: BTreeMap<BlobHash, Upload>,
     /// Confirmed by the peer, to be kept together with the next call.
     confirmed: Vec<(BlobHash, Option<Sealed>)>,
@@ -67,6 +74,8 @@ struct Sender {
     /// Offered before the budget was spent, not answered then: may be complete there all the same.
     dropped: BTreeMap<BlobHash, BlobOffer>,
     skip: BTreeSet<BlobHash>,
+    /// Begun and given up, with the bytes that were sent.
+    cut: Vec<(BlobHash, u64)>,
     /// Arrived with another hash, and were offered once more.
     damaged: BTreeSet<BlobHash>,
 }
@@ -84,7 +93,9 @@ enum SenderStage {
 #[derive(Debug)]
 struct Upload {
     offer: BlobOffer,
-    offset: u64,
+    /// Not sent yet.
+    left: Parts,
+    sent: u64,
     reading: bool,
 }
 
@@ -102,8 +113,13 @@ struct Receiver {
 #[derive(Debug)]
 struct Download {
     offer: BlobOffer,
-    /// None until the replica said what it has.
-    at: Option<u64>,
+    /// None until the replica said what it lacks.
+    missing: Option<Parts>,
+    received: u64,
+    /// In so many pieces.
+    pieces: u64,
+    /// The sender gave it up after so many bytes.
+    promised: u64,
 }
 
 impl Files {
@@ -151,7 +167,7 @@ impl Files {
 
     pub(super) fn is_done(&self) -> bool {
         let sent = matches!(self.out.stage, SenderStage::Idle | SenderStage::Done);
-        let received = !self.incoming.expected || (self.incoming.ended && self.incoming.writing == 0);
+        let received = !self.incoming.expected || self.incoming.is_done();
         sent && received
     }
 
@@ -162,10 +178,7 @@ impl Files {
                 self.incoming.offer(core, offer, self.limits, budget)
             }
             Frame::Data(data) => self.incoming.data(core, data),
-            Frame::FilesEnd => {
-                self.incoming.ended = true;
-                Ok(())
-            }
+            Frame::FilesEnd(end) => self.incoming.end(&end),
             Frame::Want(want) => self.out.want(core, want),
             Frame::Stored(stored) => self.out.stored(core, stored),
             _ => Err(malformed("a frame that does not belong to files")),
@@ -228,9 +241,10 @@ impl Sender {
     /// The budget is spent: nothing new is begun, what the receiver has it keeps for the next time.
     fn stop(&mut self) {
         self.exhausted = true;
-        self.wanted.retain(|(offer, offset)| *offset >= offer.bytes);
+        self.wanted.retain(|(_, left)| left.is_empty());
         self.dropped.append(&mut self.offered);
-        self.active.retain(|_, upload| upload.reading || upload.offset >= upload.offer.bytes);
+        let given_up = self.active.extract_if(.., |_, upload| !upload.reading && !upload.left.is_empty());
+        self.cut.extend(given_up.map(|(hash, upload)| (hash, upload.sent)));
     }
 
     fn pump(&mut self, core: &mut Core, room: Option<u64>) {
@@ -241,25 +255,25 @@ impl Sender {
             core.call(Call::BlobsToSend(query), Then::Files(FilesThen::List));
         }
         while self.active.len() < MAX_IN_FLIGHT {
-            let Some((offer, offset)) = self.wanted.pop_front() else { break };
-            self.active.insert(offer.hash, Upload { offer, offset, reading: false });
+            let Some((offer, left)) = self.wanted.pop_front() else { break };
+            self.active.insert(offer.hash, Upload { offer, left, sent: 0, reading: false });
         }
         let mut room = room.unwrap_or(u64::MAX);
         // Previews first, whichever file was begun earlier.
         let mut order: Vec<_> = self.active.values_mut().collect();
         order.sort_by_key(|upload| upload.offer.class);
         for upload in order {
-            let left = upload.offer.bytes.saturating_sub(upload.offset);
-            if upload.reading || left == 0 || !core.lane_free(Lane::Files) {
+            let Some((offset, end)) = upload.left.next().filter(|_| !upload.reading && core.lane_free(Lane::Files))
+            else {
                 continue;
-            }
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_CHUNK_BYTES);
+            };
+            let len = usize::try_from(end - offset).unwrap_or(usize::MAX).min(MAX_CHUNK_BYTES);
             room = room.saturating_sub(u64::try_from(len).unwrap_or(u64::MAX));
             if room == 0 {
                 break;
             }
             upload.reading = true;
-            let (hash, offset) = (upload.offer.hash, upload.offset);
+            let hash = upload.offer.hash;
             core.call(Call::BlobRead { hash, offset, len }, Then::Files(FilesThen::Read { hash, offset }));
         }
         if room == 0 && !self.active.values().any(|upload| upload.reading) {
@@ -272,7 +286,8 @@ impl Sender {
         let idle = self.offered.is_empty() && self.wanted.is_empty() && self.active.is_empty();
         if self.exhausted && idle && !self.listing && !self.confirming {
             self.stage = SenderStage::Counting;
-            core.send(&Frame::FilesEnd);
+            let begun = std::mem::take(&mut self.cut);
+            core.send(&Frame::FilesEnd(FilesEnd { begun: begun.into_iter().rev().take(MAX_OPEN).collect() }));
             let query = BlobQuery { max: 0, originals: true, exclude: BTreeSet::new() };
             core.call(Call::BlobsToSend(query), Then::Files(FilesThen::Left));
         }
@@ -304,8 +319,10 @@ impl Sender {
             return self.wanted_late(core, want);
         };
         match want.want {
-            BlobWant::From(offset) if offset <= offer.bytes => self.wanted.push_back((offer, offset)),
-            BlobWant::From(_) => return Err(malformed("more bytes of a file than it has")),
+            BlobWant::Parts(list) => match Parts::from_list(&list) {
+                Some(left) if left.end().unwrap_or(0) <= offer.bytes => self.wanted.push_back((offer, left)),
+                _ => return Err(malformed("ranges that a file does not have")),
+            },
             BlobWant::Have(receipt) => self.confirm(core, &offer, receipt),
             BlobWant::Refused(code) => {
                 self.skip.insert(offer.hash);
@@ -319,11 +336,11 @@ impl Sender {
     fn wanted_late(&mut self, core: &mut Core, want: Want) -> Step {
         let offer = self.dropped.remove(&want.hash).ok_or_else(|| malformed("an answer to no offer"))?;
         match want.want {
-            BlobWant::From(offset) if offset == offer.bytes => {
+            BlobWant::Parts(list) if list.is_empty() => {
                 self.dropped.insert(offer.hash, offer);
             }
             BlobWant::Have(receipt) => self.confirm(core, &offer, receipt),
-            BlobWant::From(_) | BlobWant::Refused(_) => {}
+            BlobWant::Parts(_) | BlobWant::Refused(_) => {}
         }
         Ok(())
     }
@@ -332,7 +349,7 @@ impl Sender {
     /// none says so and confirms in one breath, before the file has its turn here.
     fn finished(&mut self, hash: &BlobHash) -> Result<BlobOffer, super::replica::Refusal> {
         if let Some(upload) = self.active.get(hash) {
-            if upload.reading || upload.offset < upload.offer.bytes {
+            if upload.reading || !upload.left.is_empty() {
                 return Err(malformed("a receipt before the last byte"));
             }
             let upload = self.active.remove(hash);
@@ -341,7 +358,7 @@ impl Sender {
         if let Some(offer) = self.dropped.remove(hash) {
             return Ok(offer);
         }
-        let complete = |(offer, offset): &(BlobOffer, u64)| offer.hash == *hash && *offset >= offer.bytes;
+        let complete = |(offer, left): &(BlobOffer, Parts)| offer.hash == *hash && left.is_empty();
         let waiting = self.wanted.iter().position(complete).and_then(|at| self.wanted.remove(at));
         waiting.map(|(offer, _)| offer).ok_or_else(|| malformed("a receipt for a file that was not sent"))
     }
@@ -351,17 +368,18 @@ impl Sender {
         upload.reading = false;
         if bytes.is_empty() {
             // Shorter than recorded: the file was cut behind the store's back. Leave it.
+            self.cut.push((hash, upload.sent));
             self.active.remove(&hash);
             self.skip.insert(hash);
             core.event(Event::FileRefused { hash, code: "unreadable".into() });
             return Ok(());
         }
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        upload.offset = offset.saturating_add(length);
-        if upload.offset > upload.offer.bytes {
-            return Err(internal("more bytes of a file than recorded"));
+        if !upload.left.take(offset, offset.saturating_add(length)) {
+            return Err(internal("more bytes of a file than asked for"));
         }
-        let (done, total) = (upload.offset, Some(upload.offer.bytes));
+        upload.sent = upload.sent.saturating_add(length);
+        let (done, total) = (upload.offer.bytes.saturating_sub(upload.left.bytes()), Some(upload.offer.bytes));
         core.send(&Frame::Data(Data { hash, offset, bytes }));
         core.event(Event::Progress { phase: Phase::FilesOut, done, total });
         Ok(())
@@ -408,7 +426,7 @@ impl Sender {
 impl Download {
     /// Bytes that have not come.
     fn left(&self) -> u64 {
-        self.offer.bytes.saturating_sub(self.at.unwrap_or(0))
+        self.missing.as_ref().map_or(self.offer.bytes, Parts::bytes)
     }
 }
 
@@ -429,18 +447,19 @@ impl Receiver {
             return Ok(());
         }
         core.call(Call::BlobBegin(offer.clone()), Then::Files(FilesThen::Begin { hash }));
-        self.open.insert(hash, Download { offer, at: None });
+        self.open.insert(hash, Download { offer, missing: None, received: 0, pieces: 0, promised: 0 });
         Ok(())
     }
 
     fn begun(&mut self, core: &mut Core, hash: BlobHash, want: BlobWant) {
         match (&want, self.open.get_mut(&hash)) {
-            (BlobWant::From(offset), Some(download)) => {
-                // More than announced cannot be a prefix of it: from the start, the hash decides.
-                let offset = (*offset).min(download.offer.bytes);
-                download.at = Some(offset);
-                let complete = offset == download.offer.bytes;
-                core.send(&Frame::Want(Want { hash, want: BlobWant::From(offset) }));
+            (BlobWant::Parts(list), Some(download)) => {
+                let bytes = download.offer.bytes;
+                let missing = Parts::from_list(list).filter(|parts| parts.end().unwrap_or(0) <= bytes);
+                let missing = missing.unwrap_or_else(|| Parts::first(bytes)).at_most(MAX_PARTS);
+                let complete = missing.is_empty();
+                core.send(&Frame::Want(Want { hash, want: BlobWant::Parts(missing.to_list()) }));
+                download.missing = Some(missing);
                 if complete {
                     self.finish(core, hash);
                 }
@@ -456,19 +475,42 @@ impl Receiver {
         let download = self.open.get_mut(&data.hash).ok_or_else(|| malformed("bytes of no file"))?;
         let length = u64::try_from(data.bytes.len()).unwrap_or(u64::MAX);
         let end = data.offset.saturating_add(length);
-        if download.at != Some(data.offset) || length == 0 || end > download.offer.bytes {
+        if !download.missing.as_mut().is_some_and(|missing| missing.take(data.offset, end)) {
             return Err(malformed("bytes of a file out of place"));
         }
-        download.at = Some(end);
+        download.received = download.received.saturating_add(length);
+        download.pieces += 1;
+        let gaps = download.missing.as_ref().map_or(0, Parts::count);
+        if gaps > MAX_GAPS || download.pieces > MAX_GAPS as u64 + download.offer.bytes / MEAN_PIECE {
+            return Err(malformed("bytes of a file in too many pieces"));
+        }
         self.writing += 1;
-        let (done, total) = (end, Some(download.offer.bytes));
+        let (left, total) = (download.left(), download.offer.bytes);
         let (hash, offset, bytes) = (data.hash, data.offset, Arc::new(data.bytes));
         core.call(Call::BlobWrite { hash, offset, bytes }, Then::Files(FilesThen::Write));
-        core.event(Event::Progress { phase: Phase::FilesIn, done, total });
-        if done == download.offer.bytes {
+        core.event(Event::Progress { phase: Phase::FilesIn, done: total.saturating_sub(left), total: Some(total) });
+        if left == 0 {
             self.finish(core, hash);
         }
         Ok(())
+    }
+
+    /// What was sent before may still be on its way, and is waited for.
+    fn end(&mut self, end: &FilesEnd) -> Step {
+        if self.ended || end.begun.len() > MAX_OPEN {
+            return Err(malformed("an end of files too many"));
+        }
+        self.ended = true;
+        for (hash, sent) in &end.begun {
+            if let Some(download) = self.open.get_mut(hash) {
+                download.promised = *sent;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.ended && self.writing == 0 && self.open.values().all(|download| download.received >= download.promised)
     }
 
     fn written(&mut self) {

@@ -84,6 +84,7 @@ mod initiator;
 pub mod memory;
 mod pace;
 mod pack;
+pub mod parts;
 pub mod refusal;
 pub mod replica;
 pub mod session;

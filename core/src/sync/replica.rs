@@ -397,9 +397,10 @@ pub struct BlobOffer {
 /// A receiver's answer to an offer.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum BlobWant {
-    /// Send from this offset on; so many bytes are here already.
+    /// Send these ranges (start, and the byte after the last), ascending and with gaps between them: the rest is
+    /// here already. None: all is here, and will be verified.
     #[n(0)]
-    From(#[n(0)] u64),
+    Parts(#[n(0)] Vec<(u64, u64)>),
     /// All of it is here, durably, with this receipt (a server's; `None` from a device).
     #[n(1)]
     Have(#[n(0)] Option<Sealed>),
@@ -607,14 +608,14 @@ pub trait Replica {
     /// When the file cannot be read.
     fn blob_read(&mut self, hash: &BlobHash, offset: u64, len: usize) -> Result<Vec<u8>, ReplicaError>;
 
-    /// Receiver: says what of an offered file it wants. The count it answers is of bytes that are
-    /// in a partial file under this hash.
+    /// Receiver: says what of an offered file it wants. The ranges it answers are those that a partial
+    /// file under this hash lacks.
     ///
     /// # Errors
     /// When the store fails; a refusal is a [`BlobWant`].
     fn blob_begin(&mut self, peer: &PublicKey, offer: &BlobOffer, now: Timestamp) -> Result<BlobWant, ReplicaError>;
 
-    /// Receiver: appends to the partial file; `offset` is its present length.
+    /// Receiver: writes into the partial file, in any order; what was there already may come again.
     ///
     /// # Errors
     /// When the store fails.

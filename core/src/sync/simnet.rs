@@ -7,7 +7,7 @@ use super::calls::{Answer, Call};
 use super::memory::MemoryReplica;
 use super::replica::{Replica, ReplicaError};
 use super::session::{CloseReason, Config, Event, Input, Options, Output, Session, Summary};
-use super::wire::Lane;
+use super::wire::{Frame, Lane};
 use crate::ids::PublicKey;
 use crate::time::Timestamp;
 
@@ -52,6 +52,8 @@ struct Side {
     session: Session,
     peer: PublicKey,
     arriving: [VecDeque<Vec<u8>>; 2],
+    /// Bytes of files that were overtaken by everything else.
+    late: Vec<Vec<u8>>,
     calls: VecDeque<(u64, Call)>,
     answers: VecDeque<(u64, Result<Answer, ReplicaError>)>,
     events: Vec<Event>,
@@ -65,6 +67,7 @@ struct Side {
 #[derive(Debug)]
 pub struct Connection {
     sides: [Side; 2],
+    shuffled: bool,
 }
 
 /// What both ends say after a session.
@@ -100,12 +103,21 @@ impl Connection {
         };
         let first = Session::initiator(config(initiator, acceptor), options);
         let second = Session::acceptor(config(acceptor, initiator));
-        let mut connection =
-            Self { sides: [Side::new(first, acceptor.public()), Side::new(second, initiator.public())] };
+        let mut connection = Self {
+            sides: [Side::new(first, acceptor.public()), Side::new(second, initiator.public())],
+            shuffled: false,
+        };
         for end in End::BOTH {
             connection.input(end, now, Input::Start);
         }
         connection
+    }
+
+    /// From now on bytes of files arrive after everything else, the latest first, as they may over QUIC.
+    #[must_use]
+    pub fn shuffled(mut self) -> Self {
+        self.shuffled = true;
+        self
     }
 
     /// Everything that may happen now, in a fixed order.
@@ -118,7 +130,8 @@ impl Connection {
                 continue;
             }
             for lane in [Lane::Records, Lane::Files] {
-                if !side.arriving[index(lane)].is_empty() && side.session.ready(lane) {
+                let late = lane == Lane::Files && !side.late.is_empty();
+                if (late || !side.arriving[index(lane)].is_empty()) && side.session.ready(lane) {
                     steps.push(Step::Deliver(end, lane));
                 }
             }
@@ -128,7 +141,7 @@ impl Connection {
             if !side.answers.is_empty() {
                 steps.push(Step::Answer(end));
             }
-            if other.closed.is_some() && !side.hung_up && side.arriving.iter().all(VecDeque::is_empty) {
+            if other.closed.is_some() && !side.hung_up && side.nothing_arrives() {
                 steps.push(Step::Hangup(end));
             }
         }
@@ -139,7 +152,12 @@ impl Connection {
     pub fn take(&mut self, step: Step, replicas: [&mut MemoryReplica; 2], now: Timestamp) {
         match step {
             Step::Deliver(end, lane) => {
-                if let Some(bytes) = self.side_mut(end).arriving[index(lane)].pop_front() {
+                let side = self.side_mut(end);
+                let late = if lane == Lane::Files { side.late.pop() } else { None };
+                if let Some(bytes) = side.arriving[index(lane)].pop_front() {
+                    side.late.extend(late);
+                    self.input(end, now, Input::Frame { lane, bytes });
+                } else if let Some(bytes) = late {
                     self.input(end, now, Input::Frame { lane, bytes });
                 }
             }
@@ -176,7 +194,13 @@ impl Connection {
                 Output::Send { lane, bytes } => {
                     side.sent.push((lane, bytes.clone()));
                     let length = bytes.len();
-                    self.side_mut(end.other()).arriving[index(lane)].push_back(bytes);
+                    let late = self.shuffled && matches!(Frame::decode(lane, &bytes), Ok(Frame::Data(_)));
+                    let other = self.side_mut(end.other());
+                    if late {
+                        other.late.push(bytes);
+                    } else {
+                        other.arriving[index(lane)].push_back(bytes);
+                    }
                     self.side_mut(end).session.handle(now, Input::Written { lane, bytes: length });
                 }
             }
@@ -187,6 +211,7 @@ impl Connection {
     pub fn cut(&mut self, now: Timestamp) {
         for end in End::BOTH {
             self.side_mut(end).arriving.iter_mut().for_each(VecDeque::clear);
+            self.side_mut(end).late.clear();
             self.input(end, now, Input::PeerClosed);
             let side = self.side_mut(end);
             side.calls.clear();
@@ -273,11 +298,16 @@ impl Connection {
 }
 
 impl Side {
+    fn nothing_arrives(&self) -> bool {
+        self.late.is_empty() && self.arriving.iter().all(VecDeque::is_empty)
+    }
+
     fn new(session: Session, peer: PublicKey) -> Self {
         Self {
             session,
             peer,
             arriving: [VecDeque::new(), VecDeque::new()],
+            late: Vec::new(),
             calls: VecDeque::new(),
             answers: VecDeque::new(),
             events: Vec::new(),

@@ -27,6 +27,8 @@ pub const MAX_BATCH_ITEMS: usize = 20_000;
 pub const MAX_BATCH_CHANGES: usize = 60_000;
 /// Bytes of a file in one frame.
 pub const MAX_CHUNK_BYTES: usize = 64 << 10;
+/// Most ranges of a file in one answer to its offer.
+pub const MAX_PARTS: usize = 64;
 /// Most files asked for by name in a hello.
 pub const MAX_ASKED_FILES: usize = 256;
 /// A message of a comparison.
@@ -138,7 +140,7 @@ pub enum Frame {
     Stored(#[n(0)] Stored),
     /// Sender: nothing more will be offered.
     #[n(19)]
-    FilesEnd,
+    FilesEnd(#[n(0)] FilesEnd),
 }
 
 /// A hello and what binds it to the key and to the connection.
@@ -416,12 +418,21 @@ pub struct Data {
     /// Which file.
     #[n(0)]
     pub hash: BlobHash,
-    /// Where they belong: always where the last ones ended.
+    /// Where they belong: inside what was wanted and has not come yet.
     #[n(1)]
     pub offset: u64,
     /// At most [`MAX_CHUNK_BYTES`].
     #[cbor(n(2), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
+}
+
+/// Nothing more will be offered.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct FilesEnd {
+    /// Files that were begun and are not sent to their end, with the bytes of them that were sent: some of
+    /// these may still be on their way.
+    #[n(0)]
+    pub begun: Vec<(BlobHash, u64)>,
 }
 
 /// A file is complete at the receiver.
@@ -443,7 +454,7 @@ impl Frame {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Offer(_) | Self::Want(_) | Self::Data(_) | Self::Stored(_) | Self::FilesEnd => Lane::Files,
+            Self::Offer(_) | Self::Want(_) | Self::Data(_) | Self::Stored(_) | Self::FilesEnd(_) => Lane::Files,
             _ => Lane::Records,
         }
     }
@@ -464,6 +475,7 @@ impl Frame {
             Self::Data(data) => limit("a chunk", data.bytes.len(), MAX_CHUNK_BYTES)?,
             Self::Push(part) | Self::Pull(part) => limit("a part of a batch", part.packed.len(), MAX_PART_BYTES)?,
             Self::Compare(compare) => limit("a comparison", compare.message.len(), MAX_COMPARE_BYTES)?,
+            Self::Want(Want { want: BlobWant::Parts(parts), .. }) => limit("a list of ranges", parts.len(), MAX_PARTS)?,
             _ => {}
         }
         if frame.lane() == lane { Ok(frame) } else { Err(WireError::WrongLane) }

@@ -100,12 +100,12 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("bye", Frame::Bye),
         ("refused", Frame::Refused(refusal)),
         ("offer", Frame::Offer(offer)),
-        ("want_from", Frame::Want(Want { hash, want: BlobWant::From(65_536) })),
+        ("want_parts", Frame::Want(Want { hash, want: BlobWant::Parts(vec![(0, 300), (65_536, 70_000)]) })),
         ("want_have", Frame::Want(Want { hash, want: BlobWant::Have(Some(Sealed(vec![1]))) })),
         ("want_refused", Frame::Want(Want { hash, want: BlobWant::Refused("withdrawn".into()) })),
         ("data", Frame::Data(Data { hash, offset: 65_536, bytes: vec![1, 2, 3] })),
         ("stored", Frame::Stored(Stored { hash, intact: true, receipt: Some(Sealed(vec![1])) })),
-        ("files_end", Frame::FilesEnd),
+        ("files_end", Frame::FilesEnd(FilesEnd { begun: vec![(hash, 65_539)] })),
     ]
 }
 

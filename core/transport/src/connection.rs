@@ -119,6 +119,14 @@ impl Connection {
         }
     }
 
+    pub(crate) async fn open_data(&self) -> Result<SendStream, FrameError> {
+        self.quic.open_uni().await.map_err(|error| FrameError::Io(error.into()))
+    }
+
+    pub(crate) async fn accept_data(&self) -> Result<RecvStream, quinn::ConnectionError> {
+        self.quic.accept_uni().await
+    }
+
     /// Ends the connection with a reason the peer can read. Returns when the peer was told, or it
     /// is clear that it cannot be.
     pub async fn close(&self, code: u32, reason: &str) {

@@ -279,12 +279,7 @@ where
 
 /// Waits for the first of: a wish to stop, the deadline, a finished call, room for a frame, a
 /// frame. Records come before files in both directions.
-async fn wait(
-    work: &mut Work,
-    link: &mut Link,
-    ready: [bool; 2],
-    (stop, may_stop): (&mut Stop, bool),
-) -> Woken {
+async fn wait(work: &mut Work, link: &mut Link, ready: [bool; 2], (stop, may_stop): (&mut Stop, bool)) -> Woken {
     let (records, files) = (&mut link.records, &mut link.files);
     let deadline = work.deadline;
     tokio::select! {

@@ -14,6 +14,7 @@ mod error;
 pub mod frame;
 pub mod introduce;
 mod link;
+mod pieces;
 pub mod quic;
 pub mod seal;
 pub mod tcp;

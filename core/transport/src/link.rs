@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::connection::{LaneStreams, Lanes};
 use crate::frame::{FRAME_HEADER, read_frame, write_frame};
+use crate::pieces::{read_files, write_files};
 use crate::{Connection, FrameError, TransportError};
 
 /// Frames waiting per lane and direction. With frames of 1 MiB this bounds what a link holds.
@@ -86,13 +87,16 @@ pub(crate) struct Facts {
     pub(crate) initiator: bool,
 }
 
+/// Where frames of a lane go when they have arrived.
+pub(crate) type Arrived = mpsc::Sender<Result<Vec<u8>, FrameError>>;
+
 /// What a lane's tasks need.
 pub(crate) struct LaneTasks {
     pub(crate) ends: LaneEnds,
     /// From this side.
     pub(crate) outgoing: mpsc::Receiver<Vec<u8>>,
     /// To this side.
-    pub(crate) arrived: mpsc::Sender<Result<Vec<u8>, FrameError>>,
+    pub(crate) arrived: Arrived,
 }
 
 pub(crate) fn lane() -> LaneTasks {
@@ -134,7 +138,7 @@ impl Link {
     fn quic(connection: Connection, initiator: bool, lanes: Lanes) -> Self {
         let mut pumps = Pumps::default();
         let records = pumps.start(lanes.records);
-        let files = pumps.start(lanes.files);
+        let files = pumps.start_files(lanes.files, &connection);
         let (peer, binding, remote) = (connection.peer(), connection.binding(), connection.remote());
         let facts = Facts { peer, binding, remote, initiator };
         Self { quic: Some(connection), ..Self::new(facts, records, files, pumps) }
@@ -222,6 +226,17 @@ impl Pumps {
     }
 }
 
+impl Pumps {
+    /// As [`Pumps::start`]; the bytes of files have streams of their own.
+    fn start_files(&mut self, streams: LaneStreams, connection: &Connection) -> LaneEnds {
+        let LaneTasks { ends, outgoing, arrived } = lane();
+        self.readers.spawn(read_files(connection.clone(), arrived.clone(), Arc::clone(&self.meter)));
+        self.readers.spawn(read_lane(streams.receive, arrived, Arc::clone(&self.meter)));
+        self.writers.spawn(write_files(connection.clone(), streams.send, outgoing, Arc::clone(&self.meter)));
+        ends
+    }
+}
+
 impl Meter {
     pub(crate) fn add_sent(&self, frame: &[u8], header: usize) {
         self.sent.fetch_add((frame.len() + header) as u64, Ordering::Relaxed);
@@ -232,11 +247,7 @@ impl Meter {
     }
 }
 
-async fn read_lane(
-    mut stream: impl AsyncRead + Unpin,
-    arrived: mpsc::Sender<Result<Vec<u8>, FrameError>>,
-    meter: Arc<Meter>,
-) {
+async fn read_lane(mut stream: impl AsyncRead + Unpin, arrived: Arrived, meter: Arc<Meter>) {
     loop {
         let frame = match read_frame(&mut stream).await {
             Ok(Some(frame)) => Ok(frame),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use outlet_core::identity::{SecretKey, ServerCert};
 use outlet_core::ids::PublicKey;
-use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::VarInt;
-pub use quinn::{Endpoint, Incoming};
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
+pub use quinn::{AsyncUdpSocket, Endpoint, Incoming};
 use rustls::pki_types::CertificateDer;
 
 use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
@@ -25,16 +25,43 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`TransportError::Io`] when the address is in use or not allowed.
 pub fn listen(address: SocketAddr, key: &SecretKey, tuning: impl Into<Tuning>) -> Result<Endpoint, TransportError> {
-    let (tls, tuning) = (tls::server_config(key)?, tuning.into());
+    let tuning = tuning.into();
+    let config = server_config(key, tuning)?;
+    let opened = bound(tuning, address).and_then(|socket| endpoint(socket, Some(config)));
+    opened.map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+}
+
+/// As [`listen`] on a socket that is not the system's: a network in memory.
+///
+/// # Errors
+/// [`TransportError::Io`] when the socket is none.
+pub fn listen_over(
+    socket: Arc<dyn AsyncUdpSocket>,
+    key: &SecretKey,
+    tuning: impl Into<Tuning>,
+) -> Result<Endpoint, TransportError> {
+    let config = server_config(key, tuning.into())?;
+    endpoint(socket, Some(config)).map_err(|source| io_error("listening on a given socket".to_owned(), source))
+}
+
+fn server_config(key: &SecretKey, tuning: Tuning) -> Result<quinn::ServerConfig, TransportError> {
+    let tls = tls::server_config(key)?;
     let crypto = QuicServerConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(tuning.transport_config()));
-    endpoint(address, tuning, Some(config)).map_err(|source| io_error(format!("listening on {address} (UDP)"), source))
+    Ok(config)
 }
 
-fn endpoint(address: SocketAddr, tuning: Tuning, server: Option<quinn::ServerConfig>) -> std::io::Result<Endpoint> {
-    let runtime = quinn::default_runtime().ok_or_else(|| std::io::Error::other("no async runtime"))?;
-    Endpoint::new(quinn::EndpointConfig::default(), server, tuning.socket(address)?, runtime)
+fn runtime() -> std::io::Result<Arc<dyn quinn::Runtime>> {
+    quinn::default_runtime().ok_or_else(|| std::io::Error::other("no async runtime"))
+}
+
+fn bound(tuning: Tuning, address: SocketAddr) -> std::io::Result<Arc<dyn AsyncUdpSocket>> {
+    runtime()?.wrap_udp_socket(tuning.socket(address)?)
+}
+
+fn endpoint(socket: Arc<dyn AsyncUdpSocket>, server: Option<quinn::ServerConfig>) -> std::io::Result<Endpoint> {
+    Endpoint::new_with_abstract_socket(quinn::EndpointConfig::default(), server, socket, runtime()?)
 }
 
 /// Accepts links over QUIC.
@@ -125,8 +152,33 @@ pub async fn connect(
     pins: &BTreeSet<PublicKey>,
     tuning: impl Into<Tuning>,
 ) -> Result<Connection, TransportError> {
-    let (connection, endpoint) = call(address, key, pins, tuning.into(), tls::ALPN).await?;
+    let tuning = tuning.into();
+    let (connection, endpoint) = call(own(address, tuning)?, address, (key, pins), tuning, tls::ALPN).await?;
     with_peer(connection, Some(endpoint))
+}
+
+/// As [`connect`] from a socket that is not the system's: a network in memory.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_over(
+    socket: Arc<dyn AsyncUdpSocket>,
+    address: SocketAddr,
+    key: &SecretKey,
+    pins: &BTreeSet<PublicKey>,
+    tuning: impl Into<Tuning>,
+) -> Result<Connection, TransportError> {
+    let (connection, endpoint) = call(socket, address, (key, pins), tuning.into(), tls::ALPN).await?;
+    with_peer(connection, Some(endpoint))
+}
+
+/// A socket to call this address from.
+fn own(address: SocketAddr, tuning: Tuning) -> Result<Arc<dyn AsyncUdpSocket>, TransportError> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    bound(tuning, any).map_err(|source| io_error("opening a UDP socket".to_owned(), source))
 }
 
 pub(crate) async fn fetch_certificate(
@@ -135,15 +187,16 @@ pub(crate) async fn fetch_certificate(
     got: PublicKey,
 ) -> Result<Vec<u8>, TransportError> {
     let pins = BTreeSet::from([got]);
-    let (connection, _endpoint) = call(address, key, &pins, Tuning::default(), CERT_ALPN).await?;
+    let tuning = Tuning::default();
+    let (connection, _endpoint) = call(own(address, tuning)?, address, (key, &pins), tuning, CERT_ALPN).await?;
     let (_send, mut receive) = connection.accept_bi().await?;
     read_certificate(&mut receive).await
 }
 
 async fn call(
+    socket: Arc<dyn AsyncUdpSocket>,
     address: SocketAddr,
-    key: &SecretKey,
-    pins: &BTreeSet<PublicKey>,
+    (key, pins): (&SecretKey, &BTreeSet<PublicKey>),
     tuning: Tuning,
     protocol: &[u8],
 ) -> Result<(quinn::Connection, Endpoint), TransportError> {
@@ -153,11 +206,7 @@ async fn call(
     let crypto = QuicClientConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(tuning.transport_config()));
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let endpoint = endpoint(any, tuning, None).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
+    let endpoint = endpoint(socket, None).map_err(|source| io_error("opening a UDP socket".to_owned(), source))?;
     // The name is not sent: keys, not names, say who a server is.
     let connecting = endpoint.connect_with(config, address, "outlet")?;
     match within(address, HANDSHAKE_TIMEOUT, async { Ok(connecting.await?) }).await {

@@ -22,7 +22,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use crate::connection::{EXPORTER_LABEL, FILES, RECORDS};
 use crate::frame::{FRAME_HEADER, read_frame, write_tagged};
 use crate::introduce::{CERT_ALPN, read_certificate, send_certificate};
-use crate::link::{Facts, Link, Meter, Pumps, lane};
+use crate::link::{Arrived, Facts, Link, Meter, Pumps, lane};
 use crate::quic::{HANDSHAKE_TIMEOUT, io_error, within};
 use crate::tls::{self, SeenKey};
 use crate::{FrameError, TransportError};
@@ -203,8 +203,6 @@ fn link<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, facts: Facts) -> 
     pumps.writers.spawn(write_both(write, records.outgoing, files.outgoing, Arc::clone(&pumps.meter)));
     Link::new(facts, records.ends, files.ends, pumps)
 }
-
-type Arrived = mpsc::Sender<Result<Vec<u8>, FrameError>>;
 
 async fn read_both(mut stream: impl AsyncRead + Unpin, arrived: [(u8, Arrived); 2], meter: Arc<Meter>) {
     loop {

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{MemoryReplica, peer_error};
 use crate::identity::{BlobReceipt, Roster, SecretKey, SignedBlobReceipt};
 use crate::ids::{BlobHash, DocKey, PublicKey};
+use crate::sync::parts::Parts;
 use crate::sync::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, ReplicaError, Sealed};
 use crate::time::Timestamp;
 
@@ -20,6 +21,8 @@ pub(super) struct Blobs {
 struct File {
     offer: BlobOffer,
     bytes: Vec<u8>,
+    /// Of a file that is coming: what is here.
+    here: Parts,
     /// All bytes are here and have the hash.
     complete: bool,
     /// Own files: what the server signed, or that it has it.
@@ -36,7 +39,8 @@ impl MemoryReplica {
         let offer = BlobOffer { hash, bytes: length, class, doc, original };
         let order = self.blobs.next_order;
         self.blobs.next_order += 1;
-        let file = File { offer, bytes, complete: true, confirmed: false, own: true, order };
+        let here = Parts::first(length);
+        let file = File { offer, bytes, here, complete: true, confirmed: false, own: true, order };
         self.blobs.files.entry(hash).or_insert(file);
         hash
     }
@@ -50,7 +54,7 @@ impl MemoryReplica {
     /// Bytes of a file that are here, complete or not.
     #[must_use]
     pub fn blob_progress(&self, hash: &BlobHash) -> usize {
-        self.blobs.files.get(hash).map_or(0, |file| file.bytes.len())
+        self.blobs.files.get(hash).map_or(0, |file| usize::try_from(file.here.bytes()).unwrap_or(usize::MAX))
     }
 
     /// Whether a server has confirmed one of our files.
@@ -100,6 +104,7 @@ impl Blobs {
         let file = self.files.entry(offer.hash).or_insert_with(|| File {
             offer: offer.clone(),
             bytes: Vec::new(),
+            here: Parts::default(),
             complete: false,
             confirmed: false,
             own: false,
@@ -108,15 +113,22 @@ impl Blobs {
         if file.complete {
             return BlobWant::Have(None);
         }
-        BlobWant::From(u64::try_from(file.bytes.len()).unwrap_or(u64::MAX))
+        BlobWant::Parts(file.here.missing(file.offer.bytes).to_list())
     }
 
     pub(super) fn write(&mut self, hash: &BlobHash, offset: u64, bytes: &[u8]) -> Result<(), ReplicaError> {
         let file = self.files.get_mut(hash).ok_or_else(|| ReplicaError::NotFound(format!("file {hash}")))?;
-        if u64::try_from(file.bytes.len()).ok() != Some(offset) || file.complete {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(bytes.len());
+        let length = u64::try_from(end).unwrap_or(u64::MAX);
+        if length > file.offer.bytes || file.complete {
             return Err(ReplicaError::Peer(format!("bytes of file {hash} out of place")));
         }
-        file.bytes.extend_from_slice(bytes);
+        if file.bytes.len() < end {
+            file.bytes.resize(end, 0);
+        }
+        file.bytes.splice(start..end, bytes.iter().copied());
+        file.here.add(offset, length);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::{NOW, World, converged, doc, offer};
 use crate::sync::replica::{self, BlobClass, Limits, RefusalCode};
 use crate::sync::session::{CloseReason, Event, Input, Options, SyncOutcome};
 use crate::sync::simnet::End;
-use crate::sync::wire::{Frame, Lane};
+use crate::sync::wire::{Data, Frame, Lane};
 
 #[test]
 fn a_photo_goes_on_where_it_was_cut() {
@@ -27,6 +27,79 @@ fn a_photo_goes_on_where_it_was_cut() {
     assert!(report.initiator.sent.bytes < rest + 5_000, "{} for {rest}", report.initiator.sent.bytes);
     assert_eq!(world.server.blob(&hash), Some(&bytes[..]));
     assert!(world.devices[0].blob_is_safe(&hash));
+}
+
+#[test]
+fn bytes_that_arrive_in_any_order_are_kept_and_only_the_gaps_are_sent_again() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let bytes: Vec<u8> = (0..900_000_u32).flat_map(u32::to_le_bytes).take(900_000).collect();
+    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, bytes.clone());
+    let mut connection = world.open(0).shuffled();
+    // Everything else first: then only bytes of the file are left, and the latest arrive first.
+    while world.server.blob_progress(&hash) < 200_000 {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+    }
+    connection.cut(NOW);
+    let had = world.server.blob_progress(&hash);
+    let mut again = world.open(0).shuffled();
+    while !again.is_over() {
+        let step = again.steps()[0];
+        again.take(step, [&mut world.devices[0], &mut world.server], NOW);
+    }
+    let report = again.report();
+    converged(&report);
+    let rest = u64::try_from(900_000 - had).unwrap();
+    assert!(report.initiator.sent.bytes < rest + 5_000, "{} for {rest}", report.initiator.sent.bytes);
+    assert_eq!(world.server.blob(&hash), Some(&bytes[..]));
+}
+
+#[test]
+fn what_a_spent_budget_left_on_its_way_arrives_after_the_end_was_said() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![7; 400_000]);
+    let options = Options { max_bytes: Some(200_000), ..Options::default() };
+    let mut connection = world.open_with(0, options).shuffled();
+    while !connection.is_over() {
+        let step = connection.steps()[0];
+        connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+    }
+    let report = connection.report();
+    assert_eq!(report.reason, CloseReason::Done);
+    let sent = report.initiator.sent.bytes;
+    let kept = u64::try_from(world.server.blob_progress(&hash)).unwrap();
+    assert!(sent < 200_000 && kept + 5_000 > sent, "sent {sent}, kept {kept}");
+}
+
+#[test]
+fn hostile_pieces_are_refused_before_they_cost_much() {
+    let mut world = World::new(1, 1);
+    world.note(0, doc(0, 1), "a");
+    converged(&world.sync(0));
+    let bytes = 8 << 20;
+    let hash = world.devices[0].add_blob(doc(0, 1), BlobClass::Original, None, vec![1; bytes]);
+    for step in [1_u64, 2] {
+        // All neighbours, one byte each: too many pieces. Every second one: too many gaps.
+        let mut connection = world.open(0);
+        while !connection.sent(End::Acceptor).iter().any(|(lane, _)| *lane == Lane::Files) {
+            let step = connection.steps()[0];
+            connection.take(step, [&mut world.devices[0], &mut world.server], NOW);
+        }
+        let mut pieces = 0;
+        while connection.closed(End::Acceptor).is_none() {
+            let data = Data { hash, offset: 4_000_000 + pieces * step, bytes: vec![1] };
+            let bytes = Frame::Data(data).encode();
+            connection.input(End::Acceptor, NOW, Input::Frame { lane: Lane::Files, bytes });
+            pieces += 1;
+        }
+        let closed = connection.closed(End::Acceptor);
+        assert!(matches!(closed, Some(CloseReason::Refused(why)) if why.code == RefusalCode::Malformed), "{closed:?}");
+        assert!(pieces < 50_000, "{pieces}");
+    }
 }
 
 #[test]

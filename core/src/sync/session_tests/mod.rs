@@ -60,7 +60,11 @@ impl World {
     }
 
     fn open(&self, device: usize) -> Connection {
-        Connection::open(&self.devices[device], &self.server, [9; 32], Options::default(), self.now)
+        self.open_with(device, Options::default())
+    }
+
+    fn open_with(&self, device: usize, options: Options) -> Connection {
+        Connection::open(&self.devices[device], &self.server, [9; 32], options, self.now)
     }
 }
 
@@ -285,7 +289,7 @@ fn frames_out_of_place_end_the_session_and_change_nothing() {
         Frame::Compare(wire::Compare { collection: doc(0, 1).collection, message: vec![0x61] }),
         Frame::Proof(None),
         Frame::PushEnd(wire::PushEnd { files: false }),
-        Frame::FilesEnd,
+        Frame::FilesEnd(wire::FilesEnd { begun: Vec::new() }),
         Frame::AskCertificate,
     ];
     for frame in &frames {
