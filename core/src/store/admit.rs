@@ -335,13 +335,16 @@ type Grown = (Document, u64);
 
 /// What becomes of the runs, and the document with those that are new and how many changes these are.
 fn tried(base: Option<&Document>, doc: &DocKey, runs: &[CheckedRun]) -> (Vec<Result<(), Refusal>>, Option<Grown>) {
+    // Without the constants that everybody has: nobody wrote them.
+    let written: BTreeSet<ChangeHash> = runs.iter().flat_map(CheckedRun::heads).map(|head| head.hash).collect();
+    let count = |new: &[ChangeHash]| new.iter().filter(|hash| written.contains(hash)).count() as u64;
     if base.is_none()
         && let Some((document, new_changes)) = admission::start_line(doc.kind, runs)
     {
-        return (vec![Ok(()); runs.len()], Some((document, new_changes.len() as u64)));
+        return (vec![Ok(()); runs.len()], Some((document, count(&new_changes))));
     }
     let outcome = admission::apply_each(base, doc.kind, runs, &admission::Context::default());
-    let applied = outcome.applied.map(|applied| (applied.document, applied.new_changes.len() as u64));
+    let applied = outcome.applied.map(|applied| (applied.document, count(&applied.new_changes)));
     (outcome.runs, applied)
 }
 

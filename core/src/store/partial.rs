@@ -53,9 +53,12 @@ impl PartialFile {
         let (mut here, mut record) = (Parts::first(length), None);
         if let Some(entries) = present(vfs.open(&record_path))? {
             let bytes = read_up_to(entries.as_ref(), 0, MAX_RECORD)?;
-            here = Parts::from_records(&bytes, length);
-            // What a crash left of the last entry must not shift those that follow.
-            record = Some((bytes.len() - bytes.len() % RECORD_BYTES) as u64);
+            // The first entry is written before any byte behind a gap: half of it says nothing.
+            if bytes.len() >= RECORD_BYTES {
+                here = Parts::from_records(&bytes, length);
+                // What a crash left of the last entry must not shift those that follow.
+                record = Some((bytes.len() - bytes.len() % RECORD_BYTES) as u64);
+            }
         }
         let path = path.to_owned();
         Ok(Self { vfs, path, record_path, file, here, record, hasher: Sha256::new(), hashed: 0 })

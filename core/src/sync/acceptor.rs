@@ -188,7 +188,8 @@ impl Acceptor {
                 self.pump_end(core);
             }
             Stage::Files => files.pump(core),
-            Stage::Bye if core.is_quiet() => core.close(CloseReason::Done),
+            // Bytes of files that were given up may arrive after the word on the other lane.
+            Stage::Bye if core.is_quiet() && files.is_done() => core.close(CloseReason::Done),
             _ => {}
         }
     }
