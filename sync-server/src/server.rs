@@ -372,8 +372,7 @@ async fn serve_device(
             ahead.begin(batch);
         }
     };
-    let hooks =
-        Hooks::new(engine.folder.now(), |_| {}).foresee(foresee).stop_when(stop).in_turn(turns.of(peer));
+    let hooks = Hooks::new(engine.folder.now(), |_| {}).foresee(foresee).stop_when(stop).in_turn(turns.of(peer));
     engine.metrics.session_began();
     let driven = drive(link, session, replica, hooks).await;
     let summary = driven.summary;
