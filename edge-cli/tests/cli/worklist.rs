@@ -55,7 +55,10 @@ fn rules_answer_offline_and_a_missing_layer_is_unknown() {
     };
     assert_eq!((of("R1"), of("R10"), of("R6")), (json!("unknown"), json!("suggested"), json!("off")));
     let text = device.does("suggest T-1");
-    assert!(text.contains("a person decides") && text.contains("no layer of drinking_water_1"), "{text}");
+    assert!(
+        text.contains("a person decides") && text.contains("no layer of this kind is loaded: 饮用水水源一级保护区"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waiting;
 mod writer;
 
 pub use columns::{Columns, DateColumn, Dimension, Flag};

@@ -9,7 +9,8 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::columns::{Columns, DateColumn, Dimension, Flag, SINGLE};
 use super::postings::Changes;
-use super::{grams, parties, place};
+use super::waiting::WaitingWords;
+use super::{parties, place};
 use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
@@ -26,6 +27,7 @@ const WAITING: usize = 4_000_000;
 pub struct Writer<'c> {
     connection: &'c Connection,
     changes: Changes,
+    words: WaitingWords,
     grid: HashMap<(u32, u64, u32), [i64; 3]>,
     version: Option<i64>,
     /// Of a rebuild: what each outlet had.
@@ -51,6 +53,7 @@ impl<'c> Writer<'c> {
         Self {
             connection,
             changes: Changes::default(),
+            words: WaitingWords::default(),
             grid: HashMap::new(),
             version: None,
             before: HashMap::new(),
@@ -138,9 +141,7 @@ impl<'c> Writer<'c> {
         let number = number(id)?;
         write_columns(self.connection, id, columns)?;
         parties::write(self.connection, id, &columns.parties)?;
-        self.connection
-            .prepare_cached("INSERT INTO words (rowid, grams) VALUES (?1, ?2)")?
-            .execute(params![id, grams::index(&columns.text)])?;
+        self.words.add(id, &columns.text);
         self.changes.add(Dimension::Collection, outlet.collection.code().to_string(), number);
         for (dimension, value) in columns.values() {
             self.changes.add(dimension, value, number);
@@ -170,10 +171,7 @@ impl<'c> Writer<'c> {
             parties::write(self.connection, id, &columns.parties)?;
         }
         if before.text != columns.text {
-            self.connection.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([id])?;
-            self.connection
-                .prepare_cached("INSERT INTO words (rowid, grams) VALUES (?1, ?2)")?
-                .execute(params![id, grams::index(&columns.text)])?;
+            self.words.replace(id, &columns.text);
         }
         let (old, new) = (before.values(), columns.values());
         for (dimension, value) in old.iter().filter(|value| !new.contains(value)) {
@@ -202,7 +200,7 @@ impl<'c> Writer<'c> {
     }
 
     fn flush_when_large(&mut self) -> Result<(), DbError> {
-        if self.changes.len() > WAITING { self.flush() } else { Ok(()) }
+        if self.changes.len() > WAITING || self.words.are_many() { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), DbError> {
@@ -218,7 +216,7 @@ impl<'c> Writer<'c> {
                 self.connection.prepare_cached(empty)?.execute(params![level, int(cell), collection])?;
             }
         }
-        Ok(())
+        self.words.flush(self.connection)
     }
 
     /// Writes what waits. After a rebuild the tables are of this program's form.
