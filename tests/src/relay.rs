@@ -41,7 +41,7 @@ pub struct Weather {
     pub cut_every: Option<(Duration, Duration)>,
     /// Nothing passes: a network that blocks UDP.
     pub blocked: bool,
-    /// An address translation forgets a device that has sent nothing for so long: see [`Nat`].
+    /// An address translation forgets a device that has sent nothing for so long: see `nat.rs`.
     pub binding: Option<Duration>,
 }
 
