@@ -292,7 +292,10 @@ fn open(file: &Path, key: &outlet_core::identity::SecretKey) -> Result<impl Read
     })?;
     seal::open(BufReader::new(input), key).map_err(|error| {
         let hint = match error {
-            SealError::ForOthers => "ask its maker for an export with --to members, or import it on the server",
+            SealError::ForOthers => {
+                "ask its maker for an export with --to members, made after that device has synced or met you since you \
+                 enrolled: before, it does not know your key; or import it on the server"
+            }
             _ => "copy the file again; nothing of it was used",
         };
         CommandError::because(format!("{} does not open", file.display()), error).hint(hint)
