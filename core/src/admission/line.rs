@@ -3,9 +3,10 @@
 //! A new outlet, and one that one device after another works on, is a line: each change depends on
 //! the one before it alone and does nothing but write new entries, and registers that nobody has
 //! assigned before. Whatever may stand in such a change was fixed by the bounded reader, byte for
-//! byte, and the rest are numbers and names that this module compares. Nothing is left for a trial on a copy ([`super::apply()`]) to find: no concurrency, no
-//! overwriting, one encoding. The tests hold this against automerge for honest, random, mutated and
-//! hostile changes: what is taken here, the trial takes too, with the same outcome.
+//! byte, and the rest are numbers and names that this module compares. Nothing is left for a trial on
+//! a copy ([`super::apply()`]) to find: no concurrency, no overwriting, one encoding. The tests hold
+//! this against automerge for honest, random, mutated and hostile changes: what is taken here, the
+//! trial takes too, with the same outcome.
 //!
 //! Whatever is not a line goes through the trial, which also names the refusal.
 

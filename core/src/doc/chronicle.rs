@@ -27,6 +27,8 @@ pub struct Chronicle {
     entries: Vec<Placed>,
     /// Names of the registers that were assigned.
     registers: BTreeSet<String>,
+    /// Who wrote in it.
+    actors: BTreeSet<Actor>,
     straight: bool,
 }
 
@@ -55,6 +57,7 @@ impl Chronicle {
             by_hash: HashMap::new(),
             entries: Vec::new(),
             registers: BTreeSet::new(),
+            actors: BTreeSet::new(),
             straight: true,
         }
     }
@@ -142,6 +145,7 @@ impl Chronicle {
     }
 
     fn push(&mut self, change: ChangeInfo) {
+        self.actors.insert(change.actor);
         let change = Arc::new(change);
         self.by_hash.insert(change.hash, Arc::clone(&change));
         self.changes.push(change);
@@ -159,7 +163,13 @@ impl Chronicle {
         let genesis = || self.constants.of(self.kind).first().map(|constant| (constant.hash, constant.max_op));
         let tip = self.changes.last();
         let Some((hash, max_op)) = tip.map(|tip| (tip.hash, tip.max_op)).or_else(genesis) else { return false };
-        let follows = tip.filter(|tip| tip.actor == head.actor).map_or(0, |tip| tip.seq) + 1;
+        let own = tip.filter(|tip| tip.actor == head.actor);
+        // An actor that comes back depends on its own last change, too: no line. Under an old number
+        // it is none at all.
+        if own.is_none() && self.actors.contains(&head.actor) {
+            return false;
+        }
+        let follows = own.map_or(0, |tip| tip.seq) + 1;
         let fresh = |op: &Op| match self.constants.container(self.kind, op.object.counter) {
             Some((name, _)) if name == REGISTERS => !self.registers.contains(&op.key),
             Some((name, _)) => name == ENTRIES,

@@ -167,6 +167,41 @@ fn what_is_no_line_is_left_to_the_trial() {
 }
 
 #[test]
+fn an_actor_that_comes_back_is_left_to_the_trial() {
+    let genesis = &Constants::shipped().of(FIELD)[0];
+    let [first, second] = [1, 2].map(|life| Actor::new(key(INSPECTOR).public(), [life; 4]));
+    let change = |actor: Actor, seq: u64, place: u64, mut deps: Vec<ChangeHash>| {
+        let value = note(&format!("{place}"));
+        let op = Op {
+            object: OpRef { counter: 1, actor: RESERVED },
+            key: Entry::id_of(&value).to_string(),
+            value,
+            pred: Vec::new(),
+        };
+        let at = genesis.max_op + place;
+        deps.sort();
+        let (hash, ops) = (ChangeHash([0; 32]), vec![op]);
+        let mut head = ChangeHead { hash, actor, seq, start_op: at, max_op: at, time: 0, deps, ops };
+        head.hash = crate::identity::change_hash(&encode_change(&head)).unwrap();
+        head
+    };
+    let one = change(first, 1, 1, vec![genesis.hash]);
+    let two = change(second, 1, 2, vec![one.hash]);
+    let good = run_of(&[change(first, 2, 3, vec![one.hash, two.hash])]);
+    let skipping = run_of(&[change(first, 2, 3, vec![two.hash])]);
+    let again = run_of(&[change(first, 1, 3, vec![two.hash])]);
+    let before = [run_of(&[one]), run_of(&[two])];
+    let document = apply(None, FIELD, &before).unwrap().document;
+    let trial = |run: CheckedRun| {
+        assert!(!agree(&before, std::slice::from_ref(&run)), "no line");
+        apply_each(Some(&document), FIELD, &[run], &Context::default()).runs.remove(0)
+    };
+    trial(good).unwrap();
+    assert!(matches!(trial(skipping), Err(crate::admission::Refusal::Sequence { .. })));
+    assert!(matches!(trial(again), Err(crate::admission::Refusal::Equivocation { .. })));
+}
+
+#[test]
 fn the_first_change_of_a_document_is_written_without_opening_one() {
     let mut random = ChaCha8Rng::seed_from_u64(12);
     for kind in [DocKind::Field, DocKind::Case, DocKind::Reference] {
