@@ -111,9 +111,10 @@ async fn lost_keep_alives_end_nothing() {
     }
 }
 
-/// Each round comes from another address, as after a carrier's translation forgot the device between them.
+/// Each round is a connection of its own, behind a translation that has forgotten the one before: a device
+/// that watches needs nothing of it. What a connection does that lives on is in the table above.
 #[test]
-fn a_watcher_goes_on_across_a_binding_that_was_forgotten() {
+fn a_watcher_needs_no_binding_between_its_rounds() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::init(folder.path().join("server"));
     server.serve();

@@ -116,19 +116,18 @@ impl World {
         driven.filter(|driven| driven.summary.outcome == SyncOutcome::Converged)
     }
 
-    /// Bytes to the server until the photo is there, broken off when half of it has passed; and of what had
-    /// passed by then, how much the server did not have.
+    /// Bytes to the server until the photo is there, broken off when half of it has passed; and how much was
+    /// in the network then.
     async fn push(mut self, broken: Broken) -> (u64, u64) {
         let before = self.ether.traffic().up;
         let passed = |world: &Self| world.ether.traffic().up - before;
-        let mut missing = 0;
+        let mut under_way = 0;
         if broken != Broken::Never {
             let session = self.session(Options::default());
             while passed(&self) < PHOTO as u64 / 2 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            let there = lock(&self.server).blob_progress(&self.hash) as u64;
-            missing = passed(&self).saturating_sub(there);
+            under_way = self.ether.under_way();
             if broken == Broken::ServerKilled {
                 self.serving.abort();
                 // What the old one has not kept is gone; nobody listens for a moment.
@@ -152,7 +151,7 @@ impl World {
             let _ = self.sync(Options::default()).await;
         }
         assert_eq!(lock(&self.server).blob(&self.hash), Some(&bytes()[..]));
-        (passed(&self), missing)
+        (passed(&self), under_way)
     }
 }
 
@@ -179,14 +178,16 @@ async fn a_photo_that_was_broken_off_goes_on_where_its_bytes_are_missing() {
         for seed in seeds() {
             let whole = World::new(weather, seed).await.push(Broken::Never).await.0;
             for broken in [Broken::Cut, Broken::DeviceKilled, Broken::ServerKilled] {
-                let (sent, missing) = World::new(weather, seed).await.push(broken).await;
+                let (sent, under_way) = World::new(weather, seed).await.push(broken).await;
                 let again = sent.saturating_sub(whole) / KIB;
-                table +=
-                    &format!("{name}, seed {seed}, {broken:?}: {again} KiB again, {} KiB not there\n", missing / KIB);
+                table += &format!(
+                    "{name}, seed {seed}, {broken:?}: {again} KiB again, {} KiB were in the network\n",
+                    under_way / KIB
+                );
                 // What is in the network when its reader dies is lost with it, whatever anybody does: with a full queue
                 // of one bandwidth-delay product twice that product, and more where the queue is deeper.
                 if broken == Broken::ServerKilled {
-                    beyond = beyond.max(again.saturating_sub(missing / KIB));
+                    beyond = beyond.max(again.saturating_sub(under_way / KIB));
                 } else {
                     worst = worst.max(again);
                 }

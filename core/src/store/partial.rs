@@ -16,12 +16,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::vfs::{Privacy, Vfs, VfsFile, read_up_to, write_all_at};
 use crate::ids::BlobHash;
-use crate::sync::parts::{Parts, RECORD_BYTES};
+use crate::sync::parts::{MAX_GAPS, Parts, RECORD_BYTES};
 
 /// Read at once where bytes are hashed again.
 const CHUNK: usize = 256 << 10;
-/// Of a longer record the rest is not believed: those bytes come again.
-const MAX_RECORD: usize = 32 << 20;
+/// Of a longer record the rest is not believed, and written over: those bytes come again. 200 MiB in
+/// datagrams are less.
+const MAX_RECORD: usize = 4 << 20;
 
 /// An incoming file. One process at a time: the store's lock, or the server's.
 #[derive(Debug)]
@@ -53,15 +54,25 @@ impl PartialFile {
         let (mut here, mut record) = (Parts::first(length), None);
         if let Some(entries) = present(vfs.open(&record_path))? {
             let bytes = read_up_to(entries.as_ref(), 0, MAX_RECORD)?;
-            // The first entry is written before any byte behind a gap: half of it says nothing.
-            if bytes.len() >= RECORD_BYTES {
+            // Without bytes it is of a file that was thrown away; and the first entry is written before any byte
+            // behind a gap, so that half of it says nothing.
+            if file.is_none() || bytes.len() < RECORD_BYTES {
+                vfs.remove(&record_path)?;
+            } else {
                 here = Parts::from_records(&bytes, length);
                 // What a crash left of the last entry must not shift those that follow.
                 record = Some((bytes.len() - bytes.len() % RECORD_BYTES) as u64);
             }
         }
         let path = path.to_owned();
-        Ok(Self { vfs, path, record_path, file, here, record, hasher: Sha256::new(), hashed: 0 })
+        let mut opened = Self { vfs, path, record_path, file, here, record, hasher: Sha256::new(), hashed: 0 };
+        if opened.here.count() > MAX_GAPS {
+            // More than honest links leave, session by session: it begins anew.
+            opened.discard()?;
+        }
+        // A crash may have come between the last gap and the end of the record.
+        opened.close_gaps()?;
+        Ok(opened)
     }
 
     /// What is here.
@@ -96,8 +107,26 @@ impl PartialFile {
         } else if offset == self.hashed {
             self.hasher.update(bytes);
             self.hashed = end;
+        } else {
+            // Behind a gap that was closed: a little at a time, not all of it at the end. What cannot be read
+            // now is told then.
+            let _later = self.hash_on();
         }
         Ok(())
+    }
+
+    /// Hashes at most [`CHUNK`] bytes that are here and were not hashed as they came. False when there are
+    /// none.
+    fn hash_on(&mut self) -> io::Result<bool> {
+        let (at, end) = (self.hashed, self.here.prefix());
+        let most = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(CHUNK);
+        if most == 0 {
+            return Ok(false);
+        }
+        let bytes = read_up_to(self.file()?, at, most)?;
+        self.hasher.update(&bytes);
+        self.hashed += bytes.len() as u64;
+        Ok(!bytes.is_empty())
     }
 
     /// Adds an entry to the record, beginning it where there is none.
@@ -130,17 +159,7 @@ impl PartialFile {
     /// # Errors
     /// What the file system says.
     pub fn sha256(&mut self) -> io::Result<BlobHash> {
-        let end = self.here.prefix();
-        while self.hashed < end {
-            let most = usize::try_from(end - self.hashed).unwrap_or(usize::MAX).min(CHUNK);
-            let at = self.hashed;
-            let bytes = read_up_to(self.file()?, at, most)?;
-            if bytes.is_empty() {
-                break;
-            }
-            self.hasher.update(&bytes);
-            self.hashed += bytes.len() as u64;
-        }
+        while self.hash_on()? {}
         Ok(BlobHash(self.hasher.clone().finalize().into()))
     }
 
@@ -221,6 +240,12 @@ mod tests {
         assert_eq!(run(&vfs, &path, &[(4, b"ef")]), [(0, 2), (3, 8)]);
         assert_eq!(run(&vfs, &path, &[(2, b"c")]), [(0, 8)]);
         assert!(!record.exists(), "without a gap the length says it all");
+        // As if it had been killed before the record went, or in the middle of the first entry.
+        for left in [&Parts::record(0, 8)[..], &[0; 7]] {
+            std::fs::write(&record, left).unwrap();
+            assert_eq!(run(&vfs, &path, &[]), [(0, 8)]);
+            assert!(!record.exists());
+        }
         let mut file = PartialFile::open(Arc::new(vfs), &path).unwrap();
         file.write(8, b"ij").unwrap();
         assert_eq!(file.sha256().unwrap(), named(b"abcdefghij"));
@@ -238,6 +263,37 @@ mod tests {
         file.write(4, b"e").unwrap();
         file.write(3, b"d").unwrap();
         assert_eq!(file.sha256().unwrap(), named(b"aXYde"));
+    }
+
+    #[test]
+    fn what_is_behind_a_gap_is_hashed_before_the_end_once_the_gap_is_closed() {
+        let (home, vfs) = (tempfile::tempdir().unwrap(), FaultVfs::new());
+        let mut file = PartialFile::open(Arc::new(vfs), &home.path().join("file")).unwrap();
+        let piece = vec![7; CHUNK / 2];
+        let at = |number: u64| number * (CHUNK as u64 / 2);
+        [0, 2, 3, 4].into_iter().for_each(|number| file.write(at(number), &piece).unwrap());
+        assert_eq!(file.hashed, at(1));
+        file.write(at(1), &piece).unwrap();
+        (5..8).for_each(|number| file.write(at(number), &piece).unwrap());
+        assert_eq!(file.hashed, at(8), "it has caught up");
+        assert_eq!(file.sha256().unwrap(), named(&vec![7; CHUNK * 4]));
+    }
+
+    #[test]
+    fn a_file_in_more_crumbs_than_links_leave_begins_anew_and_a_record_without_a_file_goes() {
+        let (home, vfs) = (tempfile::tempdir().unwrap(), FaultVfs::new());
+        let (path, record) = (home.path().join("file"), home.path().join("file.parts"));
+        let crumbs = MAX_GAPS as u64 + 1;
+        std::fs::write(&path, vec![1; 2 * MAX_GAPS + 2]).unwrap();
+        let entries: Vec<u8> = (0..crumbs).flat_map(|number| Parts::record(2 * number, 2 * number + 1)).collect();
+        std::fs::write(&record, &entries[..MAX_GAPS * RECORD_BYTES]).unwrap();
+        assert_eq!(run(&vfs, &path, &[]).len(), MAX_GAPS);
+        std::fs::write(&record, &entries).unwrap();
+        assert_eq!(run(&vfs, &path, &[]), []);
+        assert!(!path.exists() && !record.exists());
+        std::fs::write(&record, &entries[..32]).unwrap();
+        assert_eq!(run(&vfs, &path, &[(5, b"f")]), [(5, 6)], "stale entries are not gone on with");
+        assert_eq!(run(&vfs, &path, &[]), [(5, 6)]);
     }
 
     #[test]

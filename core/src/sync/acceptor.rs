@@ -45,6 +45,8 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Acceptor {
     stage: Stage,
+    /// Nothing more comes on the files lane.
+    files_ended: bool,
     introduction: Introduction,
     early: VecDeque<Frame>,
     plan: SendPlan,
@@ -92,6 +94,7 @@ impl Acceptor {
         };
         Self {
             stage: Stage::AwaitHello,
+            files_ended: false,
             introduction,
             early: VecDeque::new(),
             plan: SendPlan::default(),
@@ -123,6 +126,11 @@ impl Acceptor {
     /// Only who has proven its records offers files; its bye may overtake the end of them.
     pub(super) fn takes_files(&self) -> bool {
         matches!(self.stage, Stage::Files | Stage::Bye)
+    }
+
+    /// What is still missing of given-up files comes in another session.
+    pub(super) fn files_ended(&mut self) {
+        self.files_ended = true;
     }
 
     pub(super) fn said_bye(&self) -> bool {
@@ -189,7 +197,7 @@ impl Acceptor {
             }
             Stage::Files => files.pump(core),
             // Bytes of files that were given up may arrive after the word on the other lane.
-            Stage::Bye if core.is_quiet() && files.is_done() => core.close(CloseReason::Done),
+            Stage::Bye if core.is_quiet() && (files.is_done() || self.files_ended) => core.close(CloseReason::Done),
             _ => {}
         }
     }

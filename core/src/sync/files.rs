@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::calls::{Answer, Call};
-use super::parts::Parts;
+use super::parts::{MAX_GAPS, Parts};
 use super::replica::{BlobClass, BlobFinish, BlobList, BlobOffer, BlobQuery, BlobWant, Limits, Sealed};
 use super::session::{Core, Event, Phase, Step, Then, Transferred, internal, malformed};
 use super::wire::{Data, FilesEnd, Frame, Lane, MAX_CHUNK_BYTES, MAX_PARTS, Stored, Want};
@@ -24,9 +24,6 @@ const MAX_WRITING: usize = 8;
 /// Answers the peer has not read, beyond which reading pauses: the offers an honest peer makes
 /// ahead, its files in flight, and room.
 const MAX_ANSWERS: usize = 64;
-/// Gaps of a file that is coming: each costs memory here. What is under way on a link is less than 4 MiB of
-/// datagrams, and each second one may be lost.
-const MAX_GAPS: usize = 4_096;
 /// Pieces of files are longer on average: each is a write, and an entry beside a file with gaps.
 const MEAN_PIECE: u64 = 256;
 /// Bytes kept free of a budget for the frames around the chunks.

@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 /// Bytes of a [`Parts::record`].
 pub const RECORD_BYTES: usize = 16;
 
+/// Gaps of a file that is coming: each costs memory. What is under way on a link is less than 4 MiB of
+/// datagrams, and each second one may be lost.
+pub const MAX_GAPS: usize = 4_096;
+
 /// Ranges of bytes: sorted, disjoint, none empty, none touching another.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parts(BTreeMap<u64, u64>);

@@ -159,6 +159,8 @@ pub enum Input {
     Tick,
     /// The connection is gone, or the peer has finished its records lane.
     PeerClosed,
+    /// Nothing more comes on the files lane: all that the peer sent there has been handed over.
+    FilesEnded,
     /// The user wants to stop: ends the session as incomplete.
     Abort,
     /// The peer's key has begun another session: this one ends, and the peer is told, should it still
@@ -329,6 +331,11 @@ impl Session {
             Input::Written { lane, bytes } => self.core.written(lane, bytes),
             Input::Tick => self.core.tick(),
             Input::PeerClosed => self.peer_closed(),
+            Input::FilesEnded => {
+                if let Role::Acceptor(acceptor) = &mut self.role {
+                    acceptor.files_ended();
+                }
+            }
             Input::Abort => self.core.close(CloseReason::Cut),
             Input::Replaced => self.core.refuse(refusal(RefusalCode::Replaced, REPLACED)),
         }

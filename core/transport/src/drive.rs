@@ -68,13 +68,6 @@ impl<E: FnMut(Event)> Hooks<E> {
     /// when the turn is taken over. The turn is over when the replica is at rest.
     #[must_use]
     pub fn in_turn(mut self, turn: Turn) -> Self {
-        let (stop, replaced) = (self.stop, turn.replaced());
-        self.stop = Box::pin(async move {
-            tokio::select! {
-                stopped = stop => stopped,
-                () = replaced => Input::Replaced,
-            }
-        });
         self.turn = Some(Arc::new(turn));
         self
     }
@@ -112,6 +105,16 @@ where
         call.execute(&mut *replica, &peer, now)
     };
     let Hooks { on_event, foresee, stop, turn, .. } = hooks;
+    let replaced = turn.as_ref().map(|turn| turn.replaced());
+    let stop: Stop = Box::pin(async move {
+        match replaced {
+            None => stop.await,
+            Some(replaced) => tokio::select! {
+                stopped = stop => stopped,
+                () = replaced => Input::Replaced,
+            },
+        }
+    });
     let shell = Shell { session, clock, on_event, foresee, execute, work: Work { turn, ..Work::default() } };
     shell.run(link, stop).await
 }
@@ -239,9 +242,14 @@ where
             },
             Woken::Written(lane, bytes) => Input::Written { lane, bytes },
             Woken::Frame(lane, bytes) => Input::Frame { lane, bytes },
-            // The files lane may end before the records lane: nothing more to send there.
-            Woken::Ended(Lane::Files, None) => return,
-            Woken::Ended(_, error) => {
+            // The files lane may end before the records lane.
+            Woken::Ended(Lane::Files, None) => Input::FilesEnded,
+            Woken::Ended(lane, error) => {
+                if lane == Lane::Files {
+                    // What is left for it goes nowhere, and would be tried again and again.
+                    self.work.files.clear();
+                    self.session.handle(self.clock.now(), Input::FilesEnded);
+                }
                 self.work.network = error.or(self.work.network.take());
                 Input::PeerClosed
             }
@@ -258,7 +266,12 @@ where
             // The session is over: its answer changes nothing any more.
             let _answer = handle.await;
         }
-        drop((execute, turn));
+        // The replica may wait for its store to put away what it holds; the turn is over after that.
+        let at_rest = tokio::task::spawn_blocking(move || drop(execute));
+        if at_rest.await.is_err() {
+            tracing::error!("a replica panicked when it was put away");
+        }
+        drop(turn);
         let last = async {
             for (lane, frames) in [(&link.records, records), (&link.files, files)] {
                 for frame in frames {

@@ -34,7 +34,8 @@ const _: () = assert!(KEEP_ALIVE.as_secs() * 2 <= IDLE_TIMEOUT.as_secs() && KEEP
 /// What is called the congestion controller: how fast to send into a bad link.
 ///
 /// MB/s of the 2.5 that the link has, in the first 8 s, slow start included (queue of one bandwidth-delay
-/// product, jitter of a tenth of the delay):
+/// product, jitter of a tenth of the delay), on one ordered stream with a window of 2 MiB; with the 1 MiB of
+/// today a single stream gets at most 1.75 at 600 ms, and photos travel on four:
 ///
 /// | loss | round trip | cubic | newreno | bbr |
 /// |---|---|---|---|---|
