@@ -14,8 +14,10 @@ use tokio::task::JoinSet;
 
 /// Of all dice of this file; `OUTLET_SEED` tries another one, and one that failed belongs here.
 const SEEDS: [u64; 1] = [20_211_231];
-/// A cell that needs longer has failed.
-const PATIENCE: Duration = Duration::from_secs(110);
+/// A cell that needs longer hangs. The worst one (a fifth lost in bursts, 600 ms, cuts) takes 25 s where a session
+/// lives to its end; each time that QUIC's doubled probes are all lost, its 30 s of silence come on top,
+/// and three of those in one run were seen.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 fn seeds() -> Vec<u64> {
     match std::env::var("OUTLET_SEED").ok().and_then(|text| text.parse().ok()) {
@@ -107,15 +109,17 @@ fn every_cell_of_the_matrix_converges_with_equal_bytes() {
                     let device = Device::enrol(&home, number, &ticket, &direct).await;
                     let hash = device.record(number, Some(&photo(number))).expect("a photo");
                     let _ = device.record(number.wrapping_add(100), None);
+                    let started = Instant::now();
                     let sessions = tokio::time::timeout(PATIENCE, until_done(&device, &addresses)).await;
-                    (number, cell, hash, sessions.ok())
+                    (number, cell, hash, sessions.ok(), started.elapsed())
                 },
                 runtime.handle(),
             );
         }
         let ended = runtime.block_on(running.join_all());
         let mut failed = Vec::new();
-        for (number, cell, hash, sessions) in ended {
+        for (number, cell, hash, sessions, took) in ended {
+            eprintln!("{cell:?}: {sessions:?} sessions in {:.1} s", took.as_secs_f64());
             let stored = stored(&server, &hash);
             if sessions.is_none() || stored.as_deref() != Some(&photo(number)[..]) {
                 failed.push(format!("{cell:?}: sessions {sessions:?}, bytes equal {}", stored.is_some()));
