@@ -254,23 +254,57 @@ pub(crate) fn each<T: Send>(
     work: impl Fn(&Outlet) -> T + Sync,
 ) -> Result<Vec<T>, EngineError> {
     let mut results = Vec::with_capacity(keys.len());
+    along(engine, connection, keys, work, |result| {
+        results.push(result);
+        Ok(())
+    })?;
+    Ok(results)
+}
+
+/// As [`each`], and while the engine's threads work on one group, the results of the group before it
+/// are taken here, on the thread of the connection.
+fn along<T: Send>(
+    engine: &Engine,
+    connection: &Connection,
+    keys: &[DocKey],
+    work: impl Fn(&Outlet) -> T + Sync,
+    mut take: impl FnMut(T) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut before = Vec::new();
     for group in keys.chunks(AT_ONCE) {
-        let mut raw = Vec::with_capacity(group.len());
-        for key in group {
-            let case = records::admitted_runs(connection, &key.with_kind(DocKind::Case))?;
-            raw.push((*key, records::admitted_runs(connection, key)?, case));
-        }
-        let one = |(key, field, case): &(DocKey, Runs, Runs)| {
-            let (field, case) = (Past::read(key, field)?, Past::read(&key.with_kind(DocKind::Case), case)?);
-            let Some(field) = field.source() else { return Ok(None) };
-            Ok(Some(work(&Outlet::new(*key, &field, case.source().as_ref()))))
-        };
-        let part: Vec<Result<Option<T>, EngineError>> = engine.pool.install(|| raw.par_iter().map(one).collect());
-        for result in part {
-            results.extend(result?);
+        let raw = group.iter().map(|key| RawOutlet::read(connection, key)).collect::<Result<Vec<_>, _>>()?;
+        let mut made = Vec::new();
+        engine.pool.in_place_scope(|scope| {
+            scope.spawn(|_| raw.par_iter().map(|raw| raw.hand_to(&work)).collect_into_vec(&mut made));
+            before.drain(..).try_for_each(&mut take)
+        })?;
+        for result in made {
+            before.extend(result?);
         }
     }
-    Ok(results)
+    before.into_iter().try_for_each(take)
+}
+
+/// Both documents of an outlet as the database has them.
+struct RawOutlet {
+    key: DocKey,
+    field: Runs,
+    case: Runs,
+}
+
+impl RawOutlet {
+    fn read(connection: &Connection, key: &DocKey) -> Result<Self, EngineError> {
+        let runs = |key: &DocKey| records::admitted_runs(connection, key);
+        Ok(Self { key: *key, field: runs(key)?, case: runs(&key.with_kind(DocKind::Case))? })
+    }
+
+    /// `None` where there is no field record.
+    fn hand_to<T>(&self, work: impl Fn(&Outlet) -> T) -> Result<Option<T>, EngineError> {
+        let field = Past::read(&self.key, &self.field)?;
+        let case = Past::read(&self.key.with_kind(DocKind::Case), &self.case)?;
+        let Some(field) = field.source() else { return Ok(None) };
+        Ok(Some(work(&Outlet::new(self.key, &field, case.source().as_ref()))))
+    }
 }
 
 /// Admitted runs as read, not yet looked into.
@@ -296,12 +330,11 @@ fn write_all(
     let reference = load_reference(connection)?;
     let keys = outlets(connection)?;
     let mut count = 0;
-    for group in keys.chunks(AT_ONCE) {
-        for (key, row) in each(engine, connection, group, |outlet| (outlet.key, to_row(outlet, roster, &reference)))? {
-            writer.put(&key, &row.row, &row.findings, &row.columns)?;
-            count += 1;
-        }
-    }
+    let project = |outlet: &Outlet| (outlet.key, to_row(outlet, roster, &reference));
+    along(engine, connection, &keys, project, |(key, row)| {
+        count += 1;
+        Ok(writer.put(&key, &row.row, &row.findings, &row.columns)?)
+    })?;
     writer.finish()?;
     Ok(count)
 }
