@@ -5,6 +5,7 @@
 //! they tell comes back here, where alone is printed.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,8 +27,9 @@ use crate::ui::{Ui, Warning};
 
 /// Callers at the same time, in handshakes and sessions; who comes after waits in the handshake.
 const MAX_CALLERS: usize = 6;
-/// What sessions have told and is not shown yet; progress beyond it is not shown.
-const EVENTS: usize = 256;
+/// What sessions have told and is not shown yet. Half of it is kept free of progress; what does not find room
+/// is counted.
+const EVENTS: usize = 512;
 /// How long sessions may take to end when the user stops.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -87,6 +89,8 @@ struct Callers {
     peers: Vec<PublicKey>,
     told: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
+    /// Words of sessions that found no room.
+    missed: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
 }
 
@@ -95,7 +99,7 @@ impl Callers {
         let (told, events) = mpsc::channel(EVENTS);
         let (stop, _) = watch::channel(false);
         let (handshakes, sessions, peers, turns) = (JoinSet::new(), JoinSet::new(), Vec::new(), Arc::default());
-        Self { key, store, clock, turns, handshakes, sessions, peers, told, events, stop }
+        Self { key, store, clock, turns, handshakes, sessions, peers, told, events, missed: Arc::default(), stop }
     }
 
     fn room(&self) -> bool {
@@ -113,7 +117,14 @@ impl Callers {
         let (peer, told, mut stop) = (link.peer, self.told.clone(), self.stop.subscribe());
         let session = Session::acceptor(Config::new(self.key.clone(), peer, link.binding));
         let replica = Arc::new(Mutex::new(PeerReplica::new(self.store.clone())));
-        let hooks = Hooks::new((self.clock)(), move |event| drop(told.try_send(event)))
+        let missed = Arc::clone(&self.missed);
+        let tell = move |event| {
+            let progress = matches!(event, Event::Progress { .. });
+            if !(progress && told.capacity() < EVENTS / 2) && told.try_send(event).is_err() && !progress {
+                missed.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let hooks = Hooks::new((self.clock)(), tell)
             .stop_when(async move { drop(stop.wait_for(|stop| *stop).await) })
             .in_turn(self.turns.of(peer));
         self.peers.push(peer);
@@ -126,12 +137,18 @@ impl Callers {
         }
     }
 
-    /// Tells the sessions that are left that the user stops, and waits a little.
-    async fn stop(mut self) {
+    /// Tells the sessions that are left that the user stops, and waits a little: how they ended.
+    async fn stop(mut self) -> Vec<Ended> {
         self.stop.send_replace(true);
-        let ended = async { while self.sessions.join_next().await.is_some() {} };
+        let mut all = Vec::new();
+        let ended = async {
+            while let Some(ended) = self.sessions.join_next().await {
+                all.extend(ended);
+            }
+        };
         let _in_time = tokio::time::timeout(GRACE, ended).await.is_ok();
         self.sessions.shutdown().await;
+        all
     }
 }
 
@@ -182,7 +199,17 @@ async fn serve(ui: &mut Ui<'_>, endpoint: &quic::Endpoint, mut callers: Callers,
         }
     }
     shown.end();
-    callers.stop().await;
+    let (store, missed) = (callers.store.clone(), Arc::clone(&callers.missed));
+    for ended in callers.stop().await {
+        went_well |= tell(shown.ui, &store, &ended)?;
+    }
+    let missed = missed.load(Ordering::Relaxed);
+    if missed > 0 {
+        let text = format!(
+            "{missed} more words of sessions were not shown; `outlet status` and `outlet list` have what is held"
+        );
+        shown.ui.warn(&Warning::new("not_shown", text));
+    }
     Ok(went_well)
 }
 

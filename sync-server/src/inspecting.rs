@@ -3,7 +3,7 @@
 //! (`outlet inspect`), re-opening is a supervisor's decision.
 
 use outlet_core::ids::DocKey;
-use outlet_core::ledger::LifeCycle;
+use outlet_core::ledger::{LedgerRow, LifeCycle};
 use outlet_core::time::Day;
 use outlet_core::worklist::{Due, DueState, ScheduleError, due};
 use serde::Serialize;
@@ -73,13 +73,16 @@ pub fn due_lines(
     let schedule = engine.inspection_schedule()?.ok_or(InspectingError::NoSchedule)??;
     let reference = engine.database().read(|tx| engine.reference(tx))?;
     let mut lines = Vec::new();
-    for row in report::rows_of(engine, scope, None, None)? {
-        for due in due(&row, &schedule, &reference.dictionaries, today, ahead) {
-            if matches!(due.state, DueState::Overdue | DueState::Due) {
-                lines.push(DueLine { due, name: row.name.clone(), township: row.township.clone() });
+    report::parts_of(engine, scope, None, None, |part| {
+        for row in part {
+            for due in due(row, &schedule, &reference.dictionaries, today, ahead) {
+                if matches!(due.state, DueState::Overdue | DueState::Due) {
+                    lines.push(DueLine { due, name: row.name.clone(), township: row.township.clone() });
+                }
             }
         }
-    }
+        Ok::<_, EngineError>(true)
+    })?;
     lines.sort_by_key(|line| (line.due.on, line.due.outlet, line.due.kind));
     Ok((schedule.version, lines))
 }
@@ -89,17 +92,20 @@ pub fn due_lines(
 /// # Errors
 /// When the database refuses.
 pub fn proposals(engine: &Engine, scope: &Scope) -> Result<Vec<Proposal>, EngineError> {
-    let proposal = |row: outlet_core::ledger::LedgerRow| {
+    let proposal = |row: &LedgerRow| {
         Some(Proposal {
             outlet: row.key,
             observed_on: row.reopen_proposed_on?,
-            name: row.name,
+            name: row.name.clone(),
             state: row.state,
-            permit_limits: row.permit_limits,
+            permit_limits: row.permit_limits.clone(),
         })
     };
-    let mut proposals: Vec<Proposal> =
-        report::rows_of(engine, scope, None, None)?.into_iter().filter_map(proposal).collect();
+    let mut proposals = Vec::new();
+    report::parts_of(engine, scope, None, None, |part| {
+        proposals.extend(part.iter().filter_map(proposal));
+        Ok::<_, EngineError>(true)
+    })?;
     proposals.sort_by_key(|proposal| (proposal.observed_on, proposal.outlet));
     Ok(proposals)
 }

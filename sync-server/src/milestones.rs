@@ -4,11 +4,12 @@
 //! As known on a day, an outlet looks as it did on the last day on which anything of it became
 //! known ([`outlet_core::ledger::known_days`]); so a handful of profiles answers for all days.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use outlet_core::domain::dictionary::Dictionaries;
-use outlet_core::ids::{Collection, DocKey};
+use outlet_core::identity::{Certificate, Level, Role, Roster};
+use outlet_core::ids::{Collection, DocKey, PersonId, PublicKey};
 use outlet_core::ledger::{
     Board, Both, GroupBy, MilestoneSet, Profile, ProgressRow, Reference, TableInput, absorb, known_days, profile_of,
 };
@@ -64,19 +65,45 @@ struct Profiles {
 struct Read {
     set: MilestoneSet,
     dictionaries: Dictionaries,
+    /// Who was what: a key that got another level or person is another author of what it wrote.
+    members: BTreeMap<PublicKey, (PersonId, Role, Option<Level>)>,
+    servers: BTreeSet<PublicKey>,
+}
+
+impl Read {
+    fn new(set: &MilestoneSet, reference: &Reference, roster: &Roster) -> Self {
+        let known = |certificate: &Certificate| {
+            let member = roster.membership(&certificate.value().key)?;
+            Some((member.key, (member.person, member.role, member.level)))
+        };
+        Self {
+            set: set.clone(),
+            dictionaries: reference.dictionaries.clone(),
+            members: roster.certificates().filter_map(known).collect(),
+            servers: roster.active_servers(),
+        }
+    }
 }
 
 impl Profiles {
     /// Forgets everything, unless profiles read with these would be the same.
-    fn renew(&mut self, basis: Basis, set: &MilestoneSet, reference: &Reference) {
+    fn renew(
+        &mut self,
+        engine: &Engine,
+        connection: &Connection,
+        set: &MilestoneSet,
+        reference: &Reference,
+    ) -> Result<(), DbError> {
+        let basis = basis(connection, set)?;
         if self.basis == basis {
-            return;
+            return Ok(());
         }
-        let read = Some(Read { set: set.clone(), dictionaries: reference.dictionaries.clone() });
+        let read = Some(Read::new(set, reference, &*engine.folder.roster(connection)?));
         if self.read != read {
             *self = Self { read, ..Self::default() };
         }
         self.basis = basis;
+        Ok(())
     }
 }
 
@@ -132,8 +159,10 @@ fn collect(
     as_of: Day,
 ) -> Result<(Vec<Profile>, Vec<Profile>), EngineError> {
     let rows = versions(connection, 0)?;
+    let reference = engine.reference(connection)?;
     let mut kept = engine.milestones.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-    let pairs = pairs(engine, connection, set, as_of, &rows, &mut kept)?;
+    kept.renew(engine, connection, set, &reference)?;
+    let pairs = pairs(engine, connection, (set, as_of), &reference, &rows, &mut kept)?;
     let clone = |(_, [now, then]): &(DocKey, Both)| (Profile::clone(now), Profile::clone(then));
     Ok(pairs.iter().map(clone).unzip())
 }
@@ -142,13 +171,11 @@ fn collect(
 fn pairs(
     engine: &Engine,
     connection: &Connection,
-    set: &MilestoneSet,
-    as_of: Day,
+    (set, as_of): (&MilestoneSet, Day),
+    reference: &Reference,
     rows: &[(DocKey, i64)],
     kept: &mut Profiles,
 ) -> Result<Vec<(DocKey, Both)>, EngineError> {
-    let reference = engine.reference(connection)?;
-    kept.renew(basis(connection, set)?, set, &reference);
     let stale: Vec<(DocKey, i64)> = rows
         .iter()
         .filter(|(key, version)| {
@@ -156,7 +183,7 @@ fn pairs(
         })
         .copied()
         .collect();
-    load(engine, connection, set, as_of, &stale, kept)?;
+    load(engine, connection, (set, as_of), reference, &stale, kept)?;
     let both = |(key, _): &(DocKey, i64)| {
         let own = kept.of.get(key)?;
         Some((*key, [Arc::clone(&own.now), Arc::clone(own.as_reported(as_of)?)]))
@@ -175,22 +202,26 @@ fn followed(
     let reference = engine.reference(connection)?;
     let ledger = meta::get(connection, meta::LEDGER_VERSION)?.unwrap_or(0);
     let mut kept = engine.milestones.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.renew(basis(connection, set)?, set, &reference);
-    let known = kept.boards.iter().position(|(_, board)| board.as_of() == as_of);
-    // A snapshot that is older than the board (somebody else was quicker) is answered from nothing kept.
-    let known = known.map(|at| kept.boards.remove(at)).filter(|(version, _)| *version <= ledger);
+    kept.renew(engine, connection, set, &reference)?;
+    let at = kept.boards.iter().position(|(_, board)| board.as_of() == as_of);
+    // Somebody was quicker with a newer snapshot: this older one is answered beside the board.
+    let newer = at.is_some_and(|at| kept.boards.get(at).is_some_and(|(version, _)| *version > ledger));
+    let known = at.filter(|_| !newer).map(|at| kept.boards.remove(at));
     let (version, mut board) = known.unwrap_or_else(|| (0, Board::new(set.clone(), as_of)));
     let rows = versions(connection, version)?;
-    board.change(pairs(engine, connection, set, as_of, &rows, &mut kept)?);
+    board.change(pairs(engine, connection, (set, as_of), &reference, &rows, &mut kept)?);
     if uint(board.len() as i64) != crate::db::ledger::count(connection)? {
         board = Board::new(set.clone(), as_of);
-        board.change(pairs(engine, connection, set, as_of, &versions(connection, 0)?, &mut kept)?);
+        let all = versions(connection, 0)?;
+        board.change(pairs(engine, connection, (set, as_of), &reference, &all, &mut kept)?);
     }
     let table = board.table(by, scope.collections(), &reference.seals);
-    if kept.boards.len() >= BOARDS {
-        kept.boards.remove(0);
+    if !newer {
+        if kept.boards.len() >= BOARDS {
+            kept.boards.remove(0);
+        }
+        kept.boards.push((ledger, board));
     }
-    kept.boards.push((ledger, board));
     Ok(table)
 }
 
@@ -198,8 +229,8 @@ fn followed(
 fn load(
     engine: &Engine,
     connection: &Connection,
-    set: &MilestoneSet,
-    as_of: Day,
+    (set, as_of): (&MilestoneSet, Day),
+    reference: &Reference,
     stale: &[(DocKey, i64)],
     kept: &mut Profiles,
 ) -> Result<(), EngineError> {
@@ -207,14 +238,13 @@ fn load(
         return Ok(());
     }
     let roster = engine.folder.roster(connection)?;
-    let reference = engine.reference(connection)?;
     let version: HashMap<DocKey, i64> = stale.iter().copied().collect();
     let keys: Vec<DocKey> = stale.iter().map(|(key, _)| *key).collect();
     let read = projector::each(engine, connection, &keys, |outlet| {
         outlet.with(&roster, |input| {
             let (days, whole) = known_days(input, set);
-            let now = Arc::new(profile_of(input, &reference, set, None));
-            let then = Arc::new(profile_of(input, &reference, set, Some(as_of)));
+            let now = Arc::new(profile_of(input, reference, set, None));
+            let then = Arc::new(profile_of(input, reference, set, Some(as_of)));
             (outlet.key, Kept { version: 0, now, days, whole, then: vec![(None, then)] })
         })
     })?;
@@ -287,8 +317,8 @@ pub fn table(
     rows.retain(|row| scope.collections().is_none() || row.group != set.area);
     let table = Arc::new(rows);
     let mut tables = engine.milestones.tables.lock().unwrap_or_else(PoisonError::into_inner);
-    // Tables of an older ledger are of no use to anybody.
-    tables.retain(|(own, _)| own.ledger == key.ledger && own.basis == key.basis);
+    // Tables of an older ledger are of no use to anybody; this one may be the older.
+    tables.retain(|(own, _)| own.ledger >= key.ledger && own.basis.reference >= key.basis.reference);
     if tables.len() >= TABLES {
         tables.remove(0);
     }
@@ -376,5 +406,51 @@ mod tests {
         assert_eq!(count(&kit, "2022-12-31", Reading::AsKnownNow), 2, "the change is in the next table");
         assert_eq!(count(&kit, "2022-04-30", Reading::AsReported), 2, "and was not known then");
         assert_eq!(cold(&kit, "2022-04-30", Reading::AsReported), 2);
+    }
+
+    #[test]
+    fn what_is_kept_is_forgotten_when_an_author_becomes_another_and_not_when_somebody_joins() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Supervisor, Some(Level::County));
+        let run = device.fact(&outlet(1), "state", "outlet");
+        kit.push(&device, &[run]);
+        let kept = || {
+            count(&kit, "2022-12-31", Reading::AsKnownNow);
+            let profiles = kit.engine.milestones.profiles.lock().unwrap();
+            profiles.of.values().map(|kept| Arc::as_ptr(&kept.now)).collect::<Vec<_>>()
+        };
+        let before = kept();
+        kit.member(2, Role::Inspector, None);
+        let joined = kept();
+        assert_ne!(joined, Vec::new());
+        kit.enrol(&device, 1, Role::Supervisor, Some(Level::City), &[crate::testing::county()]);
+        assert_ne!(kept(), joined, "what it decided is the city's decision now");
+        assert_eq!(before.len(), 1);
+    }
+
+    #[test]
+    fn an_older_snapshot_leaves_the_newer_board_where_it_is() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let first = device.fact(&outlet(1), "state", "outlet");
+        kit.push(&device, &[first]);
+        let reference = kit.engine.database().read(|tx| kit.engine.reference(tx)).unwrap();
+        let set = reference.active_set();
+        let as_of: Day = "2022-12-31".parse().unwrap();
+        let of = |rows: &[ProgressRow]| {
+            let city = |row: &&ProgressRow| row.milestone == "M2" && row.group == "5119";
+            rows.iter().find(|row| city(row) && row.reading == Reading::AsKnownNow).unwrap().of
+        };
+        let old = kit.engine.database().read::<_, EngineError>(|tx| {
+            // The snapshot begins with its first question.
+            versions(tx, 0)?;
+            let second = device.fact(&outlet(2), "state", "outlet");
+            kit.push(&device, &[second]);
+            assert_eq!(count(&kit, "2022-12-31", Reading::AsKnownNow), 2);
+            followed(&kit.engine, tx, (set, as_of), GroupBy::Unit, &Scope::everything())
+        });
+        assert_eq!(of(&old.unwrap()), 1);
+        let profiles = kit.engine.milestones.profiles.lock().unwrap();
+        assert!(matches!(&profiles.boards[..], [(_, board)] if board.len() == 2), "the newer one stays");
     }
 }

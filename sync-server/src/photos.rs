@@ -2,8 +2,8 @@
 //!
 //! A file arrives in `incoming/HASH.part`, in pieces and in any order, over as many sessions as it takes,
 //! hashed as it comes ([`PartialFile`]). Complete, it is synced once and renamed into its folder; only then
-//! comes its row, and only then its receipt. Names are made from hashes, never from what a device says, so that no path leads
-//! out of the folder.
+//! comes its row, and only then its receipt. Names are made from hashes, never from what a device says, so
+//! that no path leads out of the folder.
 
 use std::collections::BTreeSet;
 use std::path::{Path as FsPath, PathBuf};

@@ -644,6 +644,8 @@ impl Replica for ServerReplica {
         _now: Timestamp,
     ) -> Result<Vec<BlobFinish>, ReplicaError> {
         let mut placed: Vec<BlobOffer> = Vec::new();
+        // Theirs until their rows are there: another session would take a file without a row for unfinished.
+        let mut at_rest = Vec::new();
         let mut folders = std::collections::BTreeSet::new();
         for hash in hashes {
             let unknown = || ReplicaError::Peer("the end of a file that was not asked for".into());
@@ -654,6 +656,7 @@ impl Replica for ServerReplica {
                 folders.insert(folder);
                 placed.push(offer);
             }
+            at_rest.push(incoming);
         }
         // Durable before their rows, and the rows before their receipts.
         for folder in folders {
@@ -661,6 +664,7 @@ impl Replica for ServerReplica {
                 .map_err(|error| ReplicaError::storage("storing a file", error.message))?;
         }
         let kept = self.note_files(peer, &placed)?;
+        drop(at_rest);
         let mut finished = Vec::new();
         for hash in hashes {
             finished.push(match kept.iter().find(|(known, _)| known == hash) {

@@ -65,24 +65,37 @@ pub fn parts_of<E: From<EngineError> + From<DbError>>(
     scope: &Scope,
     as_of: Option<Day>,
     known_as_of: Option<Day>,
+    take: impl FnMut(&[LedgerRow]) -> Result<bool, E>,
+) -> Result<(), E> {
+    engine.database().read(|tx| parts_in(engine, tx, scope, as_of, known_as_of, take))
+}
+
+/// The same inside a snapshot, for whoever reads them more than once.
+///
+/// # Errors
+/// As [`parts_of`].
+pub fn parts_in<E: From<EngineError> + From<DbError>>(
+    engine: &Engine,
+    connection: &Connection,
+    scope: &Scope,
+    as_of: Option<Day>,
+    known_as_of: Option<Day>,
     mut take: impl FnMut(&[LedgerRow]) -> Result<bool, E>,
 ) -> Result<(), E> {
-    engine.database().read(|tx| {
-        if as_of.is_none() && known_as_of.is_none() {
-            return parts(tx, &Filter::new(scope.clone()), take);
+    if as_of.is_none() && known_as_of.is_none() {
+        return parts(connection, &Filter::new(scope.clone()), take);
+    }
+    let roster = engine.folder.roster(connection)?;
+    let reference = engine.reference(connection)?;
+    let mut keys = projector::outlets(connection)?;
+    keys.retain(|key| scope.holds(key.collection));
+    for part in keys.chunks(PART) {
+        let project = |outlet: &projector::Outlet| outlet.project(&roster, &reference, as_of, known_as_of).row;
+        if !take(&projector::each(engine, connection, part, project)?)? {
+            break;
         }
-        let roster = engine.folder.roster(tx)?;
-        let reference = engine.reference(tx)?;
-        let mut keys = projector::outlets(tx)?;
-        keys.retain(|key| scope.holds(key.collection));
-        for part in keys.chunks(PART) {
-            let project = |outlet: &projector::Outlet| outlet.project(&roster, &reference, as_of, known_as_of).row;
-            if !take(&projector::each(engine, tx, part, project)?)? {
-                break;
-            }
-        }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// The rows of a scope, likewise, all at once.
@@ -149,9 +162,13 @@ pub fn assessment(
     for unit in &mut assessment.units {
         for lines in [&mut unit.missing, &mut unit.done_late, &mut unit.extended] {
             lines.retain(|line| scope.holds(line.key.collection));
-            name_lines(engine, lines)?;
         }
     }
+    let of_units = assessment.units.iter_mut();
+    name_lines(
+        engine,
+        of_units.flat_map(|unit| [&mut unit.missing, &mut unit.done_late, &mut unit.extended]).flatten(),
+    )?;
     Ok(assessment)
 }
 
@@ -159,7 +176,7 @@ pub fn assessment(
 ///
 /// # Errors
 /// When the database refuses.
-pub fn name_lines(engine: &Engine, lines: &mut [OutletLine]) -> Result<(), DbError> {
+pub fn name_lines<'l>(engine: &Engine, lines: impl IntoIterator<Item = &'l mut OutletLine>) -> Result<(), DbError> {
     engine.database().read(|tx| {
         for line in lines {
             (line.number, line.name) = ledger::names(tx, &line.key)?;

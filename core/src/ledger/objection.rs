@@ -137,25 +137,44 @@ pub enum Objection {
 }
 
 impl Objection {
+    /// All that [`Objection::code`] answers.
+    pub const CODES: [&str; 15] = [
+        "role",
+        "level",
+        "own_record",
+        "nothing_reported",
+        "reporter",
+        "open_conflicts",
+        "reason_missing",
+        "unknown_code",
+        "not_a_value",
+        "extension_without_document",
+        "ban_without_government_document",
+        "legal_basis_not_in_force",
+        "plan_after_deadline",
+        "own_duplicate",
+        "overrules_unknown",
+    ];
+
     /// A short stable name for `--json` and problem documents.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Role { .. } => "role",
-            Self::Level => "level",
-            Self::OwnRecord => "own_record",
-            Self::NothingReported => "nothing_reported",
-            Self::Reporter => "reporter",
-            Self::Conflicts(_) => "open_conflicts",
-            Self::NoReason => "reason_missing",
-            Self::Value { .. } => "unknown_code",
-            Self::NotAValue { .. } => "not_a_value",
-            Self::ExtensionWithoutDocument => "extension_without_document",
-            Self::BanWithoutDocument => "ban_without_government_document",
-            Self::BasisNotInForce { .. } => "legal_basis_not_in_force",
-            Self::PlanAfterDeadline { .. } => "plan_after_deadline",
-            Self::OwnDuplicate => "own_duplicate",
-            Self::OverrulesUnknown(_) => "overrules_unknown",
+            Self::Role { .. } => Self::CODES[0],
+            Self::Level => Self::CODES[1],
+            Self::OwnRecord => Self::CODES[2],
+            Self::NothingReported => Self::CODES[3],
+            Self::Reporter => Self::CODES[4],
+            Self::Conflicts(_) => Self::CODES[5],
+            Self::NoReason => Self::CODES[6],
+            Self::Value { .. } => Self::CODES[7],
+            Self::NotAValue { .. } => Self::CODES[8],
+            Self::ExtensionWithoutDocument => Self::CODES[9],
+            Self::BanWithoutDocument => Self::CODES[10],
+            Self::BasisNotInForce { .. } => Self::CODES[11],
+            Self::PlanAfterDeadline { .. } => Self::CODES[12],
+            Self::OwnDuplicate => Self::CODES[13],
+            Self::OverrulesUnknown(_) => Self::CODES[14],
         }
     }
 }

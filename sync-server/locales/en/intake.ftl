@@ -163,6 +163,7 @@ assign-count = Count first
 assign-withdraw = Take back
 assign-none = No open point fits
 assign-foreign = This person's devices do not read records of { $counties }. Choose somebody else, or issue them a ticket for that county.
+done-codes-written = The codes are saved
 done-assigned = Assigned: the device has it after its next sync
 done-assignment-withdrawn = Taken back
 task-survey = Survey

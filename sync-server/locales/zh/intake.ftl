@@ -151,6 +151,7 @@ assign-count = 先数一数
 assign-withdraw = 收回
 assign-none = 没有符合条件的待排查点位
 assign-foreign = 这个人的设备读不到 { $counties } 的记录。请换人，或为其补发该县（区）的工单。
+done-codes-written = 编码已保存
 done-assigned = 已分派，设备下次同步时收到
 done-assignment-withdrawn = 已收回
 task-survey = 排查

@@ -124,7 +124,9 @@ pub enum AccountError {
     #[error("there is an account {0:?} already; logins differ by more than upper and lower case")]
     Taken(String),
     /// The login cannot be one.
-    #[error("{0:?} is no login: 2 to 40 letters, digits, and . _ - @")]
+    #[error(
+        "{0:?} is no login: 2 to 40 letters, digits, and . _ - @, and none of the names that the audit log uses itself"
+    )]
     Login(String),
     /// The password cannot be one.
     #[error("a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters and is not the login; this one {0}")]
@@ -289,7 +291,7 @@ pub fn tie(
     database: &Database,
     login: &str,
     to: Option<(&str, &str)>,
-    now: Timestamp,
+    (by, now): (&str, Timestamp),
 ) -> Result<Account, AccountError> {
     let identity = to.map(|(issuer, subject)| identity(issuer, subject)).transpose()?;
     database.write(|tx| {
@@ -301,16 +303,24 @@ pub fn tie(
         }
         rows::set_oidc(tx, stored.id, identity.as_deref())?;
         let about = format!("{} {}", stored.login, identity.as_deref().unwrap_or("none"));
-        meta::audit(tx, now, "administrator", "account_oidc", &about)?;
+        meta::audit(tx, now, by, "account_oidc", &about)?;
         find(tx, &stored.login)
     })
 }
+
+/// Who made a change by a command on the server's machine, as the audit log has it.
+pub const COMMANDS: &str = "administrator";
 
 /// Makes an account.
 ///
 /// # Errors
 /// [`AccountError`]; then there is none.
-pub fn add(database: &Database, new: NewAccount, password: &str, now: Timestamp) -> Result<Account, AccountError> {
+pub fn add(
+    database: &Database,
+    new: NewAccount,
+    password: &str,
+    (by, now): (&str, Timestamp),
+) -> Result<Account, AccountError> {
     let login = new.login.trim().to_owned();
     check_login(&login)?;
     check_rights(&new)?;
@@ -336,7 +346,7 @@ pub fn add(database: &Database, new: NewAccount, password: &str, now: Timestamp)
         if !rows::insert(tx, &stored)? {
             return Err(AccountError::Taken(login.clone()));
         }
-        meta::audit(tx, now, "administrator", "account_add", &login)?;
+        meta::audit(tx, now, by, "account_add", &login)?;
         Ok(())
     })?;
     Ok(stored.into())
@@ -346,40 +356,58 @@ pub fn add(database: &Database, new: NewAccount, password: &str, now: Timestamp)
 ///
 /// # Errors
 /// [`AccountError`]; then the old one holds.
-pub fn set_password(database: &Database, login: &str, password: &str, now: Timestamp) -> Result<Account, AccountError> {
+pub fn set_password(
+    database: &Database,
+    login: &str,
+    password: &str,
+    (by, now): (&str, Timestamp),
+) -> Result<Account, AccountError> {
     password::check(password, login.trim())?;
     let hash = password::hash(password)?;
-    change(database, login, "account_password", now, |tx, id| rows::set_password(tx, id, &hash, now))
+    change(database, login, "account_password", (by, now), |tx, id| rows::set_password(tx, id, &hash, now))
 }
 
 /// Shuts an account, or opens it again. What was decided with it stands.
 ///
 /// # Errors
 /// [`AccountError`].
-pub fn set_enabled(database: &Database, login: &str, enabled: bool, now: Timestamp) -> Result<Account, AccountError> {
+pub fn set_enabled(
+    database: &Database,
+    login: &str,
+    enabled: bool,
+    (by, now): (&str, Timestamp),
+) -> Result<Account, AccountError> {
     let action = if enabled { "account_enable" } else { "account_disable" };
-    change(database, login, action, now, |tx, id| rows::set_disabled(tx, id, (!enabled).then_some(now)))
+    change(database, login, action, (by, now), |tx, id| rows::set_disabled(tx, id, (!enabled).then_some(now)))
 }
 
 fn change(
     database: &Database,
     login: &str,
     action: &str,
-    now: Timestamp,
+    (by, now): (&str, Timestamp),
     work: impl FnOnce(&Connection, i64) -> Result<(), DbError>,
 ) -> Result<Account, AccountError> {
     database.write(|tx| {
         let stored = rows::find(tx, login)?.ok_or_else(|| AccountError::Unknown(login.to_owned()))?;
         work(tx, stored.id)?;
-        meta::audit(tx, now, "administrator", action, &stored.login)?;
+        meta::audit(tx, now, by, action, &stored.login)?;
         find(tx, login)
     })
 }
 
+/// Who acts in the audit log without an account: the commands on the server's machine, and the server.
+const RESERVED: [&str; 4] = [COMMANDS, "operator", "command line", "init"];
+
 fn check_login(login: &str) -> Result<(), AccountError> {
     let fine = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@');
     let length = login.chars().count();
-    if (2..=40).contains(&length) && login.chars().all(fine) { Ok(()) } else { Err(AccountError::Login(login.into())) }
+    let reserved = RESERVED.iter().any(|name| name.eq_ignore_ascii_case(login));
+    if (2..=40).contains(&length) && login.chars().all(fine) && !reserved {
+        Ok(())
+    } else {
+        Err(AccountError::Login(login.into()))
+    }
 }
 
 fn check_rights(new: &NewAccount) -> Result<(), AccountError> {

@@ -17,25 +17,25 @@ const LONGEST: u64 = 4096;
 
 pub(super) fn account(command: &AccountCommand, folder: &Folder, ui: &mut Ui) -> Outcome {
     let database = &folder.database;
-    let now = folder.now();
+    let by_command = (accounts::COMMANDS, folder.now());
     let account = match command {
         AccountCommand::List => return list(folder, ui),
         AccountCommand::Add(args) => add(args, folder, ui)?,
         AccountCommand::Show { login } => database.read(|tx| accounts::find(tx, login))?,
         AccountCommand::Password { login, password } => {
             database.read(|tx| accounts::find(tx, login))?;
-            accounts::set_password(database, login, &read_password(password, ui)?, now)?
+            accounts::set_password(database, login, &read_password(password, ui)?, by_command)?
         }
-        AccountCommand::Disable { login } => accounts::set_enabled(database, login, false, now)?,
+        AccountCommand::Disable { login } => accounts::set_enabled(database, login, false, by_command)?,
         AccountCommand::Oidc { login, subject, .. } => {
             let issuer = folder.config.oidc.issuer.as_str();
             if issuer.is_empty() && subject.is_some() {
                 return Err(CommandError::user("no identity provider is configured, so that a subject is of nobody")
                     .hint("set oidc.issuer in server.toml first; `outlet-server config default` explains [oidc]"));
             }
-            accounts::tie(database, login, subject.as_deref().map(|subject| (issuer, subject)), now)?
+            accounts::tie(database, login, subject.as_deref().map(|subject| (issuer, subject)), by_command)?
         }
-        AccountCommand::Enable { login } => accounts::set_enabled(database, login, true, now)?,
+        AccountCommand::Enable { login } => accounts::set_enabled(database, login, true, by_command)?,
     };
     ui.show(&account, details)?;
     Ok(Exit::Ok)
@@ -59,7 +59,7 @@ fn add(args: &AccountAdd, folder: &Folder, ui: &mut Ui) -> Result<Account, Comma
         level: args.level.map(Into::into),
         collections: args.collections.clone(),
     };
-    Ok(accounts::add(&folder.database, new, &password, folder.now())?)
+    Ok(accounts::add(&folder.database, new, &password, (accounts::COMMANDS, folder.now()))?)
 }
 
 /// The person behind an account or a ticket. Whoever has a device and an account with different ids

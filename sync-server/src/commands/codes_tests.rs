@@ -39,7 +39,7 @@ fn kit(numbers: std::ops::Range<u8>, kind: &str) -> (Kit, Vec<DocKey>) {
         level: Some(Level::City),
         collections: vec![county()],
     };
-    accounts::add(kit.engine.database(), new, "correct horse", kit.now()).unwrap();
+    accounts::add(kit.engine.database(), new, "correct horse", (accounts::COMMANDS, kit.now())).unwrap();
     (kit, keys)
 }
 

@@ -96,11 +96,10 @@ impl Device {
     }
 
     fn state(&self) -> &'static str {
-        match (&self.revoked_at, self.server, &self.copied_at) {
-            (Some(_), _, _) => "revoked",
-            (None, true, _) => "server",
-            (None, false, Some(_)) => "copied",
-            (None, false, None) => "active",
+        match (&self.revoked_at, self.server) {
+            (Some(_), _) => "revoked",
+            (None, true) => "server",
+            (None, false) => "active",
         }
     }
 
@@ -155,7 +154,10 @@ fn list(folder: &Folder, ui: &mut Ui) -> Outcome {
                 word(&device.role),
                 device.level.as_ref().map(word).unwrap_or_default(),
                 device.collections(),
-                device.state().to_owned(),
+                match &device.copied_at {
+                    Some(at) if device.revoked_at.is_none() => format!("{}, copied {at}", device.state()),
+                    _ => device.state().to_owned(),
+                },
                 device.last_seen.clone().unwrap_or_default(),
                 device.name.clone(),
             ]

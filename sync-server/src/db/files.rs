@@ -59,7 +59,7 @@ pub fn insert(
 ) -> Result<(), DbError> {
     let sql = "INSERT INTO blobs (hash, bytes, class, doc, original, collection, carrier, received_at, receipt) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (hash) DO NOTHING";
-    connection.prepare_cached(sql)?.execute(params![
+    let new = connection.prepare_cached(sql)?.execute(params![
         &offer.hash.0[..],
         int(offer.bytes),
         class_number(offer.class),
@@ -70,7 +70,7 @@ pub fn insert(
         now.millis(),
         receipt
     ])?;
-    if offer.class == BlobClass::Preview && offer.bytes <= LARGEST_PREVIEW {
+    if new == 1 && offer.class == BlobClass::Preview && offer.bytes <= LARGEST_PREVIEW {
         let waits = "INSERT INTO picture_waiting (preview) VALUES (?1) ON CONFLICT DO NOTHING";
         connection.prepare_cached(waits)?.execute([&offer.hash.0[..]])?;
     }

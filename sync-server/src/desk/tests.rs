@@ -21,7 +21,7 @@ fn account(kit: &Kit, login: &str, person: u8, level: Level) -> (Acting, Account
         level: Some(level),
         collections: vec![county()],
     };
-    let account = accounts::add(kit.engine.database(), new, "correct horse", kit.now()).unwrap();
+    let account = accounts::add(kit.engine.database(), new, "correct horse", (accounts::COMMANDS, kit.now())).unwrap();
     (Acting { login: login.to_owned(), via: Via::Cli, session: None }, account)
 }
 

@@ -3,6 +3,7 @@
 //! one it was found with.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +12,11 @@ use outlet_core::sync::replica::Batch;
 
 use super::{Checked, Engine, EngineError};
 
-/// Batches looked at ahead; a session reads no further than two.
+/// Batches of a session looked at ahead; it reads no further than two.
 const AT_ONCE: usize = 2;
+/// Checks of all sessions together: the writer's transaction needs the same threads, and must not
+/// stand behind a crowd. What is not begun is checked in its turn.
+const OF_ALL: usize = 4;
 
 /// What was found, and with which roster.
 pub(super) type Found = (Arc<Roster>, Vec<Checked>);
@@ -41,12 +45,15 @@ impl Ahead {
         if begun.len() >= AT_ONCE {
             return;
         }
+        let Some(place) = Place::take(&self.engine) else { return };
         let (tell, found) = sync_channel(1);
-        let (engine, items) = (Arc::clone(&self.engine), Arc::clone(batch));
+        let items = Arc::clone(batch);
         self.engine.pool.spawn(move || {
+            let engine = &place.0;
             // Without an answer the check is done when its turn comes, and its error told then.
             if let Ok(roster) = engine.current_roster() {
                 let checked = engine.check(&items.items, &roster);
+                // The session may have ended.
                 _ = tell.send((roster, checked));
             }
         });
@@ -61,6 +68,23 @@ impl Ahead {
             begun.remove(place)?
         };
         begun.found.recv().ok()
+    }
+}
+
+/// One of [`OF_ALL`], free again when this is dropped, by a panic too.
+struct Place(Arc<Engine>);
+
+impl Place {
+    fn take(engine: &Arc<Engine>) -> Option<Self> {
+        let taken = engine.checking_ahead.fetch_add(1, Ordering::Relaxed);
+        let place = Self(Arc::clone(engine));
+        (taken < OF_ALL).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.checking_ahead.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -125,6 +149,39 @@ mod tests {
         ahead.begun.lock().unwrap().push_back(Begun { batch: Arc::clone(&batch), found });
         let admitted = kit.engine.admit_ahead(&device.public(), &batch, Some(&ahead)).unwrap();
         assert!(matches!(admitted.outcomes[..], [Outcome::Stored { .. }]));
+    }
+
+    #[test]
+    fn a_check_ahead_that_panics_takes_nothing_with_it() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let batch = batch(&mut device, 1);
+        let (tell, found) = sync_channel::<Found>(1);
+        let place = Place::take(&kit.engine).unwrap();
+        kit.engine.pool.spawn(move || {
+            let _both = (&tell, &place);
+            panic!("on purpose");
+        });
+        let ahead = Ahead::new(Arc::clone(&kit.engine));
+        ahead.begun.lock().unwrap().push_back(Begun { batch: Arc::clone(&batch), found });
+        let admitted = kit.engine.admit_ahead(&device.public(), &batch, Some(&ahead)).unwrap();
+        assert_eq!(admitted.outcomes, [stored()]);
+        assert_eq!(kit.engine.checking_ahead.load(Ordering::Relaxed), 0, "its place is free");
+    }
+
+    #[test]
+    fn a_crowd_of_sessions_does_not_fill_the_threads() {
+        let kit = Kit::new();
+        let mut device = kit.member(1, Role::Inspector, None);
+        let places: Vec<Place> = (0..OF_ALL).filter_map(|_| Place::take(&kit.engine)).collect();
+        assert_eq!(places.len(), OF_ALL);
+        let (ahead, batch) = (Ahead::new(Arc::clone(&kit.engine)), batch(&mut device, 1));
+        ahead.begin(&batch);
+        assert!(ahead.found(&batch).is_none(), "checked in its turn");
+        assert_eq!(kit.engine.admit_ahead(&device.public(), &batch, Some(&ahead)).unwrap().outcomes, [stored()]);
+        drop(places);
+        ahead.begin(&batch);
+        assert!(ahead.found(&batch).is_some());
     }
 
     fn told(found: Found) -> Receiver<Found> {

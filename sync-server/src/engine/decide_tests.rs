@@ -22,7 +22,7 @@ fn account(kit: &Kit, login: &str, person: u8, level: Level) -> Acting {
         level: Some(level),
         collections: vec![county()],
     };
-    accounts::add(kit.engine.database(), new, "correct horse", kit.now()).unwrap();
+    accounts::add(kit.engine.database(), new, "correct horse", (accounts::COMMANDS, kit.now())).unwrap();
     Acting { login: login.to_owned(), via: Via::Cli, session: None }
 }
 
@@ -151,7 +151,7 @@ fn account_collection_level_authorship_and_values_are_checked_before_anything_is
     let foreign = kit.engine.decide(&li, elsewhere, looked_at(), vec![approve()]);
     assert!(matches!(foreign, Err(DecideError::Collection { .. })));
     assert!(decide(&li, approve()).is_ok());
-    accounts::set_enabled(kit.engine.database(), "li", false, kit.now()).unwrap();
+    accounts::set_enabled(kit.engine.database(), "li", false, (accounts::COMMANDS, kit.now())).unwrap();
     assert!(matches!(decide(&li, approve()), Err(DecideError::Account(_))));
     assert_eq!(case_entries(&kit, &key).len(), 1);
 }

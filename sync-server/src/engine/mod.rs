@@ -6,6 +6,7 @@
 //! and writing it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use outlet_core::admission::{CheckedRun, Refusal, check_run};
 use outlet_core::identity::{Certificate, Roster, SignedRevocation, SignedRun};
@@ -68,6 +69,8 @@ pub struct Engine {
     /// What a monitoring system reads.
     pub metrics: Metrics,
     pool: rayon::ThreadPool,
+    /// Checks ahead that are on the pool, of all sessions.
+    checking_ahead: AtomicUsize,
     projector: projector::Projector,
     /// What the desk remembers between questions.
     pub(crate) desk: crate::desk::Memory,
@@ -144,6 +147,8 @@ impl Engine {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(THREADS)
             .thread_name(|index| format!("admission-{index}"))
+            // What nobody waits for (a check ahead) must not take the program with it; whoever does is told.
+            .panic_handler(|_| tracing::error!("a check ahead of its turn panicked; it is made again in its turn"))
             .build()
             .map_err(|error| CommandError::internal(format!("no threads: {error}")))?;
         let engine = Self {
@@ -151,6 +156,7 @@ impl Engine {
             photos,
             metrics: Metrics::default(),
             pool,
+            checking_ahead: AtomicUsize::new(0),
             projector: projector::Projector::default(),
             desk: crate::desk::Memory::default(),
             milestones: crate::milestones::Memory::default(),

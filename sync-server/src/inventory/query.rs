@@ -169,8 +169,7 @@ pub fn by_id(connection: &Connection, scope: &Scope, id: &OutletId) -> Result<Op
 
 /// The row with this number.
 pub(super) fn numbered(connection: &Connection, id: u32) -> Result<Entry, DbError> {
-    let sql = "SELECT id, outlet, version, row FROM ledger WHERE id = ?1";
-    connection.prepare_cached(sql)?.query_row([id], |row| Ok(entry(row)))?
+    fetch(connection, &[id])?.pop().ok_or_else(|| DbError::Damaged(format!("ledger row {id}")))
 }
 
 fn fetch(connection: &Connection, ids: &[u32]) -> Result<Vec<Entry>, DbError> {

@@ -4,6 +4,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use outlet_tests::generator::picture;
@@ -11,7 +12,11 @@ use outlet_tests::scenario::{OUTLETS, Scenario, Shot};
 use outlet_tests::story::{PASSWORD, Story};
 use serde_json::Value;
 
-fn main() {
+fn main() -> ExitCode {
+    if std::env::args().len() > 1 {
+        say("usage: demo (it takes no arguments; what it makes is in the folder `demo` beside the programs)");
+        return ExitCode::from(2);
+    }
     let workspace =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     let folder = target_folder().join("demo");
@@ -53,6 +58,7 @@ fn main() {
         say("(The server has been stopped: this is no terminal. Start it again with the first line above.)");
     }
     story.server.stop();
+    ExitCode::SUCCESS
 }
 
 /// Accounts for the console, as an administrator makes them.

@@ -24,7 +24,8 @@ impl Site {
             level: Some(level),
             collections: vec![county()],
         };
-        accounts::add(self.kit.engine.database(), new, "a long enough secret 8", self.kit.now()).unwrap();
+        accounts::add(self.kit.engine.database(), new, "a long enough secret 8", (accounts::COMMANDS, self.kit.now()))
+            .unwrap();
         self.token(login, &BOTH)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use outlet_core::time::Day;
 use outlet_core::worklist::DueState;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,6 +44,14 @@ fn place(line: &DueLine) -> String {
     format!("{}_{}_{:?}", line.due.on, line.due.outlet.id, line.due.kind).to_lowercase()
 }
 
+/// Could [`place`] have answered this?
+fn is_place(cursor: &str) -> bool {
+    let parts: Vec<&str> = cursor.split('_').collect();
+    matches!(parts[..], [on, outlet, kind] if on.parse::<Day>().is_ok()
+        && outlet.parse::<outlet_core::ids::OutletId>().is_ok()
+        && ["routine", "supervisory"].contains(&kind))
+}
+
 /// Routine inspections (日常检查) and supervisory sampling (监督性监测) that are due or overdue by the
 /// schedule of outlet types, in the account's collections.
 #[utoipa::path(
@@ -75,6 +84,9 @@ async fn due(State(api): State<Arc<Api>>, asker: Asker, RawQuery(text): RawQuery
         Some(_) => return Err(Problem::parameter("state", "write due or overdue")),
     };
     let limit = usize::try_from(asked.limit(100, 500)?).unwrap_or(usize::MAX);
+    if asked.get("cursor").is_some_and(|cursor| !is_place(cursor)) {
+        return Err(Problem::parameter("cursor", "give it as `next` has it"));
+    }
     api.blocking(move |api| {
         let (schedule, mut lines) = match inspecting::due_lines(&api.engine, &asker.scope(), on, ahead) {
             Ok((schedule, lines)) => (Some(schedule), lines),

@@ -63,7 +63,8 @@ pub(super) struct NewSeal {
     on: Day,
     /// 文号.
     document: Option<String>,
-    /// Sealed on paper only: nothing is kept but that it was.
+    /// Sealed on paper only: nothing is kept but that it was. This, and an earlier day, needs a right in all
+    /// collections.
     #[serde(default)]
     paper: bool,
 }
@@ -106,6 +107,10 @@ async fn make(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap, sen
                 return Err(Problem::parameter("on", reason));
             }
             let NewSeal { what, unit, on, document, paper } = asked;
+            if (paper || on < now.day_in_shanghai()) && asker.scope().collections().is_some() {
+                let reason = "what was sealed on another day, or on paper, is recorded with a right in all collections";
+                return Err(Problem::forbidden(reason.to_owned()));
+            }
             let reference = api.engine.database().read(|tx| api.engine.reference(tx))?;
             let snapshot = || seals::snapshot(&api.engine, &reference, &what, &unit, on);
             let bytes = (!paper).then(snapshot).transpose().map_err(not_sealed)?;
@@ -184,9 +189,10 @@ async fn file(State(api): State<Arc<Api>>, asker: Asker, Path(hash): Path<String
     api.blocking(move |api| {
         let missing = || Problem::not_found("sealed file");
         let all = seals::all(&api.engine)?;
-        let seal = all.iter().find(|seal| seal.sha256 == Some(hash)).ok_or_else(missing)?;
-        // Its rows are those of a unit: who may not see these is not told that there is a file.
-        check_unit(&asker, &seal.unit).map_err(|_| missing())?;
+        // Its rows are those of a unit: who may not see these is not told that there is a file. Problem lists
+        // without problems are the same file for all.
+        let own = |seal: &&Seal| seal.sha256 == Some(hash) && check_unit(&asker, &seal.unit).is_ok();
+        let seal = all.iter().find(own).ok_or_else(missing)?;
         let bytes = seals::file(&api.engine, &hash)?.ok_or_else(missing)?;
         let name = format!("attachment; filename=\"{}-{}-{}.csv\"", seal.what, seal.unit, seal.on);
         let headers =

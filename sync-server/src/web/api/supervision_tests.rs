@@ -129,12 +129,25 @@ async fn a_seal_is_made_once_listed_checked_and_its_file_is_the_unit_s() {
         made.push(reply.json());
     }
     assert_eq!(made[0], made[1]);
-    let own = json!({"what": "problem_list", "unit": "511902", "on": "2022-03-01", "paper": true});
-    let paper = site.post("/seals", &county, &own).await;
+    let paper = json!({"what": "problem_list", "unit": "511902", "on": "2022-03-01", "paper": true});
+    let backdated = json!({"what": "problem_list", "unit": "511902", "on": "2021-12-31"});
+    for asked in [&paper, &backdated] {
+        check_problem(&site.post("/seals", &county, asked).await, 403, "forbidden");
+    }
+    let paper = site.post("/seals", &token, &paper).await;
     assert_eq!((paper.status, &paper.json()["sha256"]), (201, &Value::Null), "{}", paper.text());
+    // A county's own, of today: without problems the file is the same for every unit, and each finds its own.
+    let empty = |unit: &str| json!({"what": "problem_list", "unit": unit, "on": "2022-03-01"});
+    let others = site.post("/seals", &token, &empty("511921")).await.json();
+    let own = site.post("/seals", &county, &empty("511902")).await;
+    assert_eq!(own.status, 201, "{}", own.text());
+    assert_eq!(own.json()["sha256"], others["sha256"]);
+    let address = format!("/api/v1/seals/{}/file", own.json()["sha256"].as_str().unwrap());
+    let file = site.get(&address, &county).await;
+    assert!(file.header("content-disposition").contains("problem_list-511902"), "{}", file.text());
 
     let listed = site.get("/api/v1/seals", &reader).await;
-    assert_eq!(listed.json()["seals"].as_array().unwrap().len(), 2, "sent again, made once");
+    assert_eq!(listed.json()["seals"].as_array().unwrap().len(), 4, "sent again, made once");
     let headers = [("authorization", &*format!("Bearer {reader}")), ("if-none-match", listed.header("etag"))];
     assert_eq!(site.get_with("/api/v1/seals", &headers).await.status, 304);
     let hash = made[0]["sha256"].as_str().unwrap();

@@ -77,7 +77,8 @@ impl Site {
             level: (role == Role::Supervisor).then_some(Level::City),
             collections: collections.iter().map(|code| Collection::from_code(*code).unwrap()).collect(),
         };
-        accounts::add(self.kit.engine.database(), new, "a long enough secret 8", self.kit.now()).unwrap();
+        accounts::add(self.kit.engine.database(), new, "a long enough secret 8", (accounts::COMMANDS, self.kit.now()))
+            .unwrap();
     }
 
     pub(super) fn token(&self, login: &str, scopes: &[TokenScope]) -> String {

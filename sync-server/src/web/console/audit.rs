@@ -52,7 +52,7 @@ impl AuditPage {
     /// Whoever is no account has a name of its own.
     fn who(&self, line: &AuditLine) -> String {
         match line.who.as_str() {
-            "command line" | "administrator" | "operator" | "cli" => self.page.t("audit-by-command"),
+            "command line" | "administrator" | "operator" => self.page.t("audit-by-command"),
             "init" => self.page.t("audit-by-server"),
             login => login.to_owned(),
         }

@@ -13,7 +13,7 @@ use outlet_core::ids::DocKey;
 use outlet_core::ledger::{LedgerRow, LifeCycle};
 
 use super::deciding::{day, refused};
-use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, show_with};
+use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
 use crate::codes::{self, CodesError, Given, Received, Unfit};
 use crate::db::{DbError, codes as rows};
 use crate::report::{self, Find};
@@ -101,7 +101,11 @@ pub(super) async fn decide(State(console): Shared, page: Page, visitor: Visitor,
         "record" => record(&console, &page, &visitor, &mut form).await?,
         _ => return Err(Fault::BAD_REQUEST),
     };
-    let known = console.ask(move |console| known(console, &visitor)).await?;
+    let known = match console.ask(move |console| known(console, &visitor)).await {
+        // Codes were given, and the page that shows them has to wait: it must not say that nothing was saved.
+        Err(_) if outcome.is_ok() => return Ok(go_on("/codes", "codes-written")),
+        known => known?,
+    };
     let (given, problem) = match outcome {
         Ok(given) => (given, None),
         Err(problem) => (Vec::new(), problem),

@@ -112,6 +112,7 @@ pub(super) fn objection_text(page: &Page, objection: &Objection) -> String {
         }
         Objection::Value { given, .. } => page.t1(&key, "given", given),
         Objection::NotAValue { field, .. } => page.t1(&key, "given", page.column(field)),
+        Objection::BasisNotInForce { document, on, .. } => page.t2(&key, ("document", document), ("on", on)),
         Objection::PlanAfterDeadline { due, statutory } => page.t2(&key, ("due", due), ("statutory", statutory)),
         _ => page.t(&key),
     }
@@ -156,6 +157,18 @@ pub fn day(page: &Page, form: &mut Form, name: &str) -> Option<Day> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use outlet_core::domain::dictionary::Lang;
+
+    #[test]
+    fn every_objection_has_a_sentence_in_both_languages() {
+        for lang in [Lang::Zh, Lang::En] {
+            let page = Page::new(lang, "/".into(), None, String::new());
+            for code in Objection::CODES {
+                let key = format!("objection-{}", code.replace('_', "-"));
+                assert_ne!(page.t(&key), key);
+            }
+        }
+    }
 
     #[test]
     fn heads_go_through_a_form_and_back() {

@@ -56,6 +56,8 @@ const LOGGED: &[(&str, &str)] = &[
     ("{}: {} records of {}", "{}：{} 条记录，文件 {}"),
     ("{} ({} zones)", "{}（{} 个区）"),
     ("{} runs", "{} 批修改"),
+    ("ledger of {} on {}", "{} 台账，{}"),
+    ("problem_list of {} on {}", "{} 问题清单，{}"),
     ("{} records via {}: {}", "{} 条记录，经 {}：{}"),
 ];
 
@@ -224,6 +226,7 @@ mod tests {
             "token added",
             "token revoked",
             "clock accept",
+            "seal",
             "pair_dismiss",
             "pair_restore",
         ] {

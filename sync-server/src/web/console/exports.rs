@@ -102,20 +102,22 @@ impl Asked {
     }
 }
 
-/// Open problems, then closed ones: the rows are read twice rather than held.
+/// Open problems, then closed ones: the rows are read twice rather than held, both times as they stand now.
 fn problems(engine: &Engine, sink: &Sink, style: Style<'_>, asked: &Asked) -> Result<(), CommandError> {
     let mut reads = sink.send(export::problems_csv(&[], style)?);
-    for open in [true, false] {
-        if !reads {
-            return Ok(());
+    engine.database().read(|tx| {
+        for open in [true, false] {
+            if !reads {
+                break;
+            }
+            report::parts_in(engine, tx, &asked.scope, asked.as_of, asked.known, |part| {
+                let list: Vec<_> = problems_of(part, open).collect();
+                reads = list.is_empty() || sink.send(export::problems_csv_lines(&list, style)?);
+                Ok::<_, CommandError>(reads)
+            })?;
         }
-        asked.rows(engine, &mut |part| {
-            let list: Vec<_> = problems_of(part, open).collect();
-            reads = list.is_empty() || sink.send(export::problems_csv_lines(&list, style)?);
-            Ok(reads)
-        })?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Page by page; of a past day, which has no list of parties, the parties are held and not the rows.

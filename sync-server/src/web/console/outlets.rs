@@ -5,6 +5,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
+use outlet_core::ids::OutletId;
 
 use super::{Answer, Form, Page, Shared, Visitor, Words, go_on, show_with};
 use crate::db::{DbError, sessions};
@@ -114,9 +115,13 @@ pub(super) fn address(key: &outlet_core::ids::DocKey) -> String {
 /// The number that people know it by.
 pub(super) fn number(row: &outlet_core::ledger::LedgerRow) -> String {
     let known = row.national_code.as_ref().or(row.provincial_code.as_ref()).or(row.temporary_number.as_ref());
-    known
-        .cloned()
-        .unwrap_or_else(|| row.id.to_string().chars().rev().take(8).collect::<Vec<_>>().iter().rev().collect())
+    known.cloned().unwrap_or_else(|| short(&row.id))
+}
+
+/// The end of an id, for an outlet that has no number: the beginning is the time, alike for many.
+pub(super) fn short(id: &OutletId) -> String {
+    let id = id.to_string();
+    id.get(id.len().saturating_sub(8)..).unwrap_or(&id).to_owned()
 }
 
 /// A select with what it can be narrowed to, and how many rows each value has.

@@ -9,7 +9,7 @@ use outlet_core::ids::PersonId;
 use super::members::{counties, role_of, ticked};
 use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
 use crate::accounts::{self, Account, AccountError, MAX_PASSWORD, MIN_PASSWORD, NewAccount, Person};
-use crate::db::{DbError, meta, sessions};
+use crate::db::{DbError, sessions};
 
 #[derive(Template)]
 #[template(path = "console/accounts.html")]
@@ -109,11 +109,7 @@ pub(super) async fn add(State(console): Shared, page: Page, visitor: Visitor, mu
     let (password, who) = (form.exact("password").to_owned(), visitor.account.login.clone());
     let added = hashing(&console, move |console| {
         let now = console.engine.folder.now();
-        let added = accounts::add(console.engine.database(), new, &password, now);
-        if let Ok(account) = &added {
-            note(console, &who, "account_add", &account.login)?;
-        }
-        Ok(added.map(|_| ()))
+        Ok(accounts::add(console.engine.database(), new, &password, (&who, now)).map(|_| ()))
     })
     .await?;
     match added {
@@ -170,12 +166,6 @@ pub(super) async fn chosen(
     }
 }
 
-/// Who at the console did it; the account module itself says "administrator".
-fn note(console: &Console, who: &str, action: &str, login: &str) -> Result<(), Fault> {
-    let now = console.engine.folder.now();
-    Ok(console.engine.database().write::<_, DbError>(|tx| meta::audit(tx, now, who, action, login))?)
-}
-
 /// Passwords are hashed a few at a time.
 async fn hashing<T: Send + 'static>(
     console: &std::sync::Arc<Console>,
@@ -228,14 +218,13 @@ pub(super) async fn change(
             return Err(Fault::FORBIDDEN);
         }
         let changed = match act.as_str() {
-            "password" => accounts::set_password(database, &login, &password, now),
-            "disable" => accounts::set_enabled(database, &login, false, now),
-            "enable" => accounts::set_enabled(database, &login, true, now),
+            "password" => accounts::set_password(database, &login, &password, (&who, now)),
+            "disable" => accounts::set_enabled(database, &login, false, (&who, now)),
+            "enable" => accounts::set_enabled(database, &login, true, (&who, now)),
             _ => return Err(Fault::BAD_REQUEST),
         };
         if let Ok(account) = &changed {
             database.write::<_, DbError>(|tx| sessions::remove_all_of(tx, &account.login))?;
-            note(console, &who, &format!("account_{act}"), &account.login)?;
         }
         Ok(changed.map(|_| ()))
     })

@@ -9,9 +9,7 @@ use outlet_core::domain::dictionary::Lang;
 use outlet_core::ledger::{Assessment, GroupBy, GroupState, OutletLine, ProgressRow, Reading, UnitAssessment, lines};
 use outlet_core::time::Day;
 
-use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, show};
-use crate::db::DbError;
-use crate::inventory::{self, Scope};
+use super::{Answer, Fault, Form, Page, Shared, Visitor, Words, show};
 use crate::report;
 
 /// Outlets on one page.
@@ -124,8 +122,7 @@ struct RowsPage {
     figure: String,
     group: String,
     total: usize,
-    /// Each with number and name.
-    lines: Vec<(OutletLine, String, String)>,
+    lines: Vec<OutletLine>,
 }
 
 /// `GET /milestones/rows?milestone=&as_of=&by=&group=&reading=&figure=`.
@@ -149,24 +146,13 @@ pub(super) async fn rows(State(console): Shared, page: Page, visitor: Visitor, f
             found.retain(|line| scope.sees(line.key.collection));
             let total = if report::is_circulated(by) { all } else { found.len() };
             found.truncate(MOST);
-            Ok((as_of, total, named(console, found)?))
+            report::name_lines(engine, &mut found)?;
+            Ok((as_of, total, found))
         })
         .await?;
     let milestone = form.value("milestone").to_owned();
     let (figure, group) = (figure_text(&page, form.value("figure")), page.words().place(form.value("group")));
     show(&RowsPage { page, milestone, as_of, figure, group, total, lines })
-}
-
-/// The lines with number and name of their outlets, as the ledger has them now.
-fn named(console: &Console, lines: Vec<OutletLine>) -> Result<Vec<(OutletLine, String, String)>, Fault> {
-    Ok(console.engine.database().read::<_, DbError>(|tx| {
-        let with_name = lines.into_iter().map(|line| {
-            let row = inventory::one(tx, &Scope::everything(), &line.key)?.map(|entry| entry.row);
-            let number = row.as_ref().map_or_else(|| line.id.to_string(), super::outlets::number);
-            Ok((line, number, row.and_then(|row| row.name).unwrap_or_default()))
-        });
-        with_name.collect()
-    })?)
 }
 
 fn figure_text(page: &Page, figure: &str) -> String {
@@ -181,6 +167,10 @@ fn figure_text(page: &Page, figure: &str) -> String {
 impl RowsPage {
     fn outlet(&self, line: &OutletLine) -> String {
         super::outlets::address(&line.key)
+    }
+
+    fn number(&self, line: &OutletLine) -> String {
+        line.number.clone().unwrap_or_else(|| super::outlets::short(&line.id))
     }
 
     fn missing(&self, line: &OutletLine) -> String {

@@ -117,7 +117,7 @@ impl Client {
 pub(super) fn account(kit: &Kit, login: &str, role: Role, level: Option<Level>, collections: Vec<Collection>) {
     let person = PersonId(blake3::hash(login.as_bytes()).as_bytes()[..16].try_into().unwrap());
     let new = NewAccount { login: login.into(), name: format!("人 {login}"), person, role, level, collections };
-    accounts::add(kit.engine.database(), new, PASSWORD, kit.now()).unwrap();
+    accounts::add(kit.engine.database(), new, PASSWORD, (accounts::COMMANDS, kit.now())).unwrap();
 }
 
 #[tokio::test]
@@ -168,7 +168,8 @@ async fn a_session_ends_by_itself_by_signing_out_and_with_a_new_password() {
 
     again(&mut client).await;
     kit.wait(1);
-    accounts::set_password(kit.engine.database(), "viewernone", "battery staple", kit.now()).unwrap();
+    accounts::set_password(kit.engine.database(), "viewernone", "battery staple", (accounts::COMMANDS, kit.now()))
+        .unwrap();
     assert_eq!(client.get("/").await.status, StatusCode::SEE_OTHER, "a new password ends old sessions");
 }
 

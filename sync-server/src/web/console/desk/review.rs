@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 
-use super::super::{Answer, Form, Page, Shared, Visitor, show};
+use super::super::{Answer, Fault, Form, Page, Shared, Visitor, show};
 use crate::desk::{self, Line, Pace, QueueFilter};
 
 /// Lines on a page: what one person reviews in a day.
@@ -24,7 +24,7 @@ struct QueuePage {
 /// `GET /review?state=&clean=`.
 pub(in super::super) async fn queue(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let filter = QueueFilter {
-        review: form.given("state").and_then(|state| state.parse().ok()),
+        review: form.given("state").map(str::parse).transpose().map_err(|_| Fault::BAD_REQUEST)?,
         collection: None,
         clean: form.has("clean", "yes"),
         limit: LINES,
