@@ -20,7 +20,7 @@ mod run;
 
 pub use apply::{Applied, Context, Outcome, apply, apply_each};
 pub(crate) use chunk::encode_named;
-pub use chunk::{ChangeHead, Limits, Op, OpRef, encode_change, read_change};
+pub use chunk::{ChangeHead, Limits, Op, OpRef, encode_change, read_admitted, read_change};
 pub use line::{Continued, continue_line, start_line};
 pub use malformed::Malformed;
 pub use refusal::Refusal;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::document::{ChangeInfo, shared_constants};
 use super::entry::{Entry, Origin};
 use super::genesis::{Constants, ENTRIES, REGISTERS, RESERVED};
-use crate::admission::{ChangeHead, Limits, Malformed, Op, read_change};
+use crate::admission::{ChangeHead, Malformed, Op, read_admitted};
 use crate::ids::{Actor, ChangeHash, DocKind, EntryId};
 use crate::time::Timestamp;
 
@@ -67,7 +67,7 @@ impl Chronicle {
     /// # Errors
     /// [`Malformed`], when something is no change of this program: it was never admitted.
     pub fn read<'a>(kind: DocKind, raws: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Malformed> {
-        let heads = raws.into_iter().map(|raw| read_change(raw, &Limits::ADMISSION)).collect::<Result<Vec<_>, _>>()?;
+        let heads = raws.into_iter().map(read_admitted).collect::<Result<Vec<_>, _>>()?;
         let mut chronicle = Self::new(kind);
         chronicle.extend(&heads);
         Ok(chronicle)

@@ -22,6 +22,17 @@ pub struct Origin {
     pub received_at: Option<Timestamp>,
 }
 
+/// What the text of an entry is read as.
+pub trait EntryText: DeserializeOwned {
+    /// Reads the text: as serde does, maybe on a shorter way.
+    ///
+    /// # Errors
+    /// The JSON error.
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}
+
 /// An entry of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -39,8 +50,8 @@ impl Entry {
     ///
     /// # Errors
     /// The JSON error, when the text is of a newer version or not an entry of this kind.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.json)
+    pub fn parse<T: EntryText>(&self) -> Result<T, serde_json::Error> {
+        T::read(&self.json)
     }
 
     /// Name of an entry with this text: BLAKE3 with a domain tag, first 16 bytes.

@@ -61,7 +61,7 @@ mod write;
 pub use act::Act;
 pub use chronicle::Chronicle;
 pub use document::{ChangeInfo, Document, Register, RegisterValue};
-pub use entry::{Entry, Origin};
+pub use entry::{Entry, EntryText, Origin};
 pub use error::DocError;
 pub use facts::{Conflict, CurrentFact, conflicts, current_positions, facts, is_gated, latest, to_json};
 pub use genesis::{Constant, Constants, RESERVED, constant_change};

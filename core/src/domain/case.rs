@@ -38,6 +38,8 @@ pub struct CaseEntry {
     pub decision: Decision,
 }
 
+impl crate::doc::EntryText for CaseEntry {}
+
 /// The decisions of lifecycle.md section 2. The JSON tag is `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

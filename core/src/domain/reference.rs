@@ -24,6 +24,8 @@ pub enum ReferenceEntry {
     CodeBlock(CodeBlock),
 }
 
+impl crate::doc::EntryText for ReferenceEntry {}
+
 /// A data set as loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataSet {

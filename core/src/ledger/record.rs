@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::findings::{Finding, code};
 use super::history::History;
 use super::{Author, OutletInput};
-use crate::doc::{Entry, Origin};
+use crate::doc::{Entry, EntryText, Origin};
 use crate::domain::case::{CaseEntry, Decision};
 use crate::domain::field::FieldEntry;
 use crate::ids::{DocKey, EntryId, PersonId};
@@ -175,7 +175,7 @@ fn approves_known(approval: &CaseItem, known: &CaseItem) -> bool {
         && super::permission::rank(approval.author.as_ref()) >= Some(crate::identity::Level::City)
 }
 
-fn items<T: serde::de::DeserializeOwned>(
+fn items<T: EntryText>(
     (entries, history): (&[Entry], &History),
     findings: &mut Vec<Finding>,
     evidence: impl Fn(&T) -> Option<Day>,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use outlet_core::admission::{Limits, read_change};
+use outlet_core::admission::read_admitted;
 use outlet_core::doc::{Chronicle, DocError, Document, Entry};
 use outlet_core::domain::reference::ReferenceEntry;
 use outlet_core::identity::{Roster, SignedRun};
@@ -62,8 +62,7 @@ impl Past {
         let mut document = Chronicle::new(key.kind);
         for (at, run) in runs {
             let run = stored_run(run)?;
-            let heads =
-                run.changes.iter().map(|raw| read_change(raw, &Limits::ADMISSION)).collect::<Result<Vec<_>, _>>();
+            let heads = run.changes.iter().map(|raw| read_admitted(raw)).collect::<Result<Vec<_>, _>>();
             let heads = heads.map_err(|why| EngineError::Document(*key, DocError::Inadmissible(why)))?;
             heads.iter().for_each(|head| _ = times.entry(head.hash).or_insert(*at));
             document.extend(&heads);
@@ -226,7 +225,7 @@ pub(crate) fn row(
 fn to_row(outlet: &Outlet, roster: &Roster, reference: &Reference) -> Row {
     let projection = outlet.project(roster, reference, None, None);
     Row {
-        row: serde_json::to_string(&projection.row).expect("a row has string keys only"),
+        row: inventory::to_text(&projection.row),
         findings: serde_json::to_string(&projection.findings).expect("a finding has string keys only"),
         columns: Columns::of(&projection.row),
     }
@@ -261,8 +260,8 @@ pub(crate) fn each<T: Send>(
     Ok(results)
 }
 
-/// As [`each`], and while the engine's threads work on one group, the results of the group before it
-/// are taken here, on the thread of the connection.
+/// As [`each`], and while the engine's threads work on one group, the next one is read and the results
+/// of the one before are taken here, on the thread of the connection.
 fn along<T: Send>(
     engine: &Engine,
     connection: &Connection,
@@ -270,14 +269,19 @@ fn along<T: Send>(
     work: impl Fn(&Outlet) -> T + Sync,
     mut take: impl FnMut(T) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    let mut before = Vec::new();
-    for group in keys.chunks(AT_ONCE) {
-        let raw = group.iter().map(|key| RawOutlet::read(connection, key)).collect::<Result<Vec<_>, _>>()?;
+    let read = |group: Option<&[DocKey]>| -> Result<Vec<RawOutlet>, EngineError> {
+        group.unwrap_or_default().iter().map(|key| RawOutlet::read(connection, key)).collect()
+    };
+    let mut groups = keys.chunks(AT_ONCE);
+    let (mut raw, mut before) = (read(groups.next())?, Vec::new());
+    while !raw.is_empty() {
         let mut made = Vec::new();
-        engine.pool.in_place_scope(|scope| {
+        let next = engine.pool.in_place_scope(|scope| {
             scope.spawn(|_| raw.par_iter().map(|raw| raw.hand_to(&work)).collect_into_vec(&mut made));
-            before.drain(..).try_for_each(&mut take)
+            before.drain(..).try_for_each(&mut take)?;
+            read(groups.next())
         })?;
+        raw = next;
         for result in made {
             before.extend(result?);
         }

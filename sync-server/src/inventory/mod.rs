@@ -20,6 +20,7 @@ mod postings;
 pub mod query;
 mod scope;
 mod set;
+mod stored;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use parties::{PartyError, PartyPage, parties};
 pub use query::{Entry, Page, Total, by_id, count, ids, one, page, rows_after};
 pub use scope::Scope;
 pub use set::{extent, places, within};
+pub use stored::to_text;
 pub use writer::Writer;
 pub(crate) use writer::{FORM, LEVELS};
 

@@ -41,6 +41,11 @@ pub(super) fn shares(row: &LedgerRow) -> Vec<Share> {
 /// Puts the parties of a row in the place of what was there.
 pub(super) fn write(connection: &Connection, id: i64, shares: &[Share]) -> Result<(), DbError> {
     connection.prepare_cached("DELETE FROM party WHERE id = ?1")?.execute([id])?;
+    insert(connection, id, shares)
+}
+
+/// The parties of a new row.
+pub(super) fn insert(connection: &Connection, id: i64, shares: &[Share]) -> Result<(), DbError> {
     let sql =
         "INSERT INTO party (identity, id, place, \"primary\", department, problems) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = connection.prepare_cached(sql)?;

@@ -107,7 +107,7 @@ impl World {
             .write::<_, DbError>(|tx| {
                 let mut writer = Writer::new(tx);
                 for row in &rows {
-                    writer.put(&row.key, &serde_json::to_string(row).unwrap(), "[]", &Columns::of(row))?;
+                    writer.put(&row.key, &super::to_text(row), "[]", &Columns::of(row))?;
                 }
                 writer.finish()
             })
@@ -138,6 +138,7 @@ impl World {
                 "SELECT dimension, value, chunk, count, hex(bits) FROM posting ORDER BY 1, 2, 3",
                 "SELECT * FROM grid ORDER BY 1, 2, 3",
                 "SELECT * FROM party ORDER BY 1, 2, 3",
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name",
             ] {
                 let mut statement = connection.prepare(sql)?;
                 let columns = statement.column_count();

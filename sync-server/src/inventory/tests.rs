@@ -155,7 +155,7 @@ fn the_maintained_tables_equal_rebuilt_ones_and_ids_stay() {
         .write::<_, DbError>(|tx| {
             let mut writer = Writer::rebuild(tx)?;
             for row in world.rows.values() {
-                writer.put(&row.key, &serde_json::to_string(row).unwrap(), "[]", &Columns::of(row))?;
+                writer.put(&row.key, &to_text(row), "[]", &Columns::of(row))?;
             }
             writer.finish()
         })

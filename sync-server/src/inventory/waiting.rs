@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use super::grams;
 use crate::db::DbError;
 
-/// Bytes of words that wait at most.
-const MOST: usize = 8 << 20;
+/// Bytes of words that wait at most: few segments, and not all of a rebuild's words at its very end.
+const MOST: usize = 2 << 20;
 
 #[derive(Default)]
 pub(super) struct WaitingWords {

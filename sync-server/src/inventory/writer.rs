@@ -15,7 +15,7 @@ use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
 /// whenever a row, a column or a word would come out differently from equal documents.
-pub(crate) const FORM: i64 = 5;
+pub(crate) const FORM: i64 = 6;
 
 /// Grid levels that are kept.
 pub(crate) const LEVELS: [u32; 8] = [4, 6, 8, 10, 12, 14, 16, 18];
@@ -32,6 +32,8 @@ pub struct Writer<'c> {
     version: Option<i64>,
     /// Of a rebuild: what each outlet had.
     before: HashMap<Vec<u8>, Before>,
+    /// Of a rebuild: how the indexes are made that are left out until all rows are there.
+    indexes: Vec<String>,
     rebuilding: bool,
 }
 
@@ -57,6 +59,7 @@ impl<'c> Writer<'c> {
             grid: HashMap::new(),
             version: None,
             before: HashMap::new(),
+            indexes: Vec::new(),
             rebuilding: false,
         }
     }
@@ -78,6 +81,10 @@ impl<'c> Writer<'c> {
             "DELETE FROM ledger; DELETE FROM inventory; DELETE FROM posting; DELETE FROM grid; DELETE FROM party; \
              INSERT INTO words (words) VALUES ('delete-all');",
         )?;
+        for (name, sql) in indexes(connection)? {
+            connection.execute_batch(&format!("DROP INDEX \"{name}\""))?;
+            writer.indexes.push(sql);
+        }
         Ok(writer)
     }
 
@@ -140,7 +147,7 @@ impl<'c> Writer<'c> {
         let id = self.connection.last_insert_rowid();
         let number = number(id)?;
         write_columns(self.connection, id, columns)?;
-        parties::write(self.connection, id, &columns.parties)?;
+        parties::insert(self.connection, id, &columns.parties)?;
         self.words.add(id, &columns.text);
         self.changes.add(Dimension::Collection, outlet.collection.code().to_string(), number);
         for (dimension, value) in columns.values() {
@@ -225,11 +232,23 @@ impl<'c> Writer<'c> {
     /// When SQLite refuses.
     pub fn finish(mut self) -> Result<(), DbError> {
         self.flush()?;
+        for sql in &self.indexes {
+            self.connection.execute_batch(sql)?;
+        }
         if self.rebuilding {
             meta::set(self.connection, meta::LEDGER_FORM, FORM)?;
         }
         Ok(())
     }
+}
+
+/// The indexes that a rebuild fills at its end, sorted, instead of row by row: name, and how it is made.
+fn indexes(connection: &Connection) -> Result<Vec<(String, String)>, DbError> {
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL \
+               AND tbl_name IN ('ledger', 'inventory')";
+    let mut statement = connection.prepare(sql)?;
+    let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 fn number(id: i64) -> Result<u32, DbError> {

@@ -1,7 +1,8 @@
 //! What a hostile member can do: changes and entries under a valid signature.
 
 use outlet_core::admission::{apply, check_run};
-use outlet_core::doc::{Document, Entry};
+use outlet_core::doc::{Document, Entry, EntryText as _};
+use outlet_core::domain::field::FieldEntry;
 use outlet_core::export::{Style, ledger_csv, ledger_geojson, parties_csv, problems_csv};
 use outlet_core::identity::SignedRun;
 use outlet_core::ids::DocKind;
@@ -122,6 +123,11 @@ fn case_entries() -> Vec<Vec<u8>> {
 /// Entries of a member are JSON objects and nothing else is promised of them: whatever they say, the
 /// ledger has a row, and every report of it can be made.
 fn field_entry(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        // The short way and serde's.
+        let (short, usual) = (FieldEntry::read(text).ok(), serde_json::from_str::<FieldEntry>(text).ok());
+        assert_eq!(short, usual);
+    }
     let Ok(value @ Value::Object(_)) = serde_json::from_slice::<Value>(bytes) else { return };
     reports(&rich().by(Who::Inspector).field(day("2022-09-01"), value.clone()));
     reports(&Outlet::suspected().field(day("2021-02-01"), value));

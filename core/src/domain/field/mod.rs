@@ -7,6 +7,7 @@
 
 mod chain;
 mod evidence;
+mod read;
 mod visit;
 
 use serde::{Deserialize, Serialize};

@@ -120,7 +120,7 @@ fn fill(database: &Database, rows: u64) {
             let mut writer = RowWriter::new(tx);
             for number in first..(first + BATCH).min(rows) {
                 let row = made_up(&template, number, &mut dice);
-                let text = serde_json::to_string(&row).expect("a row is JSON");
+                let text = inventory::to_text(&row);
                 writer.put(&row.key, &text, "[]", &Columns::of(&row))?;
             }
             writer.finish()
