@@ -85,25 +85,27 @@ pub fn six_items(row: &LedgerRow, dictionaries: &Dictionaries) -> [Line; 6] {
     ]
 }
 
-/// The text of a sign (标识牌) from the ledger, so that sign and ledger agree; and what is missing
-/// before one can be made.
+/// The text of a sign (标识牌) from the ledger, so that sign and ledger agree; and the codes of what is
+/// missing before one can be made.
 #[must_use]
 pub fn sign_text(
     row: &LedgerRow,
     dictionaries: &Dictionaries,
     hotline: Option<&str>,
 ) -> (Vec<Line>, Vec<&'static str>) {
-    let lines = vec![
-        line("排污口名称", row.name.clone()),
-        line("排污口编码", row.national_code.clone().or_else(|| row.provincial_code.clone())),
-        line("排污口类型", type_label(row, dictionaries)),
-        line("受纳水体", row.waterbody.clone()),
-        line("责任主体", party(row)),
-        line("监管单位", row.competent_department.clone()),
-        line("监督电话", hotline.map(str::to_owned)),
+    let code = row.national_code.clone().or_else(|| row.provincial_code.clone());
+    let items = [
+        ("name", "排污口名称", row.name.clone()),
+        ("code", "排污口编码", code),
+        ("outlet_type", "排污口类型", type_label(row, dictionaries)),
+        ("waterbody", "受纳水体", row.waterbody.clone()),
+        ("party", "责任主体", party(row)),
+        ("competent_department", "监管单位", row.competent_department.clone()),
+        ("hotline", "监督电话", hotline.map(str::to_owned)),
     ];
-    let missing = lines.iter().filter(|line| line.text == NOTHING).map(|line| line.label).collect();
-    (lines, missing)
+    let items = items.map(|(code, label, text)| (code, line(label, text)));
+    let missing = items.iter().filter(|(_, line)| line.text == NOTHING).map(|(code, _)| *code).collect();
+    (items.into_iter().map(|(_, line)| line).collect(), missing)
 }
 
 #[cfg(test)]
@@ -141,6 +143,6 @@ mod tests {
         row.waterbody = None;
         let (lines, missing) = sign_text(&row, &Dictionaries::embedded(), Some("12369"));
         assert_eq!((lines[0].text.as_str(), lines[6].text.as_str()), ("某排口", "12369"));
-        assert!(missing.contains(&"排污口编码") && missing.contains(&"受纳水体") && !missing.contains(&"排污口名称"));
+        assert!(missing.contains(&"code") && missing.contains(&"waterbody") && !missing.contains(&"name"));
     }
 }

@@ -114,6 +114,19 @@ pub fn take(engine: &Engine, new: &NewReport, per_day: u64) -> Result<String, Re
     Ok(number)
 }
 
+/// The photo of a report, untouched; nothing when it has none, or the file is gone.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn photo(engine: &Engine, report: &Report) -> std::io::Result<Option<Vec<u8>>> {
+    let Some(hash) = &report.photo else { return Ok(None) };
+    match std::fs::read(engine.folder.path().join(FOLDER).join(hash.to_string())) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The file is durable under its hash before the row names it.
 fn keep_photo(engine: &Engine, bytes: &[u8]) -> Result<BlobHash, ReportError> {
     let jpeg = bytes.starts_with(&[0xff, 0xd8, 0xff]);

@@ -2,13 +2,18 @@
 //! reference entry that the server signs, names that hash. Whoever holds the file and the reference
 //! documents can check it without this server.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use outlet_core::admission::check_run;
 use outlet_core::domain::dictionary::Lang;
 use outlet_core::domain::field::DocumentRef;
 use outlet_core::domain::reference::{Notice, ReferenceEntry, Seal};
 use outlet_core::export::{self, ExportError, Style};
 use outlet_core::identity::SignedRun;
-use outlet_core::ids::{BlobHash, DocKey, PublicKey};
+use outlet_core::ids::{BlobHash, Collection, DocKey, PublicKey};
 use outlet_core::ledger::{LedgerRow, Reference, problem_list};
 use outlet_core::time::{Day, Timestamp};
 use rusqlite::{Connection, params};
@@ -52,25 +57,53 @@ pub enum SealError {
     Export(#[from] ExportError),
 }
 
+/// A file that is sealed, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Collections whose records are in it: a record counts for the unit that it names, whatever its collection.
+    /// Nothing where nobody knows, as of a file that was brought along.
+    pub collections: Option<BTreeSet<Collection>>,
+}
+
 /// The export that is sealed: rows of the unit as of the day, as CSV with Chinese labels.
 ///
 /// # Errors
 /// [`SealError`].
-pub fn snapshot(engine: &Engine, reference: &Reference, what: &str, unit: &str, on: Day) -> Result<Vec<u8>, SealError> {
+pub fn snapshot(engine: &Engine, reference: &Reference, what: &str, unit: &str, on: Day) -> Result<Sealed, SealError> {
     let mut rows = report::rows(engine, Some(on), None)?;
     let area = &reference.active_set().area;
     rows.retain(|row: &LedgerRow| unit == area || row.management_unit.as_deref() == Some(unit));
     let style = Style { labels: Some((&reference.dictionaries, Lang::Zh)) };
-    Ok(match what {
-        "problem_list" => export::problems_csv(&problem_list(&rows), style)?,
-        _ => export::ledger_csv(&rows, style)?,
-    })
+    if what != "problem_list" {
+        let collections = rows.iter().map(|row| row.collection).collect();
+        return Ok(Sealed { bytes: export::ledger_csv(&rows, style)?, collections: Some(collections) });
+    }
+    let list = problem_list(&rows);
+    let named: BTreeSet<_> = list.iter().map(|line| line.id).collect();
+    let collections = rows.iter().filter(|row| named.contains(&row.id)).map(|row| row.collection).collect();
+    Ok(Sealed { bytes: export::problems_csv(&list, style)?, collections: Some(collections) })
 }
 
 /// SHA-256 of bytes.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> BlobHash {
     BlobHash(Sha256::digest(bytes).into())
+}
+
+/// SHA-256 of a file, which may be larger than memory.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of(file: &Path) -> std::io::Result<BlobHash> {
+    let (mut file, mut digest, mut part) = (File::open(file)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(BlobHash(digest.finalize().into())),
+            some => digest.update(&part[..some]),
+        }
+    }
 }
 
 /// Keeps the bytes, if there are any, and writes the signed seal.
@@ -81,12 +114,12 @@ pub fn seal(
     engine: &Engine,
     (what, unit, on): (&str, &str, Day),
     document: Option<String>,
-    bytes: Option<&[u8]>,
+    sealed: Option<&Sealed>,
 ) -> Result<Seal, EngineError> {
     let now = engine.folder.now();
-    let hash = bytes.map(sha256);
-    if let (Some(bytes), Some(hash)) = (bytes, hash) {
-        engine.database().write(|tx| keep(tx, &hash, &format!("{what}-{unit}-{on}"), bytes, now))?;
+    let hash = sealed.map(|sealed| sha256(&sealed.bytes));
+    if let (Some(sealed), Some(hash)) = (sealed, hash) {
+        engine.database().write(|tx| keep(tx, &hash, &format!("{what}-{unit}-{on}"), sealed, now))?;
     }
     let seal = Seal {
         what: what.to_owned(),
@@ -100,9 +133,15 @@ pub fn seal(
     Ok(seal)
 }
 
-fn keep(connection: &Connection, hash: &BlobHash, name: &str, bytes: &[u8], now: Timestamp) -> Result<(), DbError> {
-    let sql = "INSERT INTO sealed_file (sha256, name, bytes, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-    connection.prepare_cached(sql)?.execute(params![&hash.0[..], name, bytes, now.millis()])?;
+fn keep(connection: &Connection, hash: &BlobHash, name: &str, sealed: &Sealed, now: Timestamp) -> Result<(), DbError> {
+    // The same bytes are the same records; only what was not known of them is added.
+    let sql = "INSERT INTO sealed_file (sha256, name, bytes, at, collections) VALUES (?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT (sha256) DO UPDATE SET collections = coalesce(collections, excluded.collections)";
+    let collections = sealed.collections.as_ref().map(|own| {
+        let codes: Vec<String> = own.iter().map(ToString::to_string).collect();
+        codes.join(" ")
+    });
+    connection.prepare_cached(sql)?.execute(params![&hash.0[..], name, sealed.bytes, now.millis(), collections])?;
     Ok(())
 }
 
@@ -110,10 +149,16 @@ fn keep(connection: &Connection, hash: &BlobHash, name: &str, bytes: &[u8], now:
 ///
 /// # Errors
 /// When the database refuses.
-pub fn file(engine: &Engine, hash: &BlobHash) -> Result<Option<Vec<u8>>, DbError> {
+pub fn file(engine: &Engine, hash: &BlobHash) -> Result<Option<Sealed>, DbError> {
     engine.database().read(|tx| {
-        let sql = "SELECT bytes FROM sealed_file WHERE sha256 = ?1";
-        optional(tx.prepare_cached(sql)?.query_row([&hash.0[..]], |row| row.get(0)))
+        let sql = "SELECT bytes, collections FROM sealed_file WHERE sha256 = ?1";
+        let row =
+            tx.prepare_cached(sql)?.query_row([&hash.0[..]], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?)));
+        let Some((bytes, codes)) = optional(row)? else { return Ok(None) };
+        // A code that cannot be read is as unknown as one that is missing.
+        let known =
+            |codes: String| codes.split(' ').filter(|code| !code.is_empty()).map(|code| code.parse().ok()).collect();
+        Ok(Some(Sealed { bytes, collections: codes.and_then(known) }))
     })
 }
 
@@ -154,23 +199,22 @@ pub struct Verified {
     pub state: &'static str,
 }
 
-/// Checks the sealed files that are kept, or those seals that name the hash of `bytes`.
+/// Checks the sealed files that are kept, or those seals that name the hash of a file that somebody holds.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn verify(engine: &Engine, bytes: Option<&[u8]>) -> Result<Vec<Verified>, EngineError> {
-    let wanted = bytes.map(sha256);
+pub fn verify(engine: &Engine, held: Option<BlobHash>) -> Result<Vec<Verified>, EngineError> {
     let mut verified = Vec::new();
     for seal in all(engine)? {
-        let Some(hash) = seal.sha256.filter(|hash| wanted.is_none_or(|wanted| wanted == *hash)) else { continue };
-        let kept = match bytes {
-            Some(given) => Some(given.to_vec()),
-            None => file(engine, &hash)?,
+        let Some(hash) = seal.sha256.filter(|hash| held.is_none_or(|held| held == *hash)) else { continue };
+        let found = match held {
+            Some(held) => Some(held),
+            None => file(engine, &hash)?.map(|sealed| sha256(&sealed.bytes)),
         };
         let signed_by = signer(engine, &seal)?;
-        let state = match kept {
+        let state = match found {
             None => "missing",
-            Some(bytes) if sha256(&bytes) != hash => "changed",
+            Some(found) if found != hash => "changed",
             Some(_) if signed_by.is_none() => "not_signed",
             Some(_) => "as_sealed",
         };

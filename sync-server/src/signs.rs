@@ -21,7 +21,7 @@ pub struct SignText {
     pub code: Option<String>,
     /// What stands on the sign.
     pub lines: Vec<Line>,
-    /// What has to be known before a sign can be made.
+    /// Codes of what has to be known before a sign can be made.
     pub missing: Vec<&'static str>,
     /// What the QR code says.
     pub url: Option<String>,

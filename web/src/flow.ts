@@ -16,7 +16,11 @@ function heads(table: HTMLTableElement): string[] {
       }
     }
   });
-  return Array.from(names, (parts) => (parts ?? []).join(" "));
+  const english = document.documentElement.lang.startsWith("en");
+  const joined = Array.from(names, (parts) => (parts ?? []).join(" "));
+  // Columns under one head: it is said once. Labels are written in lower case, and begin a line here.
+  const once = joined.map((name, at) => (at > 0 && name === joined[at - 1] ? "" : name));
+  return english ? once.map((name) => name.charAt(0).toUpperCase() + name.slice(1)) : once;
 }
 
 /** Gives every value its name; a table without heads stays a table. */

@@ -188,9 +188,14 @@ fn records(
 /// A column of a row as people read it on a page, persons' numbers masked; nothing where nothing is
 /// recorded, and for a column that there is not.
 #[must_use]
-pub fn shown(row: &LedgerRow, column: &str, style: Style<'_>) -> Option<String> {
+pub fn shown(row: &LedgerRow, column: &str, style: Style<'_>) -> Option<Vec<String>> {
     let column = COLUMNS.iter().find(|own| own.code == column)?;
-    Some(text(&(column.cell)(row), style)).filter(|text| !text.is_empty())
+    let texts = match (column.cell)(row) {
+        _ if column.code == "other_parties" => row.other_parties.iter().map(|party| mask(&party.name)).collect(),
+        Cell::Codes(dictionary, codes) => codes.iter().map(|code| style.value(dictionary, code)).collect(),
+        cell => vec![text(&cell, style)],
+    };
+    Some(texts).filter(|texts| texts.iter().any(|text| !text.is_empty()))
 }
 
 /// A cell as text for a spreadsheet.

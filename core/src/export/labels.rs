@@ -98,6 +98,7 @@ const HEADERS: &[Label] = &[
     ("discharge_standard", "排放标准", "discharge standard"),
     ("reach", "河段与河长", "reach and its chief"),
     ("remark", "备注", "remark"),
+    ("hotline", "监督电话", "hotline"),
     ("suspected", "疑似排口数", "suspected"),
     ("above_scale", "规模以上", "above scale"),
     ("ban", "取缔", "ban"),
@@ -227,6 +228,8 @@ const LABELS: &[Label] = &[
     ("open_suspect", "疑似，未排除", "an open suspect"),
     ("not_known_then", "当时尚未入账", "not known then"),
     ("set_up_after", "节点之后新设", "set up after"),
+    ("below_scale", "规模以下", "below scale"),
+    ("in", "计入", "counted"),
     // Findings.
     ("unknown_entry", "本版本不认识的内容（已保留）", "an entry of a newer version (kept)"),
     ("decision_unknown_author", "决定人不在名册中", "decided by somebody the roster does not know"),

@@ -12,7 +12,10 @@ pace-never = nothing was reviewed in seven days
 pace-needed = Pace needed
 per-week = { $count } a week
 hours = { $count } h
-days = { $count } days
+days = { $count ->
+    [one] { $count } day
+   *[other] { $count } days
+}
 review-waiting = waiting for review
 review-clean = only those without findings
 review-none = No record waits for review
@@ -21,7 +24,7 @@ errors-warnings = Errors / warnings
 waits = Waits
 claimed-by = In review by
 again = handed in again
-whole-file = whole file
+whole-file = Whole file
 claim-take = Take it
 claim-release = Give it back
 undo = Undo my last decision
@@ -86,13 +89,22 @@ by-party = responsible party
 open-outlets = Open
 addressee = Addressee
 days-late = Late
-assess-called = to be called to account
+assess-called = To account
 group-on-time = reached on time
-group-late = reached { $count } days late
-group-behind = behind by { $count } outlets
+group-late = { $count ->
+    [one] reached one day late
+   *[other] reached { $count } days late
+}
+group-behind = { $count ->
+    [one] behind by one outlet
+   *[other] behind by { $count } outlets
+}
 group-open = not due, needs { $count } more
-group-documents-missing = share reached, sealed ledger or problem list missing
-group-scale-undetermined = share reached, scale of { $count } outlets undetermined
+group-documents-missing = share reached, a seal is missing
+group-scale-undetermined = { $count ->
+    [one] share reached, scale of one outlet open
+   *[other] share reached, scale of { $count } outlets open
+}
 group-not-applicable = not applicable
 whose-inspector = inspectors
 whose-county = county

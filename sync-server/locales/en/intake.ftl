@@ -293,6 +293,7 @@ sheet-drawn = drawn
 sheet-open = Open
 sheet-except = Leave out
 sheet-approve = Approve all the others
+sheet-no-picture = No picture to show
 sheet-back = Back to the sheet
 done-sheet-made = The sheet is made
 done-sheet-opened = This record is of the sample: look at all of it, return it if anything is wrong, then go back to the sheet

@@ -10,7 +10,7 @@ use super::ledger::write_out;
 use crate::cli::{NoticeCommand, NoticeKind, SealArgs, SealCommand, SealWhat};
 use crate::engine::Engine;
 use crate::error::{CommandError, Exit, IoContext};
-use crate::seals::{self, SealError, Verified};
+use crate::seals::{self, SealError, Sealed, Verified};
 use crate::ui::{self, Ui};
 
 impl From<SealError> for CommandError {
@@ -28,11 +28,11 @@ pub(super) fn seal(args: &SealArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
         Some(SealCommand::List) => list(engine, ui),
         Some(SealCommand::Verify { file }) => verify(file.as_deref(), engine, ui),
         Some(SealCommand::Export { sha256, output }) => {
-            let bytes = seals::file(engine, sha256)?.ok_or_else(|| {
+            let sealed = seals::file(engine, sha256)?.ok_or_else(|| {
                 CommandError::user(format!("no sealed file has the hash {sha256}"))
                     .hint("`outlet-server seal list` shows all")
             })?;
-            write_out(output, &bytes, ui)?;
+            write_out(output, &sealed.bytes, ui)?;
             Ok(Exit::Ok)
         }
     }
@@ -50,15 +50,18 @@ fn make(args: &SealArgs, engine: &Engine, ui: &mut Ui) -> Outcome {
         SealWhat::Ledger => "ledger",
         SealWhat::ProblemList => "problem_list",
     };
-    let bytes = match &args.file {
+    let sealed = match &args.file {
         _ if args.paper => None,
-        Some(file) => Some(std::fs::read(file).context(format_args!("reading {}", file.display()))?),
+        Some(file) => {
+            let bytes = std::fs::read(file).context(format_args!("reading {}", file.display()))?;
+            Some(Sealed { bytes, collections: None })
+        }
         None => {
             let reference = engine.database().read(|tx| engine.reference(tx))?;
             Some(seals::snapshot(engine, &reference, what, unit, on)?)
         }
     };
-    let seal = seals::seal(engine, (what, unit, on), args.document.clone(), bytes.as_deref())?;
+    let seal = seals::seal(engine, (what, unit, on), args.document.clone(), sealed.as_ref())?;
     ui.show(&seal, |seal| {
         let hash = seal.sha256.map_or_else(|| "paper only".to_owned(), |hash| format!("sha256 {hash}"));
         format!("recorded: {} of {} sealed on {} ({hash})", seal.what, seal.unit, seal.on)
@@ -91,10 +94,11 @@ fn list(engine: &Engine, ui: &mut Ui) -> Outcome {
 }
 
 fn verify(file: Option<&std::path::Path>, engine: &Engine, ui: &mut Ui) -> Outcome {
-    let bytes = file.map(|file| std::fs::read(file).context(format_args!("reading {}", file.display()))).transpose()?;
-    let verified = seals::verify(engine, bytes.as_deref())?;
-    if let (Some(bytes), true) = (&bytes, verified.is_empty()) {
-        return Err(CommandError::user(format!("no seal names this file: its SHA-256 is {}", seals::sha256(bytes)))
+    let held =
+        file.map(|file| seals::sha256_of(file).context(format_args!("reading {}", file.display()))).transpose()?;
+    let verified = seals::verify(engine, held)?;
+    if let (Some(held), true) = (held, verified.is_empty()) {
+        return Err(CommandError::user(format!("no seal names this file: its SHA-256 is {held}"))
             .hint("it was changed after it was sealed, or never sealed; `outlet-server seal list` shows all seals"));
     }
     let good = verified.iter().all(|one| one.state == "as_sealed");

@@ -1,6 +1,8 @@
 //! `signs text|qr|list`, `consents`, `reports`.
 
 use outlet_core::consent::{Regimes, Required, differences, unapproved};
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::export::label;
 use outlet_core::identity::Role;
 use outlet_core::ids::DocKey;
 use outlet_core::ledger::{LedgerRow, LifeCycle};
@@ -49,7 +51,10 @@ fn text(engine: &Engine, row: &LedgerRow, ui: &mut Ui) -> Outcome {
         lines.join("\n")
     })?;
     if !sign.missing.is_empty() {
-        ui.note(format_args!("missing before a sign can be made: {}", sign.missing.join(", ")));
+        ui.note(format_args!(
+            "missing before a sign can be made: {}",
+            sign.missing.iter().map(|code| label(code, Lang::En)).collect::<Vec<_>>().join(", ")
+        ));
         return Ok(Exit::Incomplete);
     }
     Ok(Exit::Ok)

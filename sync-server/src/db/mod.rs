@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_parties.sql"),
     include_str!("../../migrations/sqlite/0011_waiting_pictures.sql"),
     include_str!("../../migrations/sqlite/0012_copied_devices.sql"),
+    include_str!("../../migrations/sqlite/0013_sealed_collections.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

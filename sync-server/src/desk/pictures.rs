@@ -1,15 +1,17 @@
 //! Perceptual hashes of photographs, computed once from the preview (or the original, where there
 //! is no preview) after it arrived.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use image_hasher::{HashAlg, HasherConfig};
+use outlet_core::domain::field::{FieldEntry, Photo};
 use outlet_core::duplicate::PictureHash;
-use outlet_core::ids::{BlobHash, Collection, DocKey};
+use outlet_core::ids::{BlobHash, DocKey};
 use rusqlite::{Connection, params};
 
+use crate::db::files::{self, StoredFile};
 use crate::db::{DbError, fixed, optional};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, projector};
 
 /// Photographs looked at in one go.
 const AT_ONCE: u32 = 64;
@@ -89,31 +91,40 @@ pub(super) fn of(connection: &Connection, photo: &BlobHash) -> Result<Option<Pic
     Ok(optional(found)?.flatten().map(|bits| PictureHash(u64::from_be_bytes(bits.to_be_bytes()))))
 }
 
-/// Previews of one record that a sheet shows.
+/// Pictures of one record that a sheet shows.
 const THUMBNAILS: usize = 3;
 
-/// The first previews of each record that are here: one walk over each county's files, by its index.
+/// The first pictures of each record that are here, as the record names them: the same file may be on
+/// several records, and then it is stored under one. The preview, or an original that browsers show.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn thumbnails(engine: &Engine, keys: &[DocKey]) -> Result<BTreeMap<DocKey, Vec<BlobHash>>, EngineError> {
-    let mut found: BTreeMap<DocKey, Vec<BlobHash>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-    let counties: BTreeSet<Collection> = keys.iter().map(|key| key.collection).collect();
-    engine.database().read::<_, EngineError>(|tx| {
-        let sql = "SELECT doc, hash FROM blobs WHERE collection = ?1 AND class = 0 AND withdrawn_at IS NULL \
-                   ORDER BY received_at, hash";
-        let mut statement = tx.prepare_cached(sql)?;
-        for county in &counties {
-            let mut rows = statement.query([county.code()])?;
-            while let Some(row) = rows.next()? {
-                let Some(key) = DocKey::from_bytes(&row.get::<_, Vec<u8>>(0)?) else { continue };
-                let Some(hashes) = found.get_mut(&key) else { continue };
-                if hashes.len() < THUMBNAILS {
-                    hashes.push(BlobHash(fixed(&row.get::<_, Vec<u8>>(1)?, "file")?));
+    engine.database().read(|tx| {
+        let mut found = BTreeMap::new();
+        for key in keys {
+            let mut hashes = Vec::new();
+            for entry in projector::entries(tx, key)? {
+                let Ok(FieldEntry::Photo(photo)) = entry.parse::<FieldEntry>() else { continue };
+                hashes.extend(shown(tx, &photo)?);
+                if hashes.len() == THUMBNAILS {
+                    break;
                 }
             }
+            found.insert(*key, hashes);
         }
-        Ok(())
-    })?;
-    Ok(found)
+        Ok(found)
+    })
+}
+
+/// What can be shown of a photo.
+fn shown(connection: &Connection, photo: &Photo) -> Result<Option<BlobHash>, DbError> {
+    let preview = photo.preview.as_ref().map(|preview| preview.sha256);
+    let original = matches!(photo.mime.as_str(), "image/jpeg" | "image/png" | "image/webp").then_some(photo.sha256);
+    for hash in [preview, original].into_iter().flatten() {
+        if matches!(files::get(connection, &hash)?, Some(StoredFile::Here(_))) {
+            return Ok(Some(hash));
+        }
+    }
+    Ok(None)
 }

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::deciding::{Refusals, account, answer, body};
 use super::etag::tagged;
 use super::once::once;
-use super::spool::spool;
+use super::spool::digest;
 use super::{Answer, Api, Asker, Problem};
 use crate::db::{DbError, meta};
 use crate::seals::{self, SealError, Verified, WHAT};
@@ -27,8 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(list, make)).routes(routes!(verify, verify_file)).routes(routes!(file))
 }
 
-/// Largest file that is compared with the seals.
-const MOST_BYTES: usize = 64 << 20;
+/// Largest file that is compared with the seals: no seal names a larger one, which the database could not keep.
+const MOST_BYTES: u64 = 1_000_000_000;
 
 /// Seals.
 #[derive(Serialize, ToSchema)]
@@ -113,8 +113,8 @@ async fn make(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap, sen
             }
             let reference = api.engine.database().read(|tx| api.engine.reference(tx))?;
             let snapshot = || seals::snapshot(&api.engine, &reference, &what, &unit, on);
-            let bytes = (!paper).then(snapshot).transpose().map_err(not_sealed)?;
-            let seal = seals::seal(&api.engine, (&what, &unit, on), document, bytes.as_deref())?;
+            let sealed = (!paper).then(snapshot).transpose().map_err(not_sealed)?;
+            let seal = seals::seal(&api.engine, (&what, &unit, on), document, sealed.as_ref())?;
             let (by, detail) = (&account(&asker)?.login, format!("{what} of {unit} on {on}"));
             api.engine.database().write::<_, DbError>(|tx| meta::audit(tx, now, by, "seal", &detail))?;
             answer(StatusCode::CREATED, &seal)
@@ -160,12 +160,10 @@ async fn verify(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap) -
 )]
 async fn verify_file(State(api): State<Arc<Api>>, asker: Asker, sent: Body) -> Answer {
     asker.need(TokenScope::Read)?;
-    let file = spool(&api, sent, "sealed", MOST_BYTES).await?;
+    let hash = digest(sent, MOST_BYTES).await?;
     api.blocking(move |api| {
-        let bytes = std::fs::read(&file.path).map_err(|error| Problem::internal(&error))?;
-        let seals = seals::verify(&api.engine, Some(&bytes))?;
+        let seals = seals::verify(&api.engine, Some(hash))?;
         if seals.is_empty() {
-            let hash = seals::sha256(&bytes);
             return Err(Problem::unprocessable(format!(
                 "no seal names this file (SHA-256 {hash}): it was changed after it was sealed, or never sealed"
             )));
@@ -175,7 +173,8 @@ async fn verify_file(State(api): State<Arc<Api>>, asker: Asker, sent: Body) -> A
     .await
 }
 
-/// A sealed file, byte by byte as it was sealed.
+/// A sealed file, byte by byte as it was sealed, for whoever may see its unit and every record in it: a record
+/// may count for the unit of one county and be of another's collection.
 #[utoipa::path(
     get,
     path = "/seals/{sha256}/file",
@@ -193,11 +192,19 @@ async fn file(State(api): State<Arc<Api>>, asker: Asker, Path(hash): Path<String
         // without problems are the same file for all.
         let own = |seal: &&Seal| seal.sha256 == Some(hash) && check_unit(&asker, &seal.unit).is_ok();
         let seal = all.iter().find(own).ok_or_else(missing)?;
-        let bytes = seals::file(&api.engine, &hash)?.ok_or_else(missing)?;
+        let sealed = seals::file(&api.engine, &hash)?.ok_or_else(missing)?;
+        let scope = asker.scope();
+        let foreign = match &sealed.collections {
+            Some(all) => all.iter().find(|own| !scope.holds(**own)).map(|own| format!("it has records of {own}")),
+            None => scope.collections().map(|_| "it was sealed before it was kept whose records are in it".to_owned()),
+        };
+        if let Some(why) = foreign {
+            return Err(Problem::forbidden(format!("the account does not see every record in this file: {why}")));
+        }
         let name = format!("attachment; filename=\"{}-{}-{}.csv\"", seal.what, seal.unit, seal.on);
         let headers =
             [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, name)];
-        Ok((headers, bytes).into_response())
+        Ok((headers, sealed.bytes).into_response())
     })
     .await
 }

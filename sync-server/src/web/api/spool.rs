@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
+use outlet_core::ids::BlobHash;
+use sha2::{Digest as _, Sha256};
 use tempfile::{Builder, TempDir};
 use tokio::sync::mpsc;
 
@@ -92,6 +94,23 @@ pub(super) async fn spool(api: &Api, body: Body, name: &str, most: usize) -> Res
         Ok(written) => written.map_err(|error| Problem::internal(&error)),
         Err(error) => Err(Problem::internal(&error)),
     }
+}
+
+/// SHA-256 of a body while it arrives: of what is only compared nothing is kept.
+///
+/// # Errors
+/// 413 above `most` bytes, 400 when the client breaks off.
+pub(super) async fn digest(body: Body, most: u64) -> Result<BlobHash, Problem> {
+    let (mut parts, mut digest, mut size) = (body.into_data_stream(), Sha256::new(), 0);
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Problem::bad_request("the upload broke off; nothing of it was used"))?;
+        size += part.len() as u64;
+        if size > most {
+            return Err(Problem::too_large(usize::try_from(most).unwrap_or(usize::MAX)));
+        }
+        digest.update(&part);
+    }
+    Ok(BlobHash(digest.finalize().into()))
 }
 
 /// Removes what a crash left behind. For the one process that serves.

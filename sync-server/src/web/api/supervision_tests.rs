@@ -5,10 +5,12 @@ use std::io::Write as _;
 use axum::body::Body;
 use axum::http::Request;
 use outlet_core::identity::{Level, Role};
+use outlet_core::ids::{Collection, DocKey};
 use serde_json::{Value, json};
 
 use super::tests::{Reply, Site, check_problem};
-use crate::testing::outlet;
+use crate::db::DbError;
+use crate::testing::{Device, outlet};
 use crate::tokens::TokenScope;
 
 fn admin(site: &Site) -> String {
@@ -166,10 +168,58 @@ async fn a_seal_is_made_once_listed_checked_and_its_file_is_the_unit_s() {
     check_problem(&changed, 422, "unprocessable");
     assert!(changed.text().contains("changed after it was sealed"), "{}", changed.text());
     check_problem(&site.get("/api/v1/seals/0/file", &token).await, 400, "bad-request");
+    // Larger than any request that is kept in memory: it is hashed as it comes, and nothing is spooled.
+    let part = axum::body::Bytes::from(vec![b'x'; 1 << 20]);
+    let parts = std::iter::repeat_n(part, 70).map(Ok::<_, std::convert::Infallible>);
+    let request = Request::post("/api/v1/seals/verify").header("authorization", format!("Bearer {reader}"));
+    let large = request.body(Body::from_stream(futures_util::stream::iter(parts))).unwrap();
+    check_problem(&site.send(large).await, 422, "unprocessable");
     assert!(site.is_clean());
     let m1 = site.get("/api/v1/progress?as_of=2022-03-02", &reader).await.json();
     let city = m1["rows"].as_array().unwrap().iter().find(|row| row["milestone"] == "M1").unwrap();
     assert_eq!(city["parts"]["documents"]["ledger"]["state"], "late", "the table knows the seal: {city}");
+}
+
+/// A record counts for the unit that it names. Whoever sees that unit only does not read, in its sealed file, what
+/// is of another county's collection.
+#[tokio::test]
+async fn a_sealed_file_is_for_those_who_see_every_record_in_it() {
+    let site = Site::new(1);
+    let token = admin(&site);
+    let seal = |unit: &'static str| json!({"what": "ledger", "unit": unit, "on": "2022-03-01"});
+    site.account("county", Role::Admin, &[511_902]);
+    let county = site.token("county", &TokenScope::ALL);
+    site.account("both", Role::Viewer, &[511_902, 511_903]);
+    let both = site.token("both", &[TokenScope::Read]);
+    let file = async |unit: &'static str, by: &str| {
+        let made = site.post("/seals", by, &seal(unit)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        format!("/api/v1/seals/{}/file", made.json()["sha256"].as_str().unwrap())
+    };
+    let own = file("511902", &county).await;
+    assert_eq!(site.get(&own, &county).await.status, 200);
+    // The neighbour's record says that it belongs here.
+    let away: Collection = "511903".parse().unwrap();
+    let mut neighbour = Device::new(7);
+    site.kit.enrol(&neighbour, 7, Role::Inspector, None, &[away]);
+    let key = DocKey { collection: away, ..outlet(9) };
+    let runs = [neighbour.fact(&key, "name", "邻县的口"), neighbour.fact(&key, "management_unit", "511902")];
+    site.kit.push(&neighbour, &runs);
+    let mixed = file("511902", &county).await;
+    assert_ne!(mixed, own);
+    let refused = site.get(&mixed, &county).await;
+    check_problem(&refused, 403, "forbidden");
+    assert!(refused.text().contains("511903") && !refused.text().contains("邻县的口"), "{}", refused.text());
+    for all in [&both, &token] {
+        let read = site.get(&mixed, all).await;
+        assert!(read.status == 200 && read.text().contains("邻县的口"), "{}", read.text());
+    }
+    assert_eq!(site.get(&own, &county).await.status, 200, "what was sealed before it came is as it was");
+    // Of what was sealed before this was kept nobody knows: it is for those who see everything.
+    let forget = |tx: &rusqlite::Transaction<'_>| tx.execute("UPDATE sealed_file SET collections = NULL", []);
+    site.kit.engine.database().write::<_, DbError>(|tx| Ok(forget(tx)?)).unwrap();
+    check_problem(&site.get(&own, &county).await, 403, "forbidden");
+    assert_eq!(site.get(&own, &token).await.status, 200);
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ pub(super) async fn decide(State(console): Shared, page: Page, visitor: Visitor,
         view.form.fail("which", view.page.t("assign-none"));
     } else if !foreign.is_empty() {
         let names: Vec<String> = foreign.iter().map(|county| view.page.place(&county.to_string())).collect();
-        view.form.fail("to", view.page.t1("assign-foreign", "counties", names.join("、")));
+        view.form.fail("to", view.page.t1("assign-foreign", "counties", view.page.list(names)));
     }
     if view.form.failed() {
         return show_with(StatusCode::UNPROCESSABLE_ENTITY, &view);
@@ -173,7 +173,7 @@ impl AssignmentsPage {
         let place = |county: &Collection| page.place(&county.to_string());
         let person = |person: &Person| {
             let counties: Vec<String> = person.collections.iter().map(place).collect();
-            (person.id.to_string(), format!("{} · {}", person.name, counties.join("、")))
+            (person.id.to_string(), format!("{} · {}", person.name, page.list(counties)))
         };
         Self {
             lists: counted(|row| row.source_list.as_ref()),

@@ -185,7 +185,7 @@ async fn record(console: &Arc<Console>, page: &Page, visitor: &Visitor, form: &m
         Ok(recorded) if recorded.problems.is_empty() => Ok(recorded.given),
         Ok(recorded) => {
             let why: Vec<String> = recorded.problems.iter().map(|wrong| unfit(page, &wrong.why)).collect();
-            form.fail("code", page.t1("codes-in-the-way", "why", why.join("；")));
+            form.fail("code", page.t1("codes-in-the-way", "why", page.clauses(why)));
             Err(None)
         }
         Err(error) => Err(Some(sentence(page, error)?)),

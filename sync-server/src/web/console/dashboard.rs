@@ -25,6 +25,8 @@ struct DashboardPage {
     /// What moves; nothing of a past day.
     live: Option<Live>,
     milestones: Vec<MilestoneLine>,
+    /// What each milestone says, in the words of the plan.
+    titles: Vec<(String, String)>,
 }
 
 /// What moves while the page is open.
@@ -58,15 +60,15 @@ const LATEST: usize = 8;
 pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let words = page.words();
     let asked = form.given("as_of").map(|text| text.parse::<Day>().map_err(|_| Fault::BAD_REQUEST)).transpose()?;
-    let (today, as_of, live, table) = console
+    let (today, as_of, live, table, titles) = console
         .ask(move |console| {
             let today = console.engine.folder.now().day_in_shanghai();
             let as_of = asked.unwrap_or(today);
             let live = (as_of == today).then(|| Live::read(console, words, &visitor, today, None)).transpose()?;
-            Ok((today, as_of, live, milestones(console, as_of)?))
+            Ok((today, as_of, live, milestones(console, as_of)?, titles(console)?))
         })
         .await?;
-    show(&DashboardPage { milestones: lines(words, &table), page, today, as_of, live })
+    show(&DashboardPage { milestones: lines(words, &table), page, today, as_of, live, titles })
 }
 
 /// `GET /live?since=VERSION`: the moving parts, or nothing when nothing moved.
@@ -182,6 +184,14 @@ pub(super) fn milestones(console: &Console, as_of: Day) -> Result<Arc<Vec<Progre
     let engine = &console.engine;
     let reference = engine.database().read(|tx| engine.reference(tx))?;
     Ok(report::table(engine, reference.active_set(), as_of, GroupBy::Unit, &Scope::everything())?)
+}
+
+/// What each milestone of the set in force says.
+pub(super) fn titles(console: &Console) -> Result<Vec<(String, String)>, Fault> {
+    let engine = &console.engine;
+    let reference = engine.database().read(|tx| engine.reference(tx))?;
+    let all = reference.active_set().milestones.iter();
+    Ok(all.map(|milestone| (milestone.id.clone(), milestone.title.clone())).collect())
 }
 
 /// The headline rows, reading beside reading.

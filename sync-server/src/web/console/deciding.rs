@@ -107,8 +107,7 @@ pub(super) fn objection_text(page: &Page, objection: &Objection) -> String {
     let key = format!("objection-{}", objection.code().replace('_', "-"));
     match objection {
         Objection::Conflicts(fields) => {
-            let fields: Vec<String> = fields.iter().map(|field| page.column(field)).collect();
-            page.t1(&key, "fields", fields.join("、"))
+            page.t1(&key, "fields", page.list(fields.iter().map(|field| page.column(field))))
         }
         Objection::Value { given, .. } => page.t1(&key, "given", given),
         Objection::NotAValue { field, .. } => page.t1(&key, "given", page.column(field)),

@@ -51,22 +51,51 @@ const EXPLAINED: &[(&str, &str)] = &[
 
 /// What the log says of an action, likewise.
 const LOGGED: &[(&str, &str)] = &[
-    ("ticket {}, person {}", "工单 {}，人员 {}"),
+    ("ticket {}, person {}", "凭证 {}，人员 {}"),
     ("sheet {}: {}", "批次 {}：{}"),
     ("{}: {} records of {}", "{}：{} 条记录，文件 {}"),
     ("{} ({} zones)", "{}（{} 个区）"),
     ("{} runs", "{} 批修改"),
     ("ledger of {} on {}", "{} 台账，{}"),
     ("problem_list of {} on {}", "{} 问题清单，{}"),
-    ("{} records via {}: {}", "{} 条记录，经 {}：{}"),
+    ("{} records via {}: {}", "{} 条记录，经{}：{}"),
 ];
+
+/// What the reader of a table says of the whole file.
+const NOTED: &[(&str, &str)] = &[
+    ("encoding {}, separator {}", "文字编码：{}；分隔符：{}"),
+    ("sheet {}", "工作表：{}"),
+    ("{} merged regions: the value of each is taken for all its cells", "{} 处合并单元格，各单元格都取合并后的值"),
+    ("longitude and latitude of the points are the columns lon and lat", "点的经度、纬度为 lon、lat 两列"),
+];
+
+/// What the reader of a table says of the whole file, in the words of the page.
+pub(super) fn noted(page: &Page, text: &str) -> String {
+    let named = |value: &str| match value {
+        "','" => "逗号".to_owned(),
+        "';'" => "分号".to_owned(),
+        "'|'" => "竖线".to_owned(),
+        "'\\t'" => "制表符".to_owned(),
+        other => other.to_owned(),
+    };
+    match page.words().0 {
+        Lang::En => text.to_owned(),
+        Lang::Zh => said(NOTED, text, named).unwrap_or_else(|| text.to_owned()),
+    }
+}
 
 /// What a line of the log says beside its action.
 pub(super) fn logged(page: &Page, text: &str) -> String {
     if page.words().0 == Lang::En {
         return text.to_owned();
     }
-    said(LOGGED, text, str::to_owned).unwrap_or_else(|| text.to_owned())
+    let named = |value: &str| match value {
+        "console" => "网页".to_owned(),
+        "api" => "接口".to_owned(),
+        "cli" => "命令行".to_owned(),
+        other => other.to_owned(),
+    };
+    said(LOGGED, text, named).unwrap_or_else(|| text.to_owned())
 }
 
 /// Beside the name of a finding, in the words of the page.
@@ -188,9 +217,9 @@ mod tests {
     #[test]
     fn the_log_is_in_the_words_of_the_page() {
         let zh = |text| logged(&page(), text);
-        assert_eq!(zh("ticket 11, person d4e3538287bd"), "工单 11，人员 d4e3538287bd");
+        assert_eq!(zh("ticket 11, person d4e3538287bd"), "凭证 11，人员 d4e3538287bd");
         assert_eq!(zh("饮用水源 2020 (1 zones)"), "饮用水源 2020（1 个区）");
-        assert_eq!(zh("3 records via console: ab cd"), "3 条记录，经 console：ab cd");
+        assert_eq!(zh("3 records via console: ab cd"), "3 条记录，经网页：ab cd");
         assert_eq!(zh("127.0.0.1"), "127.0.0.1");
         let en = Page::new(Lang::En, "/".into(), None, String::new());
         assert_eq!(logged(&en, "2 runs"), "2 runs");

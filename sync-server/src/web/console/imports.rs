@@ -314,7 +314,9 @@ impl ImportPage {
     fn new(page: Page, form: Form, upload: Upload, saved: Vec<(String, String)>) -> Self {
         let looked = mapping_form::look(&upload, &form);
         let (columns, notes, problem) = match looked {
-            Ok((columns, notes)) => (columns, notes, None),
+            Ok((columns, notes)) => {
+                (columns, notes.iter().map(|note| super::details::noted(&page, note)).collect(), None)
+            }
             Err(error) => (Vec::new(), Vec::new(), Some(mapping_form::read_error(&page, &error))),
         };
         let own = |group: &str, codes: &[&str]| -> Vec<(String, String)> {
@@ -356,7 +358,7 @@ impl ImportPage {
 
     fn by_county(&self, checked: &Checked) -> String {
         let each = checked.by_collection.iter().map(|(county, count)| format!("{} {count}", self.page.place(county)));
-        each.collect::<Vec<_>>().join("、")
+        self.page.list(each)
     }
 
     fn facts(&self, facts: &BTreeMap<String, serde_json::Value>) -> Vec<(String, String)> {

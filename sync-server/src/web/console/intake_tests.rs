@@ -68,7 +68,7 @@ async fn a_gbk_list_is_checked_line_by_line_and_imported_when_it_is_right() {
     };
     let checked = admin.post(&page, &with("check", &[])).await;
     assert_eq!(checked.status, StatusCode::OK, "{}", checked.body);
-    for words in ["坐标无法识别", "编号重复", "东城街道"] {
+    for words in ["坐标无法识别", "编号重复", "东城街道", "文字编码：GBK；分隔符：逗号"] {
         assert!(checked.body.contains(words), "{words}: {}", checked.body);
     }
     let refused = admin.post(&page, &with("run", &[])).await;

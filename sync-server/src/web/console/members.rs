@@ -93,13 +93,7 @@ impl DeviceLine {
             short: member.key.short(),
             name: member.grant.name.clone(),
             role: role_key(member.grant.role, member.grant.level),
-            collections: member
-                .grant
-                .collections
-                .iter()
-                .map(|own| page.place(&own.to_string()))
-                .collect::<Vec<_>>()
-                .join("、"),
+            collections: page.list(member.grant.collections.iter().map(|own| page.place(&own.to_string()))),
             seen: member.last_seen.as_ref().map(|at| page.moment(at)).unwrap_or_default(),
             enrolled: page.moment(&member.enrolled_at),
             skew: minutes.filter(|minutes| minutes.abs() >= 5),

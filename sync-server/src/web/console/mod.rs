@@ -45,6 +45,8 @@ mod page;
 mod people;
 mod progress;
 #[cfg(test)]
+mod reading_tests;
+#[cfg(test)]
 mod rights_tests;
 mod sent;
 mod sign_in;
@@ -191,6 +193,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/conflicts/{collection}/{id}", post(desk::settle))
         .route("/duplicates", get(desk::duplicates).post(desk::tell_apart))
         .route("/reports", get(triage::page).post(triage::decide))
+        .route("/reports/{number}/photo", get(triage::photo))
         .route("/outlets/{collection}/{id}/decide/{what}", get(outlet::acts::form).post(outlet::acts::decide));
     // A file is larger than a form.
     let uploads = Router::new()

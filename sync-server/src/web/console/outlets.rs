@@ -44,6 +44,9 @@ const COLUMNS: &[(&str, &str)] = &[
     ("problems", "problem_count"),
 ];
 
+/// Shown below the county, without a head of its own.
+const BELOW: &str = "township";
+
 /// Most values that a select offers.
 const CHOICES: usize = 200;
 /// Longest name of a view.
@@ -266,6 +269,13 @@ fn choices(words: Words, page: &Page, dimension: Dimension, counts: inventory::C
     counts.into_iter().take(CHOICES).map(choice).collect()
 }
 
+/// A head as short as thirteen of them side by side need it: the message `head-CODE`, else the label of exports.
+fn head_text(page: &Page, label: &str) -> String {
+    let key = format!("head-{}", label.replace('_', "-"));
+    let text = page.t(&key);
+    if text == key { page.column(label) } else { text }
+}
+
 fn heads(page: &Page, query: &Query) -> Vec<Head> {
     let head = |(code, label): &(&'static str, &'static str)| {
         let column = SortColumn::all().find(|column| column.code() == *code);
@@ -282,13 +292,13 @@ fn heads(page: &Page, query: &Query) -> Vec<Head> {
             (true, Direction::Down) => "descending",
         };
         Head {
-            label: page.column(label),
+            label: head_text(page, label),
             address: format!("/outlets?{}", written(&other.text())),
             order,
             number: *code == "problems",
         }
     };
-    COLUMNS.iter().map(head).collect()
+    COLUMNS.iter().filter(|(code, _)| *code != BELOW).map(head).collect()
 }
 
 fn sorts(page: &Page) -> Vec<(String, String)> {

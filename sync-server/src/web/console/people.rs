@@ -44,7 +44,7 @@ impl AccountLine {
                 "county supervisor" => "role-county",
                 _ => "role-viewer",
             }),
-            collections: if collections.is_empty() { page.t("all") } else { collections.join("、") },
+            collections: if collections.is_empty() { page.t("all") } else { page.list(collections) },
             disabled: account.disabled_at.as_ref().map(|at| page.moment(at)),
             error: form.error(&format!("password-{}", account.login)).map(str::to_owned),
             login: account.login,

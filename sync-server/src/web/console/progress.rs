@@ -23,6 +23,8 @@ struct TablePage {
     by: String,
     groupings: Vec<(String, String)>,
     rows: Vec<Row>,
+    /// What each milestone says, in the words of the plan.
+    titles: Vec<(String, String)>,
 }
 
 /// Both readings of one group.
@@ -40,12 +42,13 @@ struct Row {
 pub(super) async fn table(State(console): Shared, page: Page, visitor: Visitor, form: Form) -> Answer {
     let by: GroupBy = form.given("by").unwrap_or("unit").parse().map_err(|_| Fault::BAD_REQUEST)?;
     let asked = day(&form, "as_of")?;
-    let (as_of, rows) = console
+    let (as_of, rows, titles) = console
         .ask(move |console| {
             let engine = &console.engine;
             let as_of = asked.unwrap_or_else(|| engine.folder.now().day_in_shanghai());
             let reference = engine.database().read(|tx| engine.reference(tx))?;
-            Ok((as_of, report::table(engine, reference.active_set(), as_of, by, &visitor.scope())?))
+            let table = report::table(engine, reference.active_set(), as_of, by, &visitor.scope())?;
+            Ok((as_of, table, super::dashboard::titles(console)?))
         })
         .await?;
     let name = |group: &str| page.words().place(group);
@@ -66,7 +69,7 @@ pub(super) async fn table(State(console): Shared, page: Page, visitor: Visitor, 
     let rows = both.collect();
     let groupings = GroupBy::ALL.map(|(_, name)| (name.to_owned(), page.t(&format!("by-{name}")))).to_vec();
     let by = form.given("by").unwrap_or("unit").to_owned();
-    show(&TablePage { page, as_of, by, groupings, rows })
+    show(&TablePage { page, as_of, by, groupings, rows, titles })
 }
 
 fn day(form: &Form, name: &str) -> Result<Option<Day>, Fault> {
@@ -192,9 +195,9 @@ impl RowsPage {
 
 fn missing(page: &Page, line: &OutletLine) -> String {
     let one = |one: &outlet_core::ledger::Missing| {
-        format!("{}（{}）", page.label(one.condition.code()), page.t(&format!("whose-{}", one.whose)))
+        page.label(one.condition.code()) + &page.aside(&page.t(&format!("whose-{}", one.whose)))
     };
-    line.missing.iter().map(one).collect::<Vec<_>>().join("、")
+    page.list(line.missing.iter().map(one))
 }
 
 #[derive(Template)]
@@ -235,6 +238,13 @@ impl AssessPage {
 
     fn state(&self, row: &ProgressRow) -> String {
         state_text(self.page.words(), row).0
+    }
+
+    /// Where the milestone comes from; marks of a reading or of an unverified figure in words.
+    fn source(&self) -> String {
+        let source = self.assessment.source.replace(" [I]", "[I]").replace(" [M]", "[M]");
+        let aside = |key: &str| self.page.aside(&self.page.t(key));
+        source.replace("[I]", &aside("source-reading")).replace("[M]", &aside("source-unverified"))
     }
 
     /// To whom it is addressed; English has no names of these bodies, so the unit stands for them.

@@ -460,7 +460,7 @@ async fn an_administrator_issues_tickets_makes_accounts_and_shuts_them() {
     let own = client.post("/accounts/adminnone", &[("act", "disable")]).await;
     assert_eq!(own.location(), "/accounts?done=account-own");
     let log = client.get("/audit").await.body;
-    assert!(log.contains("停用账号") && log.contains("adminnone") && log.contains("生成工单"), "{log}");
+    assert!(log.contains("停用账号") && log.contains("adminnone") && log.contains("生成凭证"), "{log}");
 }
 
 #[tokio::test]

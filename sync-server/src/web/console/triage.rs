@@ -1,9 +1,11 @@
 //! Reports of the public: what came in behind the signs' QR codes, answered or promoted here.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse as _;
 
-use super::{Answer, Form, Page, Shared, Visitor, go_on, show};
+use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, outlet, show};
 use crate::db::{DbError, reports as rows};
 use crate::reports;
 
@@ -49,6 +51,25 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -
     };
     let reports = open.into_iter().take(SHOWN).map(line).collect();
     show(&TriagePage { page, reports, total })
+}
+
+/// `GET /reports/{number}/photo`: what somebody unknown sent, as it came; for those who see the report.
+pub(super) async fn photo(State(console): Shared, visitor: Visitor, Path(number): Path<String>) -> Answer {
+    let bytes = console
+        .ask(move |console| {
+            let report = reports::find(&console.engine, &number).map_err(|_| Fault::NOT_FOUND)?;
+            if report.outlet.is_some_and(|outlet| !visitor.account.covers(outlet.collection)) {
+                return Err(Fault::NOT_FOUND);
+            }
+            let found = reports::photo(&console.engine, &report).map_err(|error| {
+                tracing::error!(%error, "the photo of a report cannot be read");
+                Fault::INTERNAL
+            })?;
+            found.ok_or(Fault::NOT_FOUND)
+        })
+        .await?;
+    let kind = outlet::picture(&bytes).ok_or(Fault::NOT_FOUND)?;
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, no-store")], bytes).into_response())
 }
 
 /// `POST /reports`: answers, rejects or promotes one.

@@ -152,6 +152,49 @@ impl Words {
         regions.unit(code).map_or_else(|| code.to_owned(), |unit| unit.name.clone())
     }
 
+    /// Things in a row: 甲、乙、丙; one, two, three.
+    #[must_use]
+    pub fn list<T: AsRef<str>>(self, things: impl IntoIterator<Item = T>) -> String {
+        self.joined(things, "、", ", ")
+    }
+
+    /// Statements in a row.
+    #[must_use]
+    pub fn clauses<T: AsRef<str>>(self, statements: impl IntoIterator<Item = T>) -> String {
+        self.joined(statements, "；", "; ")
+    }
+
+    fn joined<T: AsRef<str>>(self, parts: impl IntoIterator<Item = T>, zh: &str, en: &str) -> String {
+        let mut text = String::new();
+        for part in parts {
+            if !text.is_empty() {
+                text.push_str(if self.0 == Lang::En { en } else { zh });
+            }
+            text.push_str(part.as_ref());
+        }
+        text
+    }
+
+    /// What is said beside something, in the brackets of the language.
+    #[must_use]
+    pub fn aside(self, text: &str) -> String {
+        if self.0 == Lang::En { format!(" ({text})") } else { format!("（{text}）") }
+    }
+
+    /// A label before what it names.
+    #[must_use]
+    pub fn before(self, label: &str) -> String {
+        if self.0 == Lang::En { format!("{label}: ") } else { format!("{label}：") }
+    }
+
+    /// Label of what an entry says of itself: the day of a sample is no "last sample". Other labels are [`Words::key`].
+    #[must_use]
+    pub fn said(self, name: &str) -> String {
+        let key = format!("said-{}", name.replace('_', "-"));
+        let text = self.message(&key, &[]);
+        if text == key { self.key(name) } else { text }
+    }
+
     /// Value of the `lang` attribute.
     #[must_use]
     pub fn tag(self) -> &'static str {
@@ -210,6 +253,40 @@ mod tests {
         let all = [".t(\"", ".t1(\"", ".t2(\""].map(used);
         let missing: Vec<_> = all.into_iter().flatten().filter(|key| !known.contains(key)).collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn each_language_has_its_own_punctuation() {
+        let things = ["a", "b"];
+        assert_eq!((Words(Lang::Zh).list(things), Words(Lang::En).list(things)), ("a、b".into(), "a, b".into()));
+        assert_eq!((Words(Lang::Zh).clauses(things), Words(Lang::En).clauses(things)), ("a；b".into(), "a; b".into()));
+        assert_eq!((Words(Lang::Zh).aside("a"), Words(Lang::En).aside("a")), ("（a）".into(), " (a)".into()));
+        assert_eq!((Words(Lang::Zh).before("a"), Words(Lang::En).before("a")), ("a：".into(), "a: ".into()));
+    }
+
+    /// Only [`Words`] knows them; `details.rs` is a table of Chinese sentences.
+    #[test]
+    fn no_page_joins_with_the_signs_of_one_language() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("templates/console"), root.join("src/web/console")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let text = if path.is_dir() { String::new() } else { std::fs::read_to_string(&path).unwrap() };
+                if ["join(\"、", "join(\"；", "join(\"，", "}、{", "}；", "}}：", "}}（"]
+                    .iter()
+                    .any(|sign| text.contains(sign))
+                    && !["words.rs", "details.rs"].iter().any(|own| path.ends_with(own))
+                {
+                    found.push(path.clone());
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]

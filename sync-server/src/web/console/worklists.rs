@@ -69,7 +69,7 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -
         ZoneLine {
             kind: page.t_of("zone", kind.code()),
             known: !named.is_empty(),
-            layers: named.join("、"),
+            layers: page.list(named),
             inside,
             closed,
         }

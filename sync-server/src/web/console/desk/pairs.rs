@@ -247,7 +247,7 @@ impl DuplicatesPage {
             let code = value["reason"].as_str().unwrap_or_default().replace('_', "-");
             self.page.t(&format!("pair-{code}"))
         };
-        pair.candidate.reasons.iter().map(reason).collect::<Vec<_>>().join("、")
+        self.page.list(pair.candidate.reasons.iter().map(reason))
     }
 }
 

@@ -7,7 +7,7 @@ use outlet_core::ids::DocKey;
 use outlet_core::ledger::Finding;
 
 use super::super::details;
-use super::super::outlet::{PhotoCard, described, key_of, order, pictures, value_text};
+use super::super::outlet::{PhotoCard, entry_details, key_of, order, pictures, titled_entry, value_text};
 use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, Words, go_on, show_with};
 use super::Refused;
 use crate::desk::{self, Brief};
@@ -151,11 +151,15 @@ impl RecordPage {
     }
 
     fn kind(&self, entry: &desk::Changed) -> String {
-        described(&self.page, &entry.content)
+        titled_entry(&self.page, &entry.content)
+    }
+
+    fn details(&self, entry: &desk::Changed) -> Vec<(String, String)> {
+        entry_details(&self.page, &entry.content)
     }
 
     fn returned_for(&self) -> String {
         let words = self.page.words();
-        self.brief.returned_for.iter().map(|code| words.term("return_reason", code)).collect::<Vec<_>>().join("、")
+        words.list(self.brief.returned_for.iter().map(|code| words.term("return_reason", code)))
     }
 }

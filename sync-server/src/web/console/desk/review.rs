@@ -69,7 +69,7 @@ impl QueuePage {
     }
 
     fn conflicts(&self, line: &Line) -> String {
-        line.conflicts.iter().map(|code| self.page.column(code)).collect::<Vec<_>>().join("、")
+        self.page.list(line.conflicts.iter().map(|code| self.page.column(code)))
     }
 
     fn waits(&self, line: &Line) -> String {

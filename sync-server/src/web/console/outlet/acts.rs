@@ -13,6 +13,7 @@ use outlet_core::domain::case::{
 use outlet_core::domain::field::Party;
 use outlet_core::identity::{Level, Role};
 use outlet_core::ledger::LedgerRow;
+use outlet_core::time::Day;
 
 use super::super::deciding::{self, Refused, SEEN, day, document, seen_text};
 use super::super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show_with};
@@ -59,7 +60,8 @@ struct DecidePage {
 }
 
 impl DecidePage {
-    fn new(page: Page, what: &'static str, row: &LedgerRow, seen: &Seen, form: Form) -> Self {
+    fn new(page: Page, what: &'static str, stands: &Stands, form: Form) -> Self {
+        let Stands { row, seen, milestones } = stands;
         let terms = |dictionary: &str| page.terms(dictionary);
         let step = |codes: [&str; 2]| codes.map(|code| (code.to_owned(), page.t(&format!("step-{code}")))).to_vec();
         Self {
@@ -69,7 +71,10 @@ impl DecidePage {
             acceptances: terms("acceptance_item"),
             targets: terms("merged_into"),
             signs: terms("sign_state"),
-            milestones: ["M1", "M2", "M3", "M4"].map(|id| (id.to_owned(), id.to_owned())).to_vec(),
+            milestones: milestones
+                .iter()
+                .map(|(id, due)| (id.clone(), page.t2("unit-of-milestone", ("milestone", id), ("due", due))))
+                .collect(),
             steps: match what {
                 "classify" => step(["endorse", "decide"]),
                 "plan" => step(["draft", "approve"]),
@@ -120,12 +125,22 @@ fn act_of(what: &str) -> Result<&'static str, Fault> {
     ACTS.iter().copied().find(|own| *own == what).ok_or(Fault::NOT_FOUND)
 }
 
-/// The outlet as it is now, with the heads that a form is about to carry.
-fn stands(console: &Console, key: outlet_core::ids::DocKey) -> Result<(LedgerRow, Seen), Fault> {
-    let found =
-        console.engine.database().read::<_, DbError>(|tx| inventory::one(tx, &inventory::Scope::everything(), &key))?;
-    let seen = console.engine.seen(&key)?.ok_or(Fault::NOT_FOUND)?;
-    Ok((found.ok_or(Fault::NOT_FOUND)?.row, seen))
+/// An outlet as it is now.
+struct Stands {
+    row: LedgerRow,
+    /// The heads that a form is about to carry.
+    seen: Seen,
+    /// Milestones of the set in force, with their dates.
+    milestones: Vec<(String, Day)>,
+}
+
+fn stands(console: &Console, key: outlet_core::ids::DocKey) -> Result<Stands, Fault> {
+    let engine = &console.engine;
+    let found = engine.database().read::<_, DbError>(|tx| inventory::one(tx, &inventory::Scope::everything(), &key))?;
+    let seen = engine.seen(&key)?.ok_or(Fault::NOT_FOUND)?;
+    let reference = engine.database().read(|tx| engine.reference(tx))?;
+    let milestones = reference.active_set().milestones.iter().map(|own| (own.id.clone(), own.due)).collect();
+    Ok(Stands { row: found.ok_or(Fault::NOT_FOUND)?.row, seen, milestones })
 }
 
 /// `GET /outlets/{collection}/{id}/decide/{what}`; the query fills fields in, as a suggestion does.
@@ -137,16 +152,16 @@ pub(in super::super) async fn form(
     Path((collection, id, what)): Path<(String, String, String)>,
 ) -> Answer {
     let (key, what) = (key_of(&visitor, &collection, &id)?, act_of(&what)?);
-    let (row, seen, known) = console
+    let (now, known) = console
         .ask(move |console| {
-            let (row, seen) = stands(console, key)?;
+            let now = stands(console, key)?;
             let known = if what == "plan" { last_plan(&Dossier::read(console, key)?) } else { None };
-            Ok((row, seen, known))
+            Ok((now, known))
         })
         .await?;
-    let filled = fill(form, what, &visitor, &row, known);
-    let mut view = DecidePage::new(page, what, &row, &seen, filled);
-    view.ask_rules(&console, &row).await?;
+    let filled = fill(form, what, &visitor, &now.row, known);
+    let mut view = DecidePage::new(page, what, &now, filled);
+    view.ask_rules(&console, &now.row).await?;
     show_with(StatusCode::OK, &view)
 }
 
@@ -199,11 +214,11 @@ pub(in super::super) async fn decide(
     mut form: Form,
 ) -> Answer {
     let (key, what) = (key_of(&visitor, &collection, &id)?, act_of(&what)?);
-    let (row, now, version) = console
+    let (now, version) = console
         .ask(move |console| {
-            let (row, seen) = stands(console, key)?;
+            let now = stands(console, key)?;
             let known = if what == "plan" { last_plan(&Dossier::read(console, key)?) } else { None };
-            Ok((row, seen, known.map_or(0, |plan| plan.version)))
+            Ok((now, known.map_or(0, |plan| plan.version)))
         })
         .await?;
     let decision = read(&page, &mut form, what, version);
@@ -211,10 +226,10 @@ pub(in super::super) async fn decide(
     if form.failed() {
         entry = None;
     }
-    let mut view = DecidePage::new(page, what, &row, &now, form);
+    let mut view = DecidePage::new(page, what, &now, form);
     // The form keeps the heads that its person saw, not those of now.
     view.seen = view.form.value(SEEN).to_owned();
-    view.ask_rules(&console, &row).await?;
+    view.ask_rules(&console, &now.row).await?;
     let Some(entry) = entry else { return show_with(StatusCode::UNPROCESSABLE_ENTITY, &view) };
     match deciding::decide(&console, &view.page, &visitor, key, &view.form, vec![entry]).await? {
         Ok(_) => Ok(go_on(&view.address, "decided").into_response()),

@@ -98,7 +98,7 @@ impl Chain {
             let column = 1 + depth.clamp(1, 12);
             let row = rows.entry(column).or_insert(0);
             let head = words.term("node_kind", &node.kind);
-            let name = node.name.clone().unwrap_or_else(|| format!("#{}", node.serial));
+            let name = node.name.clone().unwrap_or_else(|| page.t1("chain-node", "number", node.serial));
             let spot = self.put(column, *row, head, &name, if node.kind == "source" { "#f6d9d6" } else { "#eef2f6" });
             *row += 1;
             last = last.max(column);

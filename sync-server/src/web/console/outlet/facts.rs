@@ -106,9 +106,13 @@ pub(in super::super) fn value_text(words: Words, name: &str, value: &Value) -> S
         Value::Number(number) if matches!(name, "taken_at" | "sampled_at" | "arrived_at" | "fixed_at") => {
             number.as_i64().map_or_else(|| number.to_string(), |millis| moment(Timestamp::from_millis(millis)))
         }
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number_text(number),
         Value::String(text) => text_value(words, name, text),
-        Value::Array(all) => all.iter().map(|one| value_text(words, name, one)).collect::<Vec<_>>().join("、"),
+        Value::Array(all) => {
+            let each: Vec<String> = all.iter().map(|one| value_text(words, name, one)).collect();
+            // Things of several parts are told from one another by the stronger sign.
+            if all.iter().any(Value::is_object) { words.clauses(each) } else { words.list(each) }
+        }
         Value::Object(object) if object.contains_key("cannot_determine") => words.label("cannot_determine"),
         Value::Object(object) if object.contains_key("lon") => {
             let degrees = |name: &str| object.get(name).and_then(Value::as_f64).map(|degrees| format!("{degrees:.6}"));
@@ -116,11 +120,49 @@ pub(in super::super) fn value_text(words: Words, name: &str, value: &Value) -> S
             let pair = [degrees("lon"), degrees("lat")].into_iter().flatten().collect::<Vec<_>>().join(", ");
             format!("{pair}{}", accuracy.unwrap_or_default())
         }
-        Value::Object(object) => {
-            let part =
-                |(name, value): (&String, &Value)| format!("{} {}", words.key(name), value_text(words, name, value));
-            object.iter().map(part).collect::<Vec<_>>().join("，")
-        }
+        Value::Object(object) => object_text(words, name, object),
+    }
+}
+
+/// A measured number keeps no ".0".
+fn number_text(number: &serde_json::Number) -> String {
+    let text = number.to_string();
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// What stands in front without a label, in this order: it explains itself.
+fn lead(name: &str) -> &'static [&'static str] {
+    match name {
+        "results" => &["parameter", "qualifier", "value", "unit"],
+        "nodes" => &["serial", "kind", "name"],
+        "pipes" => &["from", "to"],
+        "document" | "government_document" | "file" => &["number", "dated"],
+        "legal_bases" => &["document", "article"],
+        "items" => &["item"],
+        "merged_into" => &["kind", "name"],
+        "party" | "primary_party" | "other_parties" | "primary" | "others" => &["name"],
+        _ => &[],
+    }
+}
+
+/// Several parts of one thing: those that explain themselves, then the others with their labels.
+fn object_text(words: Words, name: &str, object: &serde_json::Map<String, Value>) -> String {
+    let lead = lead(name);
+    let said = |name: &&str| {
+        let value = object.get(*name).filter(|value| !value.is_null())?;
+        // Acidity is measured in ones.
+        let plain = *name == "unit" && value == "1";
+        (!plain).then(|| value_text(words, name, value))
+    };
+    let front: Vec<String> = lead.iter().filter_map(said).collect();
+    let front = front.join(if name == "pipes" { " → " } else { " " });
+    let rest = object.iter().filter(|(name, value)| !lead.contains(&name.as_str()) && !value.is_null());
+    let rest = rest.map(|(name, value)| format!("{} {}", words.said(name), value_text(words, name, value)));
+    let rest = words.list(rest);
+    match (front.is_empty(), rest.is_empty()) {
+        (true, _) => rest,
+        (_, true) => front,
+        _ => front + &words.aside(&rest),
     }
 }
 
@@ -193,6 +235,7 @@ fn dictionaries(name: &str) -> &[&str] {
 
 #[cfg(test)]
 mod tests {
+    use outlet_core::domain::dictionary::Lang;
     use outlet_core::ids::EntryId;
     use outlet_core::time::Timestamp;
     use serde_json::json;
@@ -208,6 +251,25 @@ mod tests {
     }
 
     /// What somebody saved over a conflict is one more candidate, and the page shows them all.
+    #[test]
+    fn what_has_several_parts_reads_as_people_write_it() {
+        let say = |lang, name: &str, value: Value| value_text(Words(lang), name, &value);
+        let results = json!([
+            {"parameter": "ph", "value": 7.4, "unit": "1"}, {"parameter": "cod", "value": 31.0, "unit": "mg/L"}
+        ]);
+        assert_eq!(say(Lang::Zh, "results", results.clone()), "pH 7.4；化学需氧量 31 mg/L");
+        assert_eq!(say(Lang::En, "results", results), "pH 7.4; chemical oxygen demand 31 mg/L");
+        let nodes = json!([{"serial": 1, "kind": "outlet"}, {"serial": 2, "kind": "source", "name": "小区"}]);
+        assert_eq!(say(Lang::Zh, "nodes", nodes), "1 入河排污口；2 排污源头 小区");
+        assert_eq!(say(Lang::Zh, "pipes", json!([{"from": 2, "to": 1, "length_m": 30.0}])), "2 → 1（长度（米） 30）");
+        assert_eq!(say(Lang::Zh, "primary_party", json!({"name": "某公司", "uscc": null})), "某公司");
+        assert_eq!(
+            say(Lang::En, "document", json!({"number": "巴环函〔2021〕1号", "dated": "2021-09-01"})),
+            "巴环函〔2021〕1号 2021-09-01"
+        );
+        assert_eq!(say(Lang::Zh, "persons", json!(["甲", "乙"])), "甲、乙");
+    }
+
     #[test]
     fn a_save_that_names_a_whole_conflict_hides_none_of_it() {
         let all = [said(1, "ban", &[]), said(2, "merge", &[]), said(3, "regulate", &[1, 2])];

@@ -19,8 +19,8 @@ pub(super) struct MilestoneBlock {
 /// What one reading says.
 pub(super) struct ReadingLine {
     pub reading: String,
-    pub as_of: Day,
-    pub counted: String,
+    /// As of which day, and whether it is counted.
+    pub detail: String,
     pub done: bool,
     pub date: String,
     pub grade: String,
@@ -54,9 +54,12 @@ fn reading(page: &Page, explanation: &Explanation) -> ReadingLine {
         false => page.t1("not-counted", "why", page.label(&explanation.counted)),
     };
     ReadingLine {
+        detail: page.before(&format!(
+            "{}{}",
+            page.label(&code),
+            page.aside(&page.t1("as-of", "day", explanation.as_of))
+        )) + &counted,
         reading: page.label(&code),
-        as_of: explanation.as_of,
-        counted,
         done: explanation.done,
         date: day(explanation.date),
         grade: explanation.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
@@ -71,7 +74,7 @@ fn condition(page: &Page, row: &ConditionRow) -> ConditionLine {
         date: day(row.date),
         grade: row.grade.map(|grade| page.label(&super::code_of(&grade))).unwrap_or_default(),
         decided_by: row.decided_by.as_deref().map(|who| titled(page, who)).unwrap_or_default(),
-        missing: row.missing.iter().map(|code| missing(page, code)).collect::<Vec<_>>().join("、"),
+        missing: page.list(row.missing.iter().map(|code| missing(page, code))),
     }
 }
 
@@ -95,7 +98,7 @@ pub(in super::super) fn titled(page: &Page, who: &str) -> String {
         "inspector" => "role-inspector",
         _ => return who.to_owned(),
     };
-    format!("{name}（{}）", page.t(key))
+    format!("{name}{}", page.aside(&page.t(key)))
 }
 
 fn day(day: Option<Day>) -> String {

@@ -35,7 +35,7 @@ use milestones::MilestoneBlock;
 pub(super) use milestones::titled;
 pub(super) use photos::PhotoCard;
 use timeline::Event;
-pub(super) use timeline::described;
+pub(super) use timeline::{described, entry_details, titled_entry};
 
 #[derive(Template)]
 #[template(path = "console/outlet.html")]
@@ -228,9 +228,14 @@ impl OutletPage {
         self.page.label(self.row.review_state.code())
     }
 
+    /// Why it was returned.
+    fn return_reasons(&self) -> String {
+        self.page.list(self.row.return_reasons.iter().map(|reason| self.page.term("return_reason", reason)))
+    }
+
     /// Names of the facts in conflict, in words.
     fn conflicts(&self) -> String {
-        self.row.conflicts.iter().map(|code| self.page.column(code)).collect::<Vec<_>>().join("、")
+        self.page.list(self.row.conflicts.iter().map(|code| self.page.column(code)))
     }
 }
 
@@ -257,10 +262,11 @@ impl FindingLine {
 }
 
 impl Words {
-    /// A column of a row as exports write it; nothing where nothing is recorded.
+    /// A column of a row as exports write it, but with the signs of the language between several values;
+    /// nothing where nothing is recorded.
     #[must_use]
     pub fn cell(self, row: &LedgerRow, code: &str) -> Option<String> {
-        export::shown(row, code, self.style())
+        export::shown(row, code, self.style()).map(|values| self.list(values))
     }
 }
 
@@ -322,7 +328,7 @@ fn read_file(console: &Console, key: &DocKey, hash: &BlobHash) -> Result<bytes::
 }
 
 /// The media type of a picture that browsers show, by its first bytes.
-fn picture(bytes: &[u8]) -> Option<&'static str> {
+pub(super) fn picture(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', ..] => Some("image/png"),

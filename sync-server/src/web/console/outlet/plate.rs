@@ -23,6 +23,13 @@ struct PlatePage {
     decides: bool,
 }
 
+impl PlatePage {
+    /// What the sign still needs, in the language of the page; the sign itself is Chinese.
+    fn missing(&self) -> String {
+        self.page.list(self.sign.missing.iter().map(|code| self.page.key(code)))
+    }
+}
+
 /// `GET /outlets/{collection}/{id}/sign`.
 pub(in super::super) async fn page(
     State(console): Shared,

@@ -1,8 +1,10 @@
 //! What a rule says of an outlet, in words, and as fields of the form that takes it over.
 
-use outlet_core::rules::{Basis, Outcome, reasons};
+use outlet_core::domain::dictionary::Lang;
+use outlet_core::rules::{Basis, Outcome, Reason, reasons};
+use outlet_core::zones::ZoneKind;
 
-use super::super::Page;
+use super::super::{Page, Words};
 use super::code_of;
 
 /// One rule.
@@ -14,7 +16,7 @@ pub(super) struct Suggestion {
     pub older: bool,
     /// What the rule found, in words.
     pub why: String,
-    pub bases: Vec<String>,
+    pub bases: String,
     pub layers: String,
     /// Query that fills the form; nothing where no class follows.
     pub take: Option<String>,
@@ -24,11 +26,12 @@ impl Suggestion {
     /// In the words of the page; what does not apply says nothing.
     pub(super) fn new(page: &Page, outcome: &Outcome) -> Option<Self> {
         let cited =
-            |bases: &[Basis]| bases.iter().map(|basis| format!("{} {}", basis.document, basis.article)).collect();
+            |bases: &[Basis]| page.clauses(bases.iter().map(|basis| format!("{} {}", basis.document, basis.article)));
         Some(match outcome {
             Outcome::Suggested { rule, effect, why, bases, zones, pre_existing, .. } => {
+                // The form takes it over into the case file, which has one language.
                 let layers = zones.iter().map(|hit| format!("{} {}（{}）", hit.layer, hit.version, hit.document));
-                let layers = layers.collect::<Vec<_>>().join("、");
+                let layers = Words(Lang::Zh).list(layers);
                 Self {
                     id: rule,
                     tone: "ok",
@@ -55,14 +58,24 @@ impl Suggestion {
                 tone: "",
                 effect: page.t("rules-unknown"),
                 older: false,
-                why: reasons(missing, page.words().0),
-                bases: Vec::new(),
+                why: reasons(&named(page, missing), page.words().0),
+                bases: String::new(),
                 layers: String::new(),
                 take: None,
             },
             _ => return None,
         })
     }
+}
+
+/// What is missing, with kinds of zones in the words of the page: rules name them in Chinese.
+fn named(page: &Page, missing: &[Reason]) -> Vec<Reason> {
+    let name = |own: &String| match ZoneKind::ALL.into_iter().find(|kind| kind.label() == own) {
+        Some(kind) => page.t_of("zone", kind.code()),
+        None => own.clone(),
+    };
+    let one = |reason: &Reason| Reason { code: reason.code, names: reason.names.iter().map(name).collect() };
+    missing.iter().map(one).collect()
 }
 
 /// Class, bases and layer as the form's fields.

@@ -61,7 +61,7 @@ fn event(page: &Page, said: &Said, decision: bool) -> Event {
         title: title(page, said.kind(), decision),
         who: said.who.clone().unwrap_or_default(),
         decision,
-        details: details(page, &said.value),
+        details: entry_details(page, &said.value),
     }
 }
 
@@ -72,27 +72,39 @@ fn title(page: &Page, kind: &str, decision: bool) -> String {
     if title == key { kind.to_owned() } else { title }
 }
 
-/// An entry in one line: its type and what it says.
-pub(in super::super) fn described(page: &Page, entry: &Value) -> String {
+/// The name of an entry, of whichever document.
+pub(in super::super) fn titled_entry(page: &Page, entry: &Value) -> String {
     let kind = entry.get("type").and_then(Value::as_str).unwrap_or_default();
     // Field records and case files name no type alike but `sign`, which reads the same.
-    let decision =
-        page.t(&format!("decision-{}", kind.replace('_', "-"))) != format!("decision-{}", kind.replace('_', "-"));
-    let details = details(page, entry).into_iter().map(|(label, value)| format!("{label} {value}"));
-    let details: Vec<String> = details.collect();
-    format!("{} {}", title(page, kind, decision), details.join("；")).trim().to_owned()
+    let key = format!("decision-{}", kind.replace('_', "-"));
+    title(page, kind, page.t(&key) != key)
 }
 
-fn details(page: &Page, entry: &Value) -> Vec<(String, String)> {
+/// An entry in one line: its type and what it says.
+pub(in super::super) fn described(page: &Page, entry: &Value) -> String {
+    let details = entry_details(page, entry).into_iter().map(|(label, value)| format!("{label} {value}"));
+    format!("{} {}", titled_entry(page, entry), page.clauses(details)).trim().to_owned()
+}
+
+/// What an entry says: labels and values.
+pub(in super::super) fn entry_details(page: &Page, entry: &Value) -> Vec<(String, String)> {
     let words = page.words();
     let object = entry.as_object();
-    let shown =
-        object.into_iter().flatten().filter(|(name, value)| !HIDDEN.contains(&name.as_str()) && !is_empty(value));
     let fact = entry.get("field").and_then(Value::as_str);
+    // A fact's name is the label of its value, which is shown even where it is nothing.
+    let is_value = |name: &str| fact.is_some() && name == "value";
+    let hidden =
+        |name: &str| HIDDEN.contains(&name) || fact.is_some() && name == "field" && entry.get("value").is_some();
+    let shown = object.into_iter().flatten();
+    let shown = shown.filter(|(name, value)| !hidden(name) && (is_value(name) || !is_empty(value)));
     let detail = |(name, value): (&String, &Value)| {
         // A fact's value has the vocabulary of the fact.
         let vocabulary = if name == "value" { fact.unwrap_or(name) } else { name };
-        let label = if name == "field" { page.t("fact") } else { words.key(name) };
+        let label = match (name.as_str(), fact) {
+            ("field", _) => page.t("fact"),
+            ("value", Some(fact)) => words.column(fact),
+            _ => words.said(name),
+        };
         let text = match (name.as_str(), value.as_str()) {
             ("field", Some(field)) => words.column(field),
             _ => value_text(words, vocabulary, value),
