@@ -24,6 +24,10 @@ use outlet_tests::authority::Authority;
 use outlet_tests::figures::Figures;
 use outlet_tests::workload::{CHANGES_PER_OUTLET, Writer};
 
+/// As both programs have it: bare loops and what they are compared with allocate alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Outlets of the upload.
 const OUTLETS: usize = 10_000;
 /// Threads that the server admits on.
