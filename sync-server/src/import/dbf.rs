@@ -46,8 +46,9 @@ pub(crate) fn open(
 /// Bytes of the header of a shapefile.
 const HEADER: u64 = 100;
 
-/// Says what is wrong when a record counts more parts or points than its length has room for, or a
-/// length than the file: the reader takes memory for what is counted.
+/// Says what is wrong when a record counts more parts or points than its length has room for, when a part
+/// begins before the one before it or beyond the points, or when a record is longer than the file: the
+/// reader takes memory for what is counted.
 fn check_counts(shp: &mut (impl Read + Seek)) -> std::io::Result<Option<String>> {
     let whole = shp.seek(SeekFrom::End(0))?;
     let mut at = HEADER;
@@ -66,21 +67,48 @@ fn check_counts(shp: &mut (impl Read + Seek)) -> std::io::Result<Option<String>>
         shp.read_exact(&mut content[..kept])?;
         let number =
             |at: usize| u64::from(u32::from_le_bytes([content[at], content[at + 1], content[at + 2], content[at + 3]]));
-        let room = match number(0) {
-            // Lines, polygons, and surfaces: parts, points.
-            3 | 5 | 13 | 15 | 23 | 25 | 31 => {
-                number(36).saturating_mul(4).saturating_add(number(40).saturating_mul(16))
-            }
+        let (kind, count, points) = (number(0), number(36), number(40));
+        // Lines, polygons, and surfaces: parts, points.
+        let in_parts = matches!(kind, 3 | 5 | 13 | 15 | 23 | 25 | 31);
+        let room = match kind {
+            _ if in_parts => BEFORE_PARTS + count * 4 + points * 16,
             // Several points.
-            8 | 18 | 28 => number(36).saturating_mul(16),
+            8 | 18 | 28 => BEFORE_POINTS + count * 16,
             _ => 0,
         };
         if room > length {
             return Ok(Some("a record counts more points than it has room for: it is damaged".to_owned()));
         }
+        if in_parts {
+            shp.seek(SeekFrom::Start(at + 8 + BEFORE_PARTS))?;
+            if !parts_follow_one_another(shp, count, points)? {
+                return Ok(Some("the parts of a record do not follow one another: it is damaged".to_owned()));
+            }
+        }
         at += 8 + length;
     }
     Ok(None)
+}
+
+/// Bytes of a record's content before the list of where its parts begin: kind, box, both counts.
+const BEFORE_PARTS: u64 = 44;
+
+/// Bytes of a record's content before its points, where they have no parts: kind, box, count.
+const BEFORE_POINTS: u64 = 40;
+
+/// Does each part begin where the one before it began or later, and none beyond the points?
+fn parts_follow_one_another(shp: &mut impl Read, count: u64, points: u64) -> std::io::Result<bool> {
+    let mut before = 0;
+    for _ in 0..count {
+        let mut begin = [0; 4];
+        shp.read_exact(&mut begin)?;
+        let begin = u64::from(u32::from_le_bytes(begin));
+        if begin < before || begin > points {
+            return Ok(false);
+        }
+        before = begin;
+    }
+    Ok(true)
 }
 
 /// The text of the `.prj` file, where there is one.

@@ -174,8 +174,13 @@ fn a_shapefile_that_counts_more_points_than_it_has_is_refused_before_memory_is_t
     drop(writer);
     assert_eq!(polygons(&path, None).unwrap().len(), 1);
     let honest = std::fs::read(&path).unwrap();
-    // Behind the header: number, length, kind, box, parts, points.
-    for (at, why) in [(100 + 8 + 40, "more points"), (100 + 8 + 36, "more points"), (100 + 4, "longer than the file")] {
+    // Behind the header: number, length, kind, box, parts, points, where the part begins.
+    for (at, why) in [
+        (100 + 8 + 40, "more points"),
+        (100 + 8 + 36, "more points"),
+        (100 + 8 + 44, "follow one another"),
+        (100 + 4, "longer than the file"),
+    ] {
         let mut lying = honest.clone();
         lying[at..at + 4].copy_from_slice(&[0x7f, 0xff, 0xff, 0x7f]);
         std::fs::write(&path, lying).unwrap();
