@@ -349,7 +349,7 @@ impl Engine {
     /// # Errors
     /// When a document cannot be loaded or the database refuses.
     pub fn rebuild_ledger(&self) -> Result<u64, EngineError> {
-        self.database().write(|tx| {
+        self.database().write_derived(|tx| {
             let roster = self.folder.roster(tx)?;
             rebuild(self, tx, &roster)
         })
@@ -363,7 +363,7 @@ impl Engine {
         if !self.database().read(|tx| stale(tx))? {
             return Ok(());
         }
-        let outlets = self.database().write::<_, EngineError>(|tx| {
+        let outlets = self.database().write_derived::<_, EngineError>(|tx| {
             // Again, inside: another process may have done it in between.
             if !stale(tx)? {
                 return Ok(0);
