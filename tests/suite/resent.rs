@@ -116,18 +116,19 @@ impl World {
         driven.filter(|driven| driven.summary.outcome == SyncOutcome::Converged)
     }
 
-    /// Bytes to the server until the photo is there, broken off when half of it has passed; and how much was
-    /// in the network then.
+    /// Bytes to the server until the photo is there, broken off when half of it has passed; and how much went
+    /// to nobody: what was in the network then, and what was sent before the device could know.
     async fn push(mut self, broken: Broken) -> (u64, u64) {
         let before = self.ether.traffic().up;
         let passed = |world: &Self| world.ether.traffic().up - before;
-        let mut under_way = 0;
+        let mut to_nobody = 0;
         if broken != Broken::Never {
             let session = self.session(Options::default());
             while passed(&self) < PHOTO as u64 / 2 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            under_way = self.ether.under_way();
+            to_nobody = self.ether.under_way();
+            let at_the_end = passed(&self);
             if broken == Broken::ServerKilled {
                 self.serving.abort();
                 // What the old one has not kept is gone; nobody listens for a moment.
@@ -141,6 +142,7 @@ impl World {
             }
             session.abort();
             let _ = session.await;
+            to_nobody += passed(&self) - at_the_end;
             if broken == Broken::ServerKilled {
                 self.turns = Arc::default();
                 self.serving = serve(&self.ether, &self.server, &self.turns);
@@ -151,7 +153,7 @@ impl World {
             let _ = self.sync(Options::default()).await;
         }
         assert_eq!(lock(&self.server).blob(&self.hash), Some(&bytes()[..]));
-        (passed(&self), under_way)
+        (passed(&self), to_nobody)
     }
 }
 
@@ -178,16 +180,17 @@ async fn a_photo_that_was_broken_off_goes_on_where_its_bytes_are_missing() {
         for seed in seeds() {
             let whole = World::new(weather, seed).await.push(Broken::Never).await.0;
             for broken in [Broken::Cut, Broken::DeviceKilled, Broken::ServerKilled] {
-                let (sent, under_way) = World::new(weather, seed).await.push(broken).await;
+                let (sent, to_nobody) = World::new(weather, seed).await.push(broken).await;
                 let again = sent.saturating_sub(whole) / KIB;
                 table += &format!(
-                    "{name}, seed {seed}, {broken:?}: {again} KiB again, {} KiB were in the network\n",
-                    under_way / KIB
+                    "{name}, seed {seed}, {broken:?}: {again} KiB again, {} KiB went to nobody\n",
+                    to_nobody / KIB
                 );
                 // What is in the network when its reader dies is lost with it, whatever anybody does: with a full queue
-                // of one bandwidth-delay product twice that product, and more where the queue is deeper.
+                // of one bandwidth-delay product twice that product, and more where the queue is deeper. So is what is
+                // sent until the silence is noticed.
                 if broken == Broken::ServerKilled {
-                    beyond = beyond.max(again.saturating_sub(under_way / KIB));
+                    beyond = beyond.max(again.saturating_sub(to_nobody / KIB));
                 } else {
                     worst = worst.max(again);
                 }
@@ -195,5 +198,5 @@ async fn a_photo_that_was_broken_off_goes_on_where_its_bytes_are_missing() {
         }
     }
     eprintln!("{table}");
-    assert!(worst <= 64 && beyond <= 64, "{worst} KiB after a cut, {beyond} KiB beyond what the network held\n{table}");
+    assert!(worst <= 64 && beyond <= 64, "{worst} KiB after a cut, {beyond} KiB beyond what went to nobody\n{table}");
 }
