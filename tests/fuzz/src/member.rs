@@ -124,9 +124,11 @@ fn case_entries() -> Vec<Vec<u8>> {
 /// ledger has a row, and every report of it can be made.
 fn field_entry(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        // The short way and serde's.
-        let (short, usual) = (FieldEntry::read(text).ok(), serde_json::from_str::<FieldEntry>(text).ok());
-        assert_eq!(short, usual);
+        // What serde's way reads, the short way reads alike. It reads more where serde's stumbles over a member that
+        // nobody knows: a number beyond all bounds in the kept input.
+        if let Ok(usual) = serde_json::from_str::<FieldEntry>(text) {
+            assert_eq!(FieldEntry::read(text).ok(), Some(usual));
+        }
     }
     let Ok(value @ Value::Object(_)) = serde_json::from_slice::<Value>(bytes) else { return };
     reports(&rich().by(Who::Inspector).field(day("2022-09-01"), value.clone()));

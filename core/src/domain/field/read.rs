@@ -1,5 +1,7 @@
 //! Reads a field entry on a shorter way than serde's for tagged enums, which makes a tree of the whole
-//! text before it looks at the tag: a third of the time that a ledger row takes.
+//! text before it looks at the tag: a third of the time that a ledger row takes. Members that this version
+//! does not know are passed over unread, whatever they hold; serde's tree would refuse the entry for a
+//! number there that no double can hold.
 
 use std::borrow::Cow;
 
@@ -81,5 +83,13 @@ mod tests {
         ] {
             assert_eq!(both(json).is_ok(), good, "{json}: {:?}", both(json));
         }
+    }
+
+    #[test]
+    fn a_member_of_a_newer_version_may_hold_any_number() {
+        let json = format!(r#"{{"type":"note","kind":"note","text":"x","at":1,"newer":{}}}"#, "9".repeat(400));
+        assert!(FieldEntry::read(&json).is_ok() && serde_json::from_str::<FieldEntry>(&json).is_err());
+        let known = json.replace("\"at\":1,", "").replace("newer", "at");
+        assert!(FieldEntry::read(&known).is_err(), "what is known is read");
     }
 }

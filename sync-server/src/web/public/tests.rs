@@ -158,8 +158,5 @@ fn a_report_becomes_a_suspected_outlet_or_a_proposal_without_its_text() {
     crate::reports::propose_reopening(&kit.engine, &take(None), "wang").unwrap();
     let row = kit.rows().into_iter().find(|(key, ..)| *key == outlet(1)).unwrap();
     assert!(row.1.contains("\"reopen_proposed_on\":\"2022-03-01\"") && row.2.contains("reopen_proposed"), "{row:?}");
-    assert!(
-        !row.1.contains("王五") && !row.1.contains("\"source_list\""),
-        "a report is not where a record came from"
-    );
+    assert!(!row.1.contains("王五") && !row.1.contains("\"source_list\""), "a report is not where a record came from");
 }
