@@ -1,4 +1,5 @@
-//! A batch from a peer: checked item by item, applied document by document, written as one commit.
+//! A batch from a peer: in parts that bound the memory, each checked item by item, applied document
+//! by document and written as one commit. The cursors come with the last part.
 //!
 //! What can never be admitted is not kept. What cannot be admitted *yet* is parked in the journal,
 //! because the cursor moves on and it will not be sent again; parked runs are tried again with each
@@ -20,11 +21,16 @@ use crate::identity::{
     SignedRun, Verdict,
 };
 use crate::ids::{BlobHash, ChangeHash, Collection, DocKey, PublicKey};
-use crate::sync::replica::{Admitted, Batch, FeedItem, Outcome, ReplicaError, Sealed, ShownReceipt};
+use crate::sync::replica::{Admitted, Batch, Cursor, FeedItem, Outcome, ReplicaError, Sealed, ShownReceipt};
 use crate::time::Timestamp;
 
 /// Items of one frame at most, in bytes of what they carry: below what a frame takes.
 const FRAME_BYTES: usize = 4 << 20;
+
+/// Items admitted at a time, and bytes that they carry: their documents are in memory together, each
+/// many times the size of its changes.
+const PART: usize = 256;
+const PART_BYTES: usize = 1 << 20;
 
 /// A run on its way into a document.
 struct Candidate {
@@ -62,11 +68,46 @@ impl EdgeStore {
         batch: &Batch,
         now: Timestamp,
     ) -> Result<Admitted, ReplicaError> {
+        let followed = self.followed()?;
+        // Before anything is written.
+        let named = batch.items.iter().filter_map(|item| match item {
+            FeedItem::Run(run) => Some(("a change in", run.doc.collection)),
+            _ => None,
+        });
+        let named = batch.cursors.iter().map(|(collection, _)| ("a cursor of", *collection)).chain(named);
+        for (what, collection) in named {
+            if !followed.contains(&collection) {
+                return Err(ReplicaError::Peer(format!("{what} collection {collection}, which is not followed")));
+            }
+        }
+        let mut admitted = Admitted::default();
+        let mut rest = &batch.items[..];
+        loop {
+            let (part, after) = rest.split_at(part_of(rest));
+            // A crash between two parts makes the peer send again.
+            let cursors = if after.is_empty() { &batch.cursors[..] } else { &[] };
+            let of_part = self.admit_part(peer, part, cursors, now)?;
+            admitted.outcomes.extend(of_part.outcomes);
+            admitted.new_changes += of_part.new_changes;
+            rest = after;
+            if rest.is_empty() {
+                return Ok(admitted);
+            }
+        }
+    }
+
+    fn admit_part(
+        &mut self,
+        peer: &PublicKey,
+        items: &[FeedItem],
+        cursors: &[(Collection, Cursor)],
+        now: Timestamp,
+    ) -> Result<Admitted, ReplicaError> {
         let roster = self.believe()?.cloned().ok_or_else(|| ReplicaError::NotFound("an enrolment".to_owned()))?;
         let mut judging = Judging {
             from_server: roster.is_server(peer),
             roster,
-            outcomes: vec![Outcome::Waiting; batch.items.len()],
+            outcomes: vec![Outcome::Waiting; items.len()],
             kept: Vec::new(),
             candidates: BTreeMap::new(),
             documents: Vec::new(),
@@ -78,12 +119,8 @@ impl EdgeStore {
             receipts: Vec::new(),
             files: Vec::new(),
         };
-        let followed = self.followed()?;
-        if let Some((collection, _)) = batch.cursors.iter().find(|(collection, _)| !followed.contains(collection)) {
-            return Err(ReplicaError::Peer(format!("a cursor of collection {collection}, which is not followed")));
-        }
-        for (number, item) in batch.items.iter().enumerate() {
-            self.judge(&mut judging, &followed, number, item)?;
+        for (number, item) in items.iter().enumerate() {
+            self.judge(&mut judging, number, item)?;
         }
         self.retry_parked(&mut judging)?;
         for doc in judging.candidates.keys().copied().collect::<Vec<_>>() {
@@ -92,7 +129,7 @@ impl EdgeStore {
         for (again, first) in std::mem::take(&mut judging.repeated) {
             judging.outcomes[again] = judging.outcomes[first].clone();
         }
-        self.keep(peer, batch, judging, now)
+        self.keep(peer, cursors, judging, now)
     }
 
     pub(super) fn followed(&self) -> Result<BTreeSet<Collection>, StoreError> {
@@ -102,20 +139,10 @@ impl EdgeStore {
         Ok(followed)
     }
 
-    fn judge(
-        &self,
-        judging: &mut Judging,
-        followed: &BTreeSet<Collection>,
-        number: usize,
-        item: &FeedItem,
-    ) -> Result<(), ReplicaError> {
+    fn judge(&self, judging: &mut Judging, number: usize, item: &FeedItem) -> Result<(), ReplicaError> {
         let roster = &mut judging.roster;
         let told = match item {
             FeedItem::Run(run) => {
-                if !followed.contains(&run.doc.collection) {
-                    let what = format!("a change in collection {}, which is not followed", run.doc.collection);
-                    return Err(ReplicaError::Peer(what));
-                }
                 self.judge_run(judging, number, run);
                 return Ok(());
             }
@@ -276,7 +303,7 @@ impl EdgeStore {
     fn keep(
         &mut self,
         peer: &PublicKey,
-        batch: &Batch,
+        cursors: &[(Collection, Cursor)],
         judging: Judging,
         now: Timestamp,
     ) -> Result<Admitted, ReplicaError> {
@@ -285,7 +312,7 @@ impl EdgeStore {
             // Before the frame: an own number that was used must never be used again.
             self.part(&foreign)?;
         }
-        let cursors = self.moved_cursors(batch)?;
+        let cursors = self.moved_cursors(cursors)?;
         let ready: Vec<(DocKey, &Document)> =
             judging.documents.iter().map(|(doc, document)| (*doc, document)).collect();
         let mut frames = split(judging.kept);
@@ -308,9 +335,9 @@ impl EdgeStore {
         Ok(admitted)
     }
 
-    fn moved_cursors(&self, batch: &Batch) -> Result<Vec<CursorAt>, StoreError> {
+    fn moved_cursors(&self, cursors: &[(Collection, Cursor)]) -> Result<Vec<CursorAt>, StoreError> {
         let mut moved = Vec::new();
-        for (collection, cursor) in &batch.cursors {
+        for (collection, cursor) in cursors {
             if self.row(&rows::cursor(*collection))? != Some(*cursor) {
                 moved.push(CursorAt { collection: *collection, cursor: *cursor });
             }
@@ -328,6 +355,16 @@ impl EdgeStore {
         let incarnation = parted(&self.identity, change);
         self.renew(incarnation, Renewed::Equivocation)
     }
+}
+
+/// How many of the items are the next part: at least one, if there is one.
+fn part_of(items: &[FeedItem]) -> usize {
+    let mut bytes = 0;
+    let fits = |item: &&FeedItem| {
+        bytes += if let FeedItem::Run(run) = item { run.size() } else { 0 };
+        bytes <= PART_BYTES
+    };
+    items.iter().take(PART).take_while(fits).count().max(1).min(items.len())
 }
 
 /// A document and how many of its changes are new.

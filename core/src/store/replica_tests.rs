@@ -8,8 +8,9 @@ use super::edge::EdgeStore;
 use super::home::Renewed;
 use super::open::IndexUse;
 use super::record::Enrolment;
-use super::store_tests::{NOW, name, open, outlet, photo, rows_of};
+use super::store_tests::{NOW, name, open, open_on, outlet, photo, rows_of};
 use super::summary::{Filter, RecordState};
+use super::testing::{FaultVfs, Faults};
 use super::{Store, StoreError};
 use crate::doc::Document;
 use crate::identity::{
@@ -17,7 +18,7 @@ use crate::identity::{
     ServerStanding, SignedBlobReceipt, SignedReceipt, SignedRuling, SignedRun, Statement, StatementLine,
     Verdict as Said,
 };
-use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, Epoch, PersonId};
+use crate::ids::{Actor, BlobHash, ChainHash, ChangeHash, Collection, DocKey, DocKind, Epoch, OutletId, PersonId};
 use crate::sync::replica::{
     Admitted, Batch, BlobFinish, BlobOffer, BlobQuery, BlobWant, Cursor, FeedItem, Outcome, Replica, ReplicaError,
     Sealed, SendPlan, SignedStatement, Welcome,
@@ -236,6 +237,48 @@ fn a_colleagues_work_arrives_with_its_certificate_and_the_cursor() {
     let missing = store.runs_for(&outlet(5), &[]).unwrap();
     assert_eq!(missing.runs.len(), 1);
     assert_eq!(store.runs_for(&outlet(5), &theirs.heads()).unwrap().runs, []);
+    rebuilt_is_equal(store);
+}
+
+#[test]
+fn a_large_batch_comes_in_parts_and_its_cursor_with_the_last() {
+    const OUTLETS: usize = 600;
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    world.enrolled(home.path()).close().unwrap();
+    let run = |number: usize| {
+        let id = OutletId::new(NOW.plus_millis(number as i64), [5; 10]);
+        world.act(DocKey { id, ..outlet(5) }, &mut Document::new(DocKind::Field), &format!("outlet {number}"))
+    };
+    let certificate = FeedItem::Certificate(world.member(&world.colleague, Role::Inspector));
+    let runs = (0..OUTLETS).map(|number| FeedItem::Run(run(number)));
+    let items: Vec<FeedItem> = std::iter::once(certificate).chain(runs).collect();
+    let cursor = Cursor { epoch: Epoch([1; 8]), seq: 600, chain: ChainHash([2; 16]) };
+    let mut batch = Batch { items, cursors: vec![(World::collection(), cursor)] };
+    let (peer, vfs) = (world.server.public(), FaultVfs::new());
+    let held = |store: &EdgeStore| store.summaries(&Filter::default()).unwrap().len();
+    let at = |store: &mut EdgeStore| store.states(&[World::collection()]).unwrap()[0].cursor;
+
+    let mut store = open_on(&vfs, home.path());
+    vfs.set(Faults { sync_fails_after: Some(1), ..Faults::default() });
+    assert!(store.admit(&peer, &batch, NOW).is_err());
+    vfs.set(Faults::default());
+    drop(store);
+    let mut store = open_on(&vfs, home.path());
+    assert!((1..OUTLETS).contains(&held(&store)), "the first part is kept: {}", held(&store));
+    assert_eq!(at(&mut store), None, "the rest will be asked for");
+    let admitted = store.admit(&peer, &batch, NOW).unwrap();
+    assert_eq!(admitted.outcomes, vec![Outcome::Stored { in_ledger: false }; OUTLETS + 1]);
+    assert_eq!((held(&store), at(&mut store)), (OUTLETS, Some(cursor)));
+
+    // Something that is not followed, at the end: nothing of the batch is taken.
+    let foreign = DocKey { collection: "511923".parse().unwrap(), ..outlet(7) };
+    let mut late = Document::new(DocKind::Field);
+    let act = world.act(DocKey { id: OutletId::new(NOW, [6; 10]), ..outlet(5) }, &mut late, "first");
+    batch.items[0] = FeedItem::Run(act);
+    batch.items.push(FeedItem::Run(world.act(foreign, &mut Document::new(DocKind::Field), "elsewhere")));
+    let refused = store.admit(&peer, &batch, NOW).unwrap_err();
+    assert!(matches!(&refused, ReplicaError::Peer(why) if why.contains("511923")), "{refused}");
+    assert_eq!(held(&store), OUTLETS);
     rebuilt_is_equal(store);
 }
 
@@ -507,7 +550,7 @@ fn an_own_act_that_this_store_did_not_make_parts_it_from_its_copy() {
 fn an_act_without_the_right_is_refused_before_it_is_saved() {
     let (world, home) = (World::new(), tempfile::tempdir().unwrap());
     let mut store = world.enrolled(home.path());
-    let case = outlet(1).with_kind(crate::ids::DocKind::Case);
+    let case = outlet(1).with_kind(DocKind::Case);
     let entry = r#"{"at":1,"type":"name","name":"x"}"#.to_owned();
     let error = store.write(&case, &[entry], &[], NOW).unwrap_err();
     assert!(matches!(error, StoreError::NotPermitted(_)), "{error}");

@@ -396,7 +396,7 @@ fn a_journal_shorter_than_what_was_saved_is_noticed() {
     assert_eq!(store.summaries(&Filter::default()).unwrap().len(), 1);
 }
 
-fn open_on(vfs: &FaultVfs, home: &Path) -> EdgeStore {
+pub(super) fn open_on(vfs: &FaultVfs, home: &Path) -> EdgeStore {
     EdgeStore::open_on(Arc::new(vfs.clone()), &options(home), &mut |_| {}).unwrap()
 }
 
