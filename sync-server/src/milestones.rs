@@ -61,7 +61,7 @@ struct Profiles {
 }
 
 /// What profiles are read with. Other reference data (seals, zones, assignments) changes none.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Read {
     set: MilestoneSet,
     dictionaries: Dictionaries,
@@ -83,6 +83,16 @@ impl Read {
             servers: roster.active_servers(),
         }
     }
+
+    /// Are profiles read with the other the same as those read with this? A key that joined since has
+    /// written in none of them.
+    fn holds_with(&self, now: &Self) -> bool {
+        let same = |(key, was)| now.members.get(key) == Some(was);
+        self.set == now.set
+            && self.dictionaries == now.dictionaries
+            && self.servers == now.servers
+            && self.members.iter().all(same)
+    }
 }
 
 impl Profiles {
@@ -98,10 +108,11 @@ impl Profiles {
         if self.basis == basis {
             return Ok(());
         }
-        let read = Some(Read::new(set, reference, &*engine.folder.roster(connection)?));
-        if self.read != read {
-            *self = Self { read, ..Self::default() };
+        let read = Read::new(set, reference, &*engine.folder.roster(connection)?);
+        if !self.read.as_ref().is_some_and(|before| before.holds_with(&read)) {
+            *self = Self::default();
         }
+        self.read = Some(read);
         self.basis = basis;
         Ok(())
     }
