@@ -3,6 +3,7 @@
 import maplibre, {
   type LayerSpecification,
   type Map as MapLibre,
+  type MapMouseEvent,
   type SourceSpecification,
 } from "maplibre-gl/dist/maplibre-gl-csp";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-csp-worker.js?url";
@@ -20,6 +21,8 @@ interface Settings {
   query: string;
   /** A place to mark. */
   point?: [number, number] | null;
+  /** There are layers of zones. */
+  zones?: boolean;
 }
 
 function webgl(): boolean {
@@ -74,6 +77,20 @@ async function base(): Promise<{ source?: SourceSpecification; layers: LayerSpec
 
 const CLASS = ["coalesce", ["get", "class"], "undecided"];
 
+/** Zones lie below the outlets; their names appear when there is room. */
+const ZONES: LayerSpecification[] = [
+  { id: "zones", type: "fill", source: "zones", paint: { "fill-color": "#6b3fa0", "fill-opacity": 0.12 } },
+  {
+    id: "zone-lines", type: "line", source: "zones",
+    paint: { "line-color": "#6b3fa0", "line-width": 1.5, "line-dasharray": [4, 2] },
+  },
+  {
+    id: "zone-names", type: "symbol", source: "zones", minzoom: 10,
+    layout: { "text-field": ["get", "name"], "text-size": 12 },
+    paint: { "text-color": "#4a2a73", "text-halo-color": "#ffffff", "text-halo-width": 1.5 },
+  },
+];
+
 const OUTLETS: LayerSpecification[] = [
   {
     id: "groups", type: "circle", source: "outlets", "source-layer": "groups",
@@ -118,11 +135,13 @@ export async function open(element: HTMLElement): Promise<void> {
       version: 8,
       sources: {
         ...(under.source ? { base: under.source } : {}),
+        ...(settings.zones ? { zones: { type: "geojson", data: here("/tiles/zones.json") } } : {}),
         outlets: { type: "vector", tiles: [here(`/tiles/{z}/{x}/{y}.mvt${query}`)], minzoom: 0, maxzoom: 16 },
       },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": "#eef2f5" } },
         ...under.layers,
+        ...(settings.zones ? ZONES : []),
         ...OUTLETS,
       ],
     },
@@ -149,11 +168,27 @@ export async function open(element: HTMLElement): Promise<void> {
   });
 }
 
+/** What the zones at a place are called, and by which document. */
+function name(map: MapLibre, event: MapMouseEvent): void {
+  if (!map.getLayer("zones")) return;
+  const found = map.queryRenderedFeatures(event.point, { layers: ["zones"] }).map(({ properties }) => {
+    const of = (key: string): string => String(properties[key] ?? "");
+    return `${of("name")} (${of("label")}) · ${of("document")}`;
+  });
+  if (found.length === 0) return;
+  const text = document.createElement("div");
+  for (const line of new Set(found)) text.append(Object.assign(document.createElement("p"), { textContent: line }));
+  new maplibre.Popup({ maxWidth: "20rem" }).setLngLat(event.lngLat).setDOMContent(text).addTo(map);
+}
+
 /** A click opens the outlet; a click on a group of them comes closer. */
 function follow(map: MapLibre): void {
   map.on("click", (event) => {
     const [feature] = map.queryRenderedFeatures(event.point, { layers: ["outlets", "groups"] });
-    if (!feature) return;
+    if (!feature) {
+      name(map, event);
+      return;
+    }
     const address = feature.properties["id"] as string | undefined;
     if (address) window.location.assign(`/outlets/${address.split("/").map(encodeURIComponent).join("/")}`);
     else map.easeTo({ center: event.lngLat, zoom: map.getZoom() + 2 });

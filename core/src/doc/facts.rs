@@ -71,8 +71,12 @@ pub fn facts(entries: &[Entry]) -> BTreeMap<String, Vec<CurrentFact>> {
 /// of [`facts`] for whoever has the assertions at hand already.
 #[must_use]
 pub fn current_positions<'a>(assertions: impl IntoIterator<Item = (EntryId, &'a Fact)>) -> Vec<usize> {
+    let mut assertions = assertions.into_iter();
+    let (Some(first), second) = (assertions.next(), assertions.next()) else { return Vec::new() };
+    // Nearly every fact is asserted once.
+    let Some(second) = second else { return vec![0] };
     let mut table = Table::default();
-    for (id, fact) in assertions {
+    for (id, fact) in [first, second].into_iter().chain(assertions) {
         table.add(id, fact);
     }
     table.current().collect()

@@ -1,6 +1,11 @@
 //! Answers of a form: a value, left blank, or "cannot determine" (无法确定). None of them ever
 //! becomes 0, "" or `false`.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a form says to one question.
@@ -72,14 +77,52 @@ impl<T: Serialize> Serialize for Answer<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Answer<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::<Shape<T>>::deserialize(deserializer)? {
-            None => Self::Blank,
-            Some(Shape::Undetermined(Undetermined { cannot_determine: true })) => Self::CannotDetermine,
-            Some(Shape::Undetermined(_)) => {
-                return Err(serde::de::Error::custom("cannot_determine is true or missing"));
-            }
-            Some(Shape::Value(value)) => Self::Value(value),
-        })
+        deserializer.deserialize_any(Said(PhantomData))
+    }
+}
+
+/// Only an object may be "cannot determine": everything else is read as the value at once.
+struct Said<T>(PhantomData<T>);
+
+macro_rules! values {
+    ($($visit:ident: $type:ty),* $(,)?) => {
+        $(fn $visit<E: Error>(self, value: $type) -> Result<Answer<T>, E> {
+            T::deserialize(value.into_deserializer()).map(Answer::Value)
+        })*
+    };
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Said<T> {
+    type Value = Answer<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an answer, null, or cannot_determine")
+    }
+
+    values! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_string: String }
+
+    fn visit_unit<E: Error>(self) -> Result<Answer<T>, E> {
+        Ok(Answer::Blank)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Answer<T>, E> {
+        Ok(Answer::Blank)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Answer<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Answer<T>, A::Error> {
+        T::deserialize(SeqAccessDeserializer::new(items)).map(Answer::Value)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Answer<T>, A::Error> {
+        match Shape::deserialize(MapAccessDeserializer::new(members))? {
+            Shape::Undetermined(Undetermined { cannot_determine: true }) => Ok(Answer::CannotDetermine),
+            Shape::Undetermined(_) => Err(A::Error::custom("cannot_determine is true or missing")),
+            Shape::Value(value) => Ok(Answer::Value(value)),
+        }
     }
 }
 
@@ -107,6 +150,32 @@ mod tests {
             assert_eq!(form, Form { smell, rain: Answer::Absent });
             assert_eq!(serde_json::to_string(&form).unwrap(), json);
         }
-        assert!(serde_json::from_str::<Form>(r#"{"rain":0}"#).is_err());
+        for wrong in
+            [r#"{"rain":0}"#, r#"{"rain":{"cannot_determine":false}}"#, r#"{"rain":{"cannot_determine":true,"x":1}}"#]
+        {
+            assert!(serde_json::from_str::<Form>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_be_anything_that_json_holds() {
+        fn read<T: for<'de> Deserialize<'de>>(json: &str) -> Answer<T> {
+            let tree: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert_eq!(
+                serde_json::from_value::<Answer<T>>(tree).is_ok(),
+                serde_json::from_str::<Answer<T>>(json).is_ok()
+            );
+            serde_json::from_str(json).unwrap()
+        }
+        assert_eq!(read::<f64>("3"), Answer::Value(3.0));
+        assert_eq!(read::<f64>("-3.5e1"), Answer::Value(-35.0));
+        assert_eq!(read::<i32>("-3"), Answer::Value(-3));
+        assert_eq!(read::<String>(r#""a\n\u5df4""#), Answer::Value("a\n巴".to_owned()));
+        assert_eq!(read::<Vec<String>>(r#"["a","b"]"#), Answer::Value(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            read::<std::collections::BTreeMap<String, u8>>(r#"{"a":1}"#),
+            Answer::Value([("a".to_owned(), 1)].into())
+        );
+        assert_eq!(read::<Option<u8>>("null"), Answer::Blank);
     }
 }

@@ -1,8 +1,6 @@
 //! Field record and case file as typed items with their dates: when each fact came about, and
 //! since when it was known. What cannot be read becomes a finding; nothing is dropped in silence.
 
-use std::collections::BTreeMap;
-
 use super::findings::{Finding, code};
 use super::history::History;
 use super::{Author, OutletInput};
@@ -181,7 +179,7 @@ fn items<T: EntryText>(
     evidence: impl Fn(&T) -> Option<Day>,
     author: impl Fn(&Origin, &T) -> Option<Author>,
 ) -> Vec<Item<T>> {
-    let mut read: BTreeMap<(usize, EntryId), Item<T>> = BTreeMap::new();
+    let mut read: Vec<(usize, Item<T>)> = Vec::with_capacity(entries.len());
     for entry in entries {
         match entry.parse::<T>() {
             Ok(value) => {
@@ -194,14 +192,19 @@ fn items<T: EntryText>(
                     known: None,
                     by_document: false,
                 };
-                read.insert((history.rank(&entry.origin.change), entry.id), item);
+                read.push((history.rank(&entry.origin.change), item));
             }
             Err(error) => {
                 findings.push(Finding::new(code::UNKNOWN_ENTRY).entry(entry.id).detail(error.to_string()));
             }
         }
     }
-    read.into_values().collect()
+    let order = |(rank, item): &(usize, Item<T>)| (*rank, item.id);
+    // Mostly it is in order.
+    if !read.is_sorted_by_key(order) {
+        read.sort_unstable_by_key(order);
+    }
+    read.into_iter().map(|(_, item)| item).collect()
 }
 
 /// Evidence date of a field entry: lifecycle.md 1.4, column "evidence date".

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::decisions::Live;
@@ -159,7 +160,7 @@ impl Values {
 
     /// The position.
     pub(crate) fn location(&self) -> Option<Location> {
-        serde_json::from_value(self.get(fact::LOCATION)?.value.clone()).ok()
+        Location::deserialize(&self.get(fact::LOCATION)?.value).ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A layer in memory and as the parts that are stored.
 
-use geo::{BoundingRect as _, Coord, LineString, MultiPolygon, Polygon, Rect};
+use geo::{BoundingRect as _, Coord, LineString, MultiPolygon, Polygon, Rect, Simplify as _};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::field::DocumentRef;
@@ -106,6 +106,23 @@ pub struct Zone {
     /// As it was given, where that was not WGS-84.
     pub raw: Option<Vec<Vec<Vec<[f64; 2]>>>>,
     pub(super) bounds: Option<Rect<f64>>,
+}
+
+impl Zone {
+    /// Its rings for a picture, `[lon, lat]` in WGS-84: corners that stand out by less than so many
+    /// degrees are left out (Douglas and Peucker), a ring that is nothing else keeps its shape.
+    #[must_use]
+    pub fn outline(&self, tolerance: f64) -> Vec<Vec<Vec<[f64; 2]>>> {
+        let ring = |ring: &LineString<f64>| -> Vec<[f64; 2]> {
+            let simple = ring.simplify(tolerance);
+            let kept = if simple.0.len() < 4 { ring } else { &simple };
+            kept.coords().map(|at| [at.x, at.y].map(|degrees| (degrees * 1e6).round() / 1e6)).collect()
+        };
+        let polygon = |polygon: &Polygon<f64>| -> Vec<Vec<[f64; 2]>> {
+            std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect()
+        };
+        self.shape.iter().map(polygon).collect()
+    }
 }
 
 /// A layer of zones of one kind.

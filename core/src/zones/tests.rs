@@ -71,6 +71,19 @@ fn a_point_is_inside_outside_or_nobody_can_tell() {
 }
 
 #[test]
+fn a_picture_of_a_zone_leaves_out_what_does_not_stand_out() {
+    let mut zone = square("保护区", 106.6, 31.7, 0.2);
+    zone.polygons[0][0].insert(1, [106.7, 31.700_01]);
+    zone.polygons[0][0].insert(1, [106.65, 31.7]);
+    let tiny = 0.000_01;
+    zone.polygons.push(square("", 106.9, 31.7, tiny).polygons.remove(0));
+    let layer = codes(&head(ZoneKind::DrinkingWater1), vec![zone], &[], &[]).unwrap();
+    let outline = layer.zones[0].outline(0.000_02);
+    assert_eq!(outline[0], [vec![[106.6, 31.7], [106.8, 31.7], [106.8, 31.9], [106.6, 31.9], [106.6, 31.7]]]);
+    assert_eq!(outline[1][0].len(), 5, "one that is nothing else keeps its shape");
+}
+
+#[test]
 fn broken_polygons_are_refused_with_the_zone_and_what_to_do() {
     let zone =
         |ring: Vec<[f64; 2]>| RawZone { name: "甲".to_owned(), polygons: vec![vec![ring]], ..RawZone::default() };

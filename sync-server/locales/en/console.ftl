@@ -412,6 +412,7 @@ export-summary = Summary by unit
 nav-map = Map
 map-list = Show as a list
 map-groups = several outlets (click to come closer)
+map-zones = protection zones and other layers (click for the name)
 map-no-webgl = This browser cannot show the map (no WebGL). The list has the same records.
 legend = Legend
 show-on-map = Show on the map

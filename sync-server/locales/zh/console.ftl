@@ -405,6 +405,7 @@ export-summary = 按管理单元汇总
 nav-map = 地图
 map-list = 以列表显示
 map-groups = 多个排口（点击放大）
+map-zones = 保护区等图层（点击看名称）
 map-no-webgl = 这个浏览器不能显示地图（没有 WebGL）。列表中有同样的记录。
 legend = 图例
 show-on-map = 在地图上显示

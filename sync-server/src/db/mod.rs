@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0011_waiting_pictures.sql"),
     include_str!("../../migrations/sqlite/0012_copied_devices.sql"),
     include_str!("../../migrations/sqlite/0013_sealed_collections.sql"),
+    include_str!("../../migrations/sqlite/0014_words.sql"),
 ];
 
 /// How long a writer waits for another process. A batch of 500 outlets takes well below a second.

@@ -2,7 +2,7 @@
 
 use outlet_core::ids::{ChangeHash, Collection, DocKey, PublicKey};
 use outlet_core::time::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::{DbError, fixed, int, optional, uint};
 
@@ -315,6 +315,29 @@ pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Op
     Ok(())
 }
 
+/// Reads admitted runs of one document after the other.
+pub struct AdmittedRuns<'c>(CachedStatement<'c>);
+
+impl<'c> AdmittedRuns<'c> {
+    /// Of this connection.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn new(connection: &'c Connection) -> Result<Self, DbError> {
+        let sql = "SELECT received_at, run FROM runs WHERE doc = ?1 AND state = 1 ORDER BY received_at, id";
+        Ok(Self(connection.prepare_cached(sql)?))
+    }
+
+    /// As [`admitted_runs`].
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn of(&mut self, doc: &DocKey) -> Result<Vec<(Timestamp, Vec<u8>)>, DbError> {
+        let rows = self.0.query_map([&doc.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.map(|row| row.map(|(at, run)| (Timestamp::from_millis(at), run)).map_err(DbError::from)).collect()
+    }
+}
+
 /// The admitted runs of a document as encoded, with the times of their receipt, in that order. A
 /// device whose link was cut before the receipt sends a change again, joined with later ones, and
 /// such a run is stored too: the first receipt of a change counts.
@@ -322,10 +345,7 @@ pub fn set_run_state(connection: &Connection, id: i64, state: RunState, hold: Op
 /// # Errors
 /// When SQLite refuses.
 pub fn admitted_runs(connection: &Connection, doc: &DocKey) -> Result<Vec<(Timestamp, Vec<u8>)>, DbError> {
-    let sql = "SELECT received_at, run FROM runs WHERE doc = ?1 AND state = 1 ORDER BY received_at, id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([&doc.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.map(|row| row.map(|(at, run)| (Timestamp::from_millis(at), run)).map_err(DbError::from)).collect()
+    AdmittedRuns::new(connection)?.of(doc)
 }
 
 /// Digest state and number of documents of a collection.

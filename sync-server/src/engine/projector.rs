@@ -20,6 +20,8 @@ use crate::inventory::{self, Columns};
 
 /// Outlets loaded at a time when all of them are read: bounds the memory.
 const AT_ONCE: usize = 500;
+/// The same of the first group, which is worked on while the taker gets ready.
+const FIRST: usize = 3 * AT_ONCE;
 
 /// A document with the receipt times of its changes.
 pub(crate) struct Source<'a> {
@@ -252,41 +254,57 @@ pub(crate) fn each<T: Send>(
     keys: &[DocKey],
     work: impl Fn(&Outlet) -> T + Sync,
 ) -> Result<Vec<T>, EngineError> {
-    let mut results = Vec::with_capacity(keys.len());
-    along(engine, connection, keys, work, |result| {
+    let begin = || Ok(Vec::with_capacity(keys.len()));
+    along(engine, connection, keys, work, begin, |results, result| {
         results.push(result);
         Ok(())
-    })?;
-    Ok(results)
+    })
 }
 
 /// As [`each`], and while the engine's threads work on one group, the next one is read and the results
-/// of the one before are taken here, on the thread of the connection.
-fn along<T: Send>(
+/// of the one before are taken here, on the thread of the connection. What takes them is made while the
+/// first group is worked on.
+fn along<T: Send, R>(
     engine: &Engine,
     connection: &Connection,
     keys: &[DocKey],
     work: impl Fn(&Outlet) -> T + Sync,
-    mut take: impl FnMut(T) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
-    let read = |group: Option<&[DocKey]>| -> Result<Vec<RawOutlet>, EngineError> {
-        group.unwrap_or_default().iter().map(|key| RawOutlet::read(connection, key)).collect()
+    begin: impl FnOnce() -> Result<R, EngineError>,
+    mut take: impl FnMut(&mut R, T) -> Result<(), EngineError>,
+) -> Result<R, EngineError> {
+    let mut runs = records::AdmittedRuns::new(connection)?;
+    let mut read = |group: &[DocKey]| -> Result<Vec<RawOutlet>, EngineError> {
+        group.iter().map(|key| RawOutlet::read(&mut runs, key)).collect()
     };
-    let mut groups = keys.chunks(AT_ONCE);
-    let (mut raw, mut before) = (read(groups.next())?, Vec::new());
+    let (first, rest) = keys.split_at(keys.len().min(FIRST));
+    let (mut groups, first) = (rest.chunks(AT_ONCE), read(first)?);
+    let mut next = || read(groups.next().unwrap_or_default());
+    let (mut made, (mut taker, mut raw)) = aside(engine, &first, &work, || Ok((begin()?, next()?)))?;
     while !raw.is_empty() {
-        let mut made = Vec::new();
-        let next = engine.pool.in_place_scope(|scope| {
-            scope.spawn(|_| raw.par_iter().map(|raw| raw.hand_to(&work)).collect_into_vec(&mut made));
-            before.drain(..).try_for_each(&mut take)?;
-            read(groups.next())
-        })?;
-        raw = next;
-        for result in made {
-            before.extend(result?);
-        }
+        let mut take_and_read = || {
+            made.drain(..).try_for_each(|result| take(&mut taker, result))?;
+            next()
+        };
+        (made, raw) = aside(engine, &raw, &work, &mut take_and_read)?;
     }
-    before.into_iter().try_for_each(take)
+    made.into_iter().try_for_each(|result| take(&mut taker, result))?;
+    Ok(taker)
+}
+
+/// Works on outlets on the engine's threads and does something else meanwhile.
+fn aside<T: Send, M>(
+    engine: &Engine,
+    raw: &[RawOutlet],
+    work: &(impl Fn(&Outlet) -> T + Sync),
+    meanwhile: impl FnOnce() -> Result<M, EngineError>,
+) -> Result<(Vec<T>, M), EngineError> {
+    let mut made = Vec::new();
+    let done = engine.pool.in_place_scope(|scope| {
+        scope.spawn(|_| raw.par_iter().map(|raw| raw.hand_to(work)).collect_into_vec(&mut made));
+        meanwhile()
+    })?;
+    let made = made.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    Ok((made, done))
 }
 
 /// Both documents of an outlet as the database has them.
@@ -297,9 +315,8 @@ struct RawOutlet {
 }
 
 impl RawOutlet {
-    fn read(connection: &Connection, key: &DocKey) -> Result<Self, EngineError> {
-        let runs = |key: &DocKey| records::admitted_runs(connection, key);
-        Ok(Self { key: *key, field: runs(key)?, case: runs(&key.with_kind(DocKind::Case))? })
+    fn read(runs: &mut records::AdmittedRuns<'_>, key: &DocKey) -> Result<Self, EngineError> {
+        Ok(Self { key: *key, field: runs.of(key)?, case: runs.of(&key.with_kind(DocKind::Case))? })
     }
 
     /// `None` where there is no field record.
@@ -316,26 +333,26 @@ type Runs = Vec<(Timestamp, Vec<u8>)>;
 
 /// Projects every outlet again. Rows that come out the same are left alone.
 pub(crate) fn refresh(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
-    write_all(engine, connection, roster, inventory::Writer::new(connection))
+    write_all(engine, connection, roster, || Ok(inventory::Writer::new(connection)))
 }
 
 /// Drops all rows and makes them again from the documents.
 fn rebuild(engine: &Engine, connection: &Connection, roster: &Roster) -> Result<u64, EngineError> {
-    write_all(engine, connection, roster, inventory::Writer::rebuild(connection)?)
+    write_all(engine, connection, roster, || Ok(inventory::Writer::rebuild(connection)?))
 }
 
-fn write_all(
+fn write_all<'c>(
     engine: &Engine,
     connection: &Connection,
     roster: &Roster,
-    mut writer: inventory::Writer<'_>,
+    writer: impl FnOnce() -> Result<inventory::Writer<'c>, EngineError>,
 ) -> Result<u64, EngineError> {
     // Not the cached one: inside a transaction that changes reference documents it is older.
     let reference = load_reference(connection)?;
     let keys = outlets(connection)?;
     let mut count = 0;
     let project = |outlet: &Outlet| (outlet.key, to_row(outlet, roster, &reference));
-    along(engine, connection, &keys, project, |(key, row)| {
+    let writer = along(engine, connection, &keys, project, writer, |writer, (key, row)| {
         count += 1;
         Ok(writer.put(&key, &row.row, &row.findings, &row.columns)?)
     })?;

@@ -216,24 +216,44 @@ impl Columns {
 
     /// Every (dimension, value) of the row, without its collection.
     pub(super) fn values(&self) -> Vec<(Dimension, String)> {
-        let mut values: Vec<(Dimension, String)> =
-            SINGLE.iter().zip(&self.single).map(|(own, value)| (*own, value.clone().unwrap_or_default())).collect();
-        match self.problem.as_slice() {
-            [] => values.push((Dimension::Problem, String::new())),
-            codes => values.extend(codes.iter().map(|code| (Dimension::Problem, code.clone()))),
+        let mut values = Vec::new();
+        self.each_value(|dimension, value| values.push((dimension, value.to_owned())));
+        values
+    }
+
+    /// The same, one after the other.
+    pub(super) fn each_value(&self, mut take: impl FnMut(Dimension, &str)) {
+        for (dimension, value) in SINGLE.iter().zip(&self.single) {
+            take(*dimension, value.as_deref().unwrap_or_default());
         }
-        values.extend(self.flags.iter().map(|flag| (Dimension::Flag, flag.code().to_owned())));
-        values.push((Dimension::Problems, problems_value(self.problems)));
-        values.push((Dimension::Due, self.due.map(|day| day.to_string()).unwrap_or_default()));
-        values.extend(self.due.map(|day| (Dimension::Bucket, bucket(DUE, &month(day)))));
-        values.extend(self.cell.map(|cell| (Dimension::Place, place::coarse(cell))));
+        match self.problem.as_slice() {
+            [] => take(Dimension::Problem, ""),
+            codes => codes.iter().for_each(|code| take(Dimension::Problem, code)),
+        }
+        self.flags.iter().for_each(|flag| take(Dimension::Flag, flag.code()));
+        take(Dimension::Problems, &problems_value(self.problems));
+        match self.due {
+            None => take(Dimension::Due, ""),
+            Some(day) => {
+                take(Dimension::Due, &day.to_string());
+                take(Dimension::Bucket, &bucket(DUE, &month(day)));
+            }
+        }
+        if let Some(cell) = self.cell {
+            take(Dimension::Place, &place::coarse(cell));
+        }
+        let mut text = String::with_capacity(32);
+        let mut of = |column: &str, value: &str| {
+            text.clear();
+            push_bucket(&mut text, column, value);
+            take(Dimension::Bucket, &text);
+        };
         for (column, day) in DateColumn::ALL.iter().zip(&self.dates) {
-            values.push((Dimension::Bucket, bucket(column.code(), &day.map(month).unwrap_or_default())));
+            of(column.code(), &day.map(month).unwrap_or_default());
         }
         for (column, value) in [("name", &self.name), ("number", &self.number), ("party", &self.party)] {
-            values.push((Dimension::Bucket, bucket(column, if value.is_some() { "*" } else { "" })));
+            of(column, if value.is_some() { "*" } else { "" });
         }
-        values
     }
 }
 
@@ -242,7 +262,15 @@ pub(super) const DUE: &str = "due";
 
 /// Value of [`Dimension::Bucket`]: nothing after the colon when the column is empty.
 pub(super) fn bucket(column: &str, value: &str) -> String {
-    format!("{column}:{value}")
+    let mut text = String::new();
+    push_bucket(&mut text, column, value);
+    text
+}
+
+fn push_bucket(text: &mut String, column: &str, value: &str) {
+    text.push_str(column);
+    text.push(':');
+    text.push_str(value);
 }
 
 /// `2021-08`.

@@ -1,7 +1,8 @@
 //! Bitmaps of rows in the database, one row per 65,536 ids.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use roaring::{MultiOps as _, RoaringBitmap};
 use rusqlite::{Connection, params};
 
@@ -64,7 +65,8 @@ pub(super) fn counts(connection: &Connection, dimension: Dimension) -> Result<Ve
 /// Changes that wait to be written, so that a batch touches each bitmap once.
 #[derive(Default)]
 pub(super) struct Changes {
-    waiting: HashMap<(Dimension, String), HashMap<u32, Change>>,
+    /// By dimension and value, then by the chunk of ids.
+    waiting: BTreeMap<Dimension, HashMap<String, BTreeMap<u32, Change>>>,
     size: usize,
 }
 
@@ -76,22 +78,22 @@ struct Change {
 
 impl Changes {
     /// A row has a value from now on.
-    pub(super) fn add(&mut self, dimension: Dimension, value: String, id: u32) {
+    pub(super) fn add(&mut self, dimension: Dimension, value: &str, id: u32) {
         let change = self.change(dimension, value, id);
         change.remove.remove(id);
         change.add.insert(id);
     }
 
     /// A row no longer has a value.
-    pub(super) fn remove(&mut self, dimension: Dimension, value: String, id: u32) {
+    pub(super) fn remove(&mut self, dimension: Dimension, value: &str, id: u32) {
         let change = self.change(dimension, value, id);
         change.add.remove(id);
         change.remove.insert(id);
     }
 
-    fn change(&mut self, dimension: Dimension, value: String, id: u32) -> &mut Change {
+    fn change(&mut self, dimension: Dimension, value: &str, id: u32) -> &mut Change {
         self.size += 1;
-        self.waiting.entry((dimension, value)).or_default().entry(id >> 16).or_default()
+        self.waiting.entry(dimension).or_default().entry_ref(value).or_default().entry(id >> 16).or_default()
     }
 
     /// About how many changes wait.
@@ -105,7 +107,9 @@ impl Changes {
         let write_sql = "INSERT INTO posting (dimension, value, chunk, count, bits) VALUES (?1, ?2, ?3, ?4, ?5) \
                          ON CONFLICT DO UPDATE SET count = excluded.count, bits = excluded.bits";
         let delete_sql = "DELETE FROM posting WHERE dimension = ?1 AND value = ?2 AND chunk = ?3";
-        for ((dimension, value), chunks) in self.waiting.drain() {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let values = waiting.flat_map(|(dimension, values)| values.into_iter().map(move |of| (dimension, of)));
+        for (dimension, (value, chunks)) in values {
             for (chunk, change) in chunks {
                 let key = params![dimension.code(), value, chunk];
                 let found = connection.prepare_cached(read_sql)?.query_row(key, |row| row.get::<_, Vec<u8>>(0));

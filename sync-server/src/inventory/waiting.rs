@@ -49,9 +49,9 @@ impl WaitingWords {
             connection.prepare_cached(sql)?.execute([json(&gone)])?;
         }
         if !new.is_empty() {
-            let sql = "INSERT INTO words (rowid, grams) SELECT value ->> 0, value ->> 1 FROM json_each(?1)";
-            let rows: Vec<_> = new.into_iter().collect();
-            connection.prepare_cached(sql)?.execute([json(&rows)])?;
+            // An object: a name and a text are had without parsing a part of the JSON again.
+            let sql = "INSERT INTO words (rowid, grams) SELECT CAST(key AS INTEGER), value FROM json_each(?1)";
+            connection.prepare_cached(sql)?.execute([json(&new)])?;
         }
         Ok(())
     }

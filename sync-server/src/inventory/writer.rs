@@ -1,9 +1,11 @@
 //! Writes ledger rows with everything that questions need, in the transaction of the batch.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
+use hashbrown::{DefaultHashBuilder, HashMap};
 use outlet_core::ids::DocKey;
 use outlet_core::time::Day;
+use rusqlite::types::ToSqlOutput::{self, Borrowed, Owned};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
@@ -15,7 +17,7 @@ use crate::db::{DbError, int, meta, optional};
 
 /// Form of the derived tables. A program with another one makes them anew at its start: raise it
 /// whenever a row, a column or a word would come out differently from equal documents.
-pub(crate) const FORM: i64 = 6;
+pub(crate) const FORM: i64 = 7;
 
 /// Grid levels that are kept.
 pub(crate) const LEVELS: [u32; 8] = [4, 6, 8, 10, 12, 14, 16, 18];
@@ -32,6 +34,10 @@ pub struct Writer<'c> {
     version: Option<i64>,
     /// Of a rebuild: what each outlet had.
     before: HashMap<Vec<u8>, Before>,
+    /// Of a rebuild: the largest id that an outlet had.
+    largest: i64,
+    /// Names texts of rows while this writer lives.
+    hashes: [DefaultHashBuilder; 2],
     /// Of a rebuild: how the indexes are made that are left out until all rows are there.
     indexes: Vec<String>,
     rebuilding: bool,
@@ -41,12 +47,11 @@ pub struct Writer<'c> {
 struct Before {
     id: i64,
     version: i64,
-    hash: blake3::Hash,
+    text: TextName,
 }
 
-fn hash(row: &str, findings: &str) -> blake3::Hash {
-    blake3::Hasher::new().update(row.as_bytes()).update(&[0]).update(findings.as_bytes()).finalize()
-}
+/// Equal for equal texts of a row and its findings, and for others by no more than chance.
+type TextName = [u64; 2];
 
 impl<'c> Writer<'c> {
     /// Of a transaction.
@@ -59,6 +64,8 @@ impl<'c> Writer<'c> {
             grid: HashMap::new(),
             version: None,
             before: HashMap::new(),
+            largest: 0,
+            hashes: [DefaultHashBuilder::default(), DefaultHashBuilder::default()],
             indexes: Vec::new(),
             rebuilding: false,
         }
@@ -73,7 +80,9 @@ impl<'c> Writer<'c> {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-                let before = Before { id: row.get(1)?, version: row.get(2)?, hash: hash(text(3)?, text(4)?) };
+                let name = writer.name(text(3)?, text(4)?);
+                let before = Before { id: row.get(1)?, version: row.get(2)?, text: name };
+                writer.largest = writer.largest.max(before.id);
                 writer.before.insert(row.get(0)?, before);
             }
         }
@@ -86,6 +95,10 @@ impl<'c> Writer<'c> {
             writer.indexes.push(sql);
         }
         Ok(writer)
+    }
+
+    fn name(&self, row: &str, findings: &str) -> TextName {
+        self.hashes.each_ref().map(|hashes| hashes.hash_one((row, findings)))
     }
 
     fn version(&mut self) -> Result<i64, DbError> {
@@ -120,9 +133,9 @@ impl<'c> Writer<'c> {
 
     fn insert(&mut self, outlet: &DocKey, row: &str, findings: &str, columns: &Columns) -> Result<(), DbError> {
         let key = outlet.to_bytes();
-        let before = self.before.get(&key[..]).map(|before| (before.id, before.version, before.hash));
+        let before = self.before.get(&key[..]).map(|before| (before.id, before.version, before.text));
         let version = match before {
-            Some((_, version, known)) if known == hash(row, findings) => version,
+            Some((_, version, known)) if known == self.name(row, findings) => version,
             _ => self.version()?,
         };
         let sql = "INSERT INTO ledger (id, outlet, collection, version, row, findings) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -130,9 +143,8 @@ impl<'c> Writer<'c> {
             Some((id, _, _)) => Some(id),
             // A new outlet amid a rebuild must not take the id of one that is still to come.
             None if self.rebuilding => {
-                let largest = self.before.values().map(|before| before.id).max().unwrap_or(0);
-                let sql = "SELECT max(?1, coalesce(max(id), 0)) + 1 FROM ledger";
-                Some(self.connection.prepare_cached(sql)?.query_row([largest], |row| row.get(0))?)
+                self.largest += 1;
+                Some(self.largest)
             }
             None => None,
         };
@@ -149,10 +161,8 @@ impl<'c> Writer<'c> {
         write_columns(self.connection, id, columns)?;
         parties::insert(self.connection, id, &columns.parties)?;
         self.words.add(id, &columns.text);
-        self.changes.add(Dimension::Collection, outlet.collection.code().to_string(), number);
-        for (dimension, value) in columns.values() {
-            self.changes.add(dimension, value, number);
-        }
+        self.changes.add(Dimension::Collection, &outlet.collection.code().to_string(), number);
+        columns.each_value(|dimension, value| self.changes.add(dimension, value, number));
         self.count(columns.cell, outlet, 1);
         self.flush_when_large()
     }
@@ -182,10 +192,10 @@ impl<'c> Writer<'c> {
         }
         let (old, new) = (before.values(), columns.values());
         for (dimension, value) in old.iter().filter(|value| !new.contains(value)) {
-            self.changes.remove(*dimension, value.clone(), number);
+            self.changes.remove(*dimension, value, number);
         }
-        for (dimension, value) in new.into_iter().filter(|value| !old.contains(value)) {
-            self.changes.add(dimension, value, number);
+        for (dimension, value) in new.iter().filter(|value| !old.contains(value)) {
+            self.changes.add(*dimension, value, number);
         }
         if before.cell != columns.cell {
             self.count(before.cell, outlet, -1);
@@ -216,8 +226,10 @@ impl<'c> Writer<'c> {
                    ON CONFLICT DO UPDATE SET count = count + excluded.count, \
                    sum_x = sum_x + excluded.sum_x, sum_y = sum_y + excluded.sum_y";
         let empty = "DELETE FROM grid WHERE level = ?1 AND cell = ?2 AND collection = ?3 AND count = 0";
-        for ((level, cell, collection), by) in self.grid.drain().filter(|(_, by)| *by != [0; 3]) {
-            let [count, x, y] = by;
+        let mut grid: Vec<_> = self.grid.drain().filter(|(_, by)| *by != [0; 3]).collect();
+        // In the order of the table, so that it is filled from one end to the other.
+        grid.sort_unstable_by_key(|(at, _)| *at);
+        for ((level, cell, collection), [count, x, y]) in grid {
             self.connection.prepare_cached(add)?.execute(params![level, int(cell), collection, count, x, y])?;
             if count < 0 {
                 self.connection.prepare_cached(empty)?.execute(params![level, int(cell), collection])?;
@@ -273,21 +285,24 @@ static READ: std::sync::LazyLock<String> =
     std::sync::LazyLock::new(|| format!("SELECT {} FROM inventory WHERE id = ?1", names().join(", ")));
 
 fn write_columns(connection: &Connection, id: i64, columns: &Columns) -> Result<(), DbError> {
-    let text = |value: &Option<String>| value.clone().map_or(Value::Null, Value::Text);
+    fn text(value: &Option<String>) -> ToSqlOutput<'_> {
+        Borrowed(value.as_deref().into())
+    }
     let list = |values: Vec<&str>| (!values.is_empty()).then(|| values.join(",")).map_or(Value::Null, Value::Text);
-    let day = |day: &Option<Day>| day.map_or(Value::Null, |day| Value::Integer(day.epoch_days()));
-    let mut values = vec![Value::Integer(id)];
+    let day = |day: &Option<Day>| Owned(day.map_or(Value::Null, |day| Value::Integer(day.epoch_days())));
+    let mut values = Vec::with_capacity(40);
+    values.push(ToSqlOutput::from(id));
     values.extend(columns.single.iter().map(text));
-    values.push(list(columns.problem.iter().map(String::as_str).collect()));
-    values.push(list(columns.flags.iter().map(|flag| flag.code()).collect()));
-    values.push(Value::Integer(int(columns.problems as u64)));
+    values.push(Owned(list(columns.problem.iter().map(String::as_str).collect())));
+    values.push(Owned(list(columns.flags.iter().map(|flag| flag.code()).collect())));
+    values.push(int(columns.problems as u64).into());
     values.push(day(&columns.due));
     values.extend([&columns.name, &columns.number, &columns.party].map(text));
     values.extend(columns.dates.iter().map(day));
     let (lon, lat) = columns.position.unzip();
-    values.extend([lon, lat].map(|degrees| degrees.map_or(Value::Null, Value::Real)));
-    values.push(columns.cell.map_or(Value::Null, |cell| Value::Integer(int(cell))));
-    values.push(Value::Text(columns.text.clone()));
+    values.extend([lon, lat].map(|degrees| Owned(degrees.map_or(Value::Null, Value::Real))));
+    values.push(Owned(columns.cell.map_or(Value::Null, |cell| Value::Integer(int(cell)))));
+    values.push(Borrowed(columns.text.as_str().into()));
     connection.prepare_cached(&WRITE)?.execute(params_from_iter(values))?;
     Ok(())
 }

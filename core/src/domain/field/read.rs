@@ -4,52 +4,138 @@
 //! number there that no double can hold.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StringDeserializer};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, de};
 
 use super::FieldEntry;
 use crate::doc::EntryText;
 
-#[derive(Deserialize)]
-struct Tag<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-}
+const TAG: &str = "type";
 
 impl EntryText for FieldEntry {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         // What cannot be read this way is asked of serde, which names the error.
-        by_tag(json).map_or_else(|| serde_json::from_str(json), Ok)
+        tag_first(json).or_else(|| tag_anywhere(json)).map_or_else(|| serde_json::from_str(json), Ok)
     }
 }
 
-fn by_tag(json: &str) -> Option<FieldEntry> {
+/// The tag comes first, as this program writes it: the text is read once.
+fn tag_first(json: &str) -> Option<FieldEntry> {
+    let mut text = serde_json::Deserializer::from_str(json);
+    let entry = text.deserialize_map(TagFirst).ok()?;
+    text.end().ok().map(|()| entry)
+}
+
+/// Somebody else wrote it: the text is read twice.
+fn tag_anywhere(json: &str) -> Option<FieldEntry> {
+    #[derive(Deserialize)]
+    struct Tag<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
     let tag: Tag<'_> = serde_json::from_str(json).ok()?;
-    match &*tag.kind {
-        "fact" => of(json, FieldEntry::Fact),
-        "survey" => of(json, FieldEntry::Survey),
-        "sample" => of(json, FieldEntry::Sample),
-        "trace" => of(json, FieldEntry::Trace),
-        "photo" => of(json, FieldEntry::Photo),
-        "attachment" => of(json, FieldEntry::Attachment),
-        "submit" => of(json, FieldEntry::Submit),
-        "recall" => of(json, FieldEntry::Recall),
-        "note" => of(json, FieldEntry::Note),
-        "progress" => of(json, FieldEntry::Progress),
-        "recheck" => of(json, FieldEntry::Recheck),
-        "sign" => of(json, FieldEntry::Sign),
-        "consent" => of(json, FieldEntry::Consent),
-        "imported" => of(json, FieldEntry::Imported),
-        "walk" => of(json, FieldEntry::Walk),
-        "inspection" => of(json, FieldEntry::Inspection),
+    let mut text = serde_json::Deserializer::from_str(json);
+    let entry = of_kind(&tag.kind, &mut text).ok()?;
+    text.end().ok().map(|()| entry)
+}
+
+fn of_kind<'de, D: Deserializer<'de>>(kind: &str, members: D) -> Result<FieldEntry, D::Error> {
+    match kind {
+        "fact" => read(members, FieldEntry::Fact),
+        "survey" => read(members, FieldEntry::Survey),
+        "sample" => read(members, FieldEntry::Sample),
+        "trace" => read(members, FieldEntry::Trace),
+        "photo" => read(members, FieldEntry::Photo),
+        "attachment" => read(members, FieldEntry::Attachment),
+        "submit" => read(members, FieldEntry::Submit),
+        "recall" => read(members, FieldEntry::Recall),
+        "note" => read(members, FieldEntry::Note),
+        "progress" => read(members, FieldEntry::Progress),
+        "recheck" => read(members, FieldEntry::Recheck),
+        "sign" => read(members, FieldEntry::Sign),
+        "consent" => read(members, FieldEntry::Consent),
+        "imported" => read(members, FieldEntry::Imported),
+        "walk" => read(members, FieldEntry::Walk),
+        "inspection" => read(members, FieldEntry::Inspection),
         // The rest is rare.
-        _ => None,
+        _ => Err(D::Error::custom("left to serde")),
     }
 }
 
-fn of<T: DeserializeOwned>(json: &str, entry: impl FnOnce(T) -> FieldEntry) -> Option<FieldEntry> {
-    serde_json::from_str(json).ok().map(entry)
+fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    members: D,
+    entry: impl FnOnce(T) -> FieldEntry,
+) -> Result<FieldEntry, D::Error> {
+    T::deserialize(members).map(entry)
+}
+
+struct TagFirst;
+
+impl<'de> Visitor<'de> for TagFirst {
+    type Value = FieldEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an entry that begins with its type")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldEntry, A::Error> {
+        match map.next_key_seed(Name)? {
+            Some(Cow::Borrowed(TAG)) => {}
+            _ => return Err(A::Error::custom("another member comes first")),
+        }
+        let kind = map.next_value_seed(Name)?;
+        of_kind(&kind, MapAccessDeserializer::new(Members(map)))
+    }
+}
+
+/// The members behind the tag. A second tag is an error, as it is to serde.
+struct Members<A>(A);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.0.next_key_seed(Name)? {
+            None => Ok(None),
+            Some(name) if name == TAG => Err(A::Error::duplicate_field(TAG)),
+            Some(Cow::Borrowed(name)) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
+            Some(Cow::Owned(name)) => seed.deserialize(StringDeserializer::new(name)).map(Some),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, text: D) -> Result<Self::Value, D::Error> {
+        text.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +164,15 @@ mod tests {
             (r#"{"type":7}"#, false),
             (r#"{"at":1}"#, false),
             (r#"{"type":"note","kind":"note","text":"x","at":1} x"#, false),
+            (r#"{"type":"note","k\u0069nd":"note","text":"x","at":1,"n\u0065wer":[{"type":"fact"}]}"#, true),
+            (r#"{"type":"note","kind":"note","text":"x","at":1,"t\u0079pe":"note"}"#, false),
+            (r#"{"t\u0079pe":"note","kind":"note","text":"x","at":1}"#, true),
+            (
+                r#"{"type":"moved","direction":"to","other":"field/511902/0179c4df-9e60-781d-9b88-4a9e9a54f95e","at":1}"#,
+                true,
+            ),
+            (r#"{"type":"note","kind":"note","text":"x","at":1,}"#, false),
+            (r#"{"type":"note""#, false),
             ("[]", false),
             ("", false),
         ] {
@@ -89,6 +184,10 @@ mod tests {
     fn a_member_of_a_newer_version_may_hold_any_number() {
         let json = format!(r#"{{"type":"note","kind":"note","text":"x","at":1,"newer":{}}}"#, "9".repeat(400));
         assert!(FieldEntry::read(&json).is_ok() && serde_json::from_str::<FieldEntry>(&json).is_err());
+        let elsewhere =
+            json.replace("\"type\":\"note\",", "").replace("{\"kind\"", "{\"at\":1,\"type\":\"note\",\"kind\"");
+        let elsewhere = elsewhere.replace("\"x\",\"at\":1,", "\"x\",");
+        assert_eq!(FieldEntry::read(&elsewhere).ok(), FieldEntry::read(&json).ok(), "{elsewhere}");
         let known = json.replace("\"at\":1,", "").replace("newer", "at");
         assert!(FieldEntry::read(&known).is_err(), "what is known is read");
     }

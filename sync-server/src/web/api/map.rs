@@ -1,4 +1,4 @@
-//! `/tiles`: outlets as vector tiles, and the base map beside them.
+//! `/tiles`: outlets as vector tiles, zones as GeoJSON, and the base map beside them.
 
 use std::sync::Arc;
 
@@ -7,8 +7,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use outlet_core::ids::Collection;
+use outlet_core::zones::{Layer, Zone};
 
 use super::{Answer, Api, Asker, ETag, Problem};
+use crate::db::feed;
 use crate::inventory::place::Tile;
 use crate::inventory::{self, Query};
 use crate::tiles;
@@ -17,6 +20,7 @@ use crate::tokens::TokenScope;
 pub(super) fn router() -> Router<Arc<Api>> {
     Router::new()
         .route("/tiles/{z}/{x}/{y}", get(outlets))
+        .route("/tiles/zones.json", get(zones))
         .route("/tiles/base.json", get(base_description))
         .route("/tiles/base/{z}/{x}/{y}", get(base))
 }
@@ -63,6 +67,43 @@ fn answer(bytes: Vec<u8>, media_type: &'static str) -> Response {
         return (StatusCode::NO_CONTENT, [cache]).into_response();
     }
     ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), cache], bytes).into_response()
+}
+
+/// Corners of zones that stand out by less are not drawn: 2 m, below what a line on the map is wide.
+const DRAWN: f64 = 0.000_02;
+
+/// The zones of all layers in force (保护区图层) as a GeoJSON collection: `name`, `kind`, `label`, `layer`,
+/// `document` of each. Everybody may see them: they decide what an outlet there means.
+async fn zones(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap) -> Answer {
+    asker.need(TokenScope::Read)?;
+    api.blocking(move |api| {
+        let seq = api.engine.database().read(|tx| feed::head(tx, Collection::REFERENCE))?.seq;
+        let tag = ETag::of(&["zones", &seq.to_string()]);
+        if tag.is_known(&headers) {
+            return Ok(tag.not_modified());
+        }
+        let layers = api.engine.layers()?;
+        let zones = layers.all().iter().flat_map(|layer| layer.zones.iter().map(move |zone| (layer, zone)));
+        let features: Vec<serde_json::Value> = zones.map(|(layer, zone)| feature(layer, zone)).collect();
+        let collection = serde_json::json!({ "type": "FeatureCollection", "features": features });
+        let kind = [(header::CONTENT_TYPE, "application/geo+json")];
+        Ok(tag.on((kind, collection.to_string()).into_response()))
+    })
+    .await
+}
+
+fn feature(layer: &Layer, zone: &Zone) -> serde_json::Value {
+    serde_json::json!({
+        "type": "Feature",
+        "properties": {
+            "name": zone.name,
+            "kind": layer.kind.code(),
+            "label": layer.kind.label(),
+            "layer": format!("{} {}", layer.name, layer.version),
+            "document": layer.document.number,
+        },
+        "geometry": { "type": "MultiPolygon", "coordinates": zone.outline(DRAWN) },
+    })
 }
 
 /// What the base map is, as TileJSON 3.0.

@@ -215,6 +215,7 @@ async fn a_layer_is_tried_kept_and_names_the_outlets_inside() {
     let site = Site::new(2);
     let token = admin(&site);
     let reader = site.reader();
+    assert_eq!(site.get("/tiles/zones.json", &reader).await.json()["features"], json!([]));
     let before = site.get("/api/v1/zones/outlets", &reader).await.json();
     assert_eq!(before["missing"].as_array().unwrap().len(), 5, "unknown is said, never \"not inside\"");
     let head = "name=water&version=2020&kind=drinking_water_1&datum=cgcs2000&document=x&document_dated=2020-03-01";
@@ -229,6 +230,15 @@ async fn a_layer_is_tried_kept_and_names_the_outlets_inside() {
     check_problem(&site.call("POST", "/zones?name=water", &token, ZONES).await, 400, "bad-request");
     assert_eq!(site.call("POST", &format!("/zones?{head}"), &token, ZONES).await.status, 201);
     assert_eq!(site.get("/api/v1/zones", &reader).await.json()["layers"][0]["version"], "2020");
+    let drawn = site.get("/tiles/zones.json", &reader).await;
+    assert_eq!(drawn.headers["content-type"], "application/geo+json");
+    let zone = &drawn.json()["features"][0];
+    assert_eq!(
+        zone["properties"],
+        json!({"name": "化成一级", "kind": "drinking_water_1", "label": "饮用水水源一级保护区", "layer": "water 2020", "document": "x"})
+    );
+    assert_eq!(zone["geometry"]["coordinates"][0][0][1], json!([106.8, 31.7]));
+    assert_eq!(site.get_with("/tiles/zones.json", &[]).await.status, 401);
     let inside = site.get("/api/v1/zones/outlets?kind=drinking_water_1", &reader).await.json();
     assert_eq!((&inside["sources"][0]["source"], &inside["sources"][0]["of"]), (&json!("化成水库"), &json!(2)));
     check_problem(&site.get("/api/v1/zones/outlets?kind=colour", &reader).await, 400, "bad-request");
