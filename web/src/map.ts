@@ -173,7 +173,7 @@ function name(map: MapLibre, event: MapMouseEvent): void {
   if (!map.getLayer("zones")) return;
   const found = map.queryRenderedFeatures(event.point, { layers: ["zones"] }).map(({ properties }) => {
     const of = (key: string): string => String(properties[key] ?? "");
-    return `${of("name")} (${of("label")}) · ${of("document")}`;
+    return `${of("name")} · ${of("label")} · ${of("document")}`;
   });
   if (found.length === 0) return;
   const text = document.createElement("div");

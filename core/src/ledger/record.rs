@@ -204,6 +204,7 @@ fn items<T: EntryText>(
     if !read.is_sorted_by_key(order) {
         read.sort_unstable_by_key(order);
     }
+    read.dedup_by_key(|item| order(item));
     read.into_iter().map(|(_, item)| item).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use outlet_core::identity::{Ruling, RulingReason, Signed, SignedRuling, Verdict};
+use outlet_core::doc::Chronicle;
+use outlet_core::identity::{Ruling, RulingReason, Signed, SignedRuling, SignedRun, Verdict};
 use outlet_core::ids::{ChangeHash, DocKey, PublicKey};
 use outlet_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,17 @@ pub struct HeldRun {
     pub waits_for: Vec<ChangeHash>,
     #[serde(skip)]
     pub(crate) stored: StoredRun,
+}
+
+impl HeldRun {
+    /// What its changes say: the texts of their entries, in order. Nothing for what cannot be read.
+    #[must_use]
+    pub fn says(&self) -> Vec<serde_json::Value> {
+        let read = SignedRun::from_bytes(&self.stored.run).ok();
+        let read = read.and_then(|run| Chronicle::read(self.doc.kind, run.changes.iter().map(Vec::as_slice)).ok());
+        let entries = read.map(|chronicle| chronicle.entries()).unwrap_or_default();
+        entries.iter().filter_map(|entry| serde_json::from_str(&entry.json).ok()).collect()
+    }
 }
 
 /// What a verdict did.

@@ -3,11 +3,17 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show};
+use outlet_core::ids::{DocKey, DocKind};
+
+use super::outlet::described;
+use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show};
+use crate::db::{DbError, ledger};
 use crate::engine::HeldRun;
 
 /// Held runs on the page; the command line lists all.
 const SHOWN: usize = 200;
+/// Entries of a run that are shown: who decides about more opens the record.
+const SAID: usize = 12;
 
 #[derive(Template)]
 #[template(path = "console/held.html")]
@@ -19,7 +25,14 @@ struct HeldPage {
 
 struct Line {
     run: String,
-    address: String,
+    /// Of the record's page, if the ledger has it.
+    address: Option<String>,
+    /// Number and name of the record, else its id.
+    title: String,
+    /// What the changes say.
+    says: Vec<String>,
+    /// How many entries more there are.
+    more: usize,
     name: String,
     author: String,
     received: String,
@@ -29,11 +42,15 @@ struct Line {
 }
 
 impl Line {
-    fn new(page: &Page, run: HeldRun) -> Self {
+    fn new(page: &Page, run: HeldRun, record: Option<Names>) -> Self {
+        let said = run.says();
         let key = format!("held-{}", run.reason.replace('_', "-"));
         let reason = page.t(&key);
         Self {
-            address: super::outlets::address(&run.doc),
+            address: record.is_some().then(|| super::outlets::address(&run.doc.with_kind(DocKind::Field))),
+            title: record.and_then(called).unwrap_or_else(|| run.doc.id.to_string()),
+            says: said.iter().take(SAID).map(|entry| described(page, entry)).collect(),
+            more: said.len().saturating_sub(SAID),
             run: run.run.to_string(),
             name: run.name.unwrap_or_default(),
             author: run.author.short(),
@@ -50,11 +67,34 @@ fn own(visitor: &Visitor, held: Vec<HeldRun>) -> Result<Vec<HeldRun>, Fault> {
     Ok(held.into_iter().filter(|run| visitor.governs(&[run.doc.collection])).collect())
 }
 
+/// Number and name.
+type Names = (Option<String>, Option<String>);
+
+/// What the record is called, if the ledger has it.
+fn record(console: &Console, doc: &DocKey) -> Result<Option<Names>, DbError> {
+    let outlet = doc.with_kind(DocKind::Field);
+    console.engine.database().read(|tx| {
+        let known = ledger::get(tx, &outlet)?.is_some();
+        known.then(|| ledger::names(tx, &outlet)).transpose()
+    })
+}
+
+fn called((number, name): Names) -> Option<String> {
+    let parts: Vec<String> = number.into_iter().chain(name).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
 /// `GET /quarantine`.
 pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -> Answer {
-    let held = console.ask(move |console| own(&visitor, console.engine.held()?)).await?;
-    let total = held.len();
-    let runs = held.into_iter().take(SHOWN).map(|run| Line::new(&page, run)).collect();
+    let (total, shown) = console
+        .ask(move |console| {
+            let held = own(&visitor, console.engine.held()?)?;
+            let named = |run: HeldRun| -> Result<_, DbError> { Ok((record(console, &run.doc)?, run)) };
+            let total = held.len();
+            Ok((total, held.into_iter().take(SHOWN).map(named).collect::<Result<Vec<_>, _>>()?))
+        })
+        .await?;
+    let runs = shown.into_iter().map(|(record, run)| Line::new(&page, run, record)).collect();
     show(&HeldPage { page, runs, total })
 }
 

@@ -397,6 +397,25 @@ async fn a_form_error_stands_beside_its_field_with_what_was_typed() {
 }
 
 #[tokio::test]
+async fn who_decides_about_held_changes_sees_what_they_say_and_of_which_record() {
+    let kit = Kit::new();
+    let mut device = kit.member(1, Role::Inspector, None);
+    let known = device.fact(&outlet(1), "name", "一号排口");
+    kit.push(&device, &[known]);
+    kit.revoke(&device);
+    let again = device.fact(&outlet(1), "village", "<b>大桥村</b>");
+    let first = device.fact(&outlet(2), "name", "二号排口");
+    kit.push(&device, &[again, first]);
+    let mut admin = Client::signed_in(&kit, Role::Admin, None).await;
+    let seen = admin.get("/quarantine").await.body;
+    let link = format!("<a href=\"/outlets/{}/{}\">一号排口</a>", county().code(), outlet(1).id);
+    assert!(seen.contains(&link), "{seen}");
+    assert!(seen.contains("二号排口") && seen.contains(&outlet(2).id.to_string()), "not in the ledger, but shown");
+    assert!(!seen.contains(&format!("/{}\"", outlet(2).id)), "there is no page of it yet");
+    assert!(seen.contains("大桥村") && !seen.contains("<b>大桥村"), "{seen}");
+}
+
+#[tokio::test]
 async fn an_address_above_ones_right_is_refused_whatever_the_way() {
     let kit = Kit::new();
     let mut device = kit.member(1, Role::Inspector, None);
