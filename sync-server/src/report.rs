@@ -179,7 +179,7 @@ pub fn assessment(
 pub fn name_lines<'l>(engine: &Engine, lines: impl IntoIterator<Item = &'l mut OutletLine>) -> Result<(), DbError> {
     engine.database().read(|tx| {
         for line in lines {
-            (line.number, line.name) = ledger::names(tx, &line.key)?;
+            (line.number, line.name) = ledger::names(tx, &line.key)?.unwrap_or_default();
         }
         Ok(())
     })

@@ -21,8 +21,6 @@ interface Settings {
   query: string;
   /** A place to mark. */
   point?: [number, number] | null;
-  /** There are layers of zones. */
-  zones?: boolean;
 }
 
 function webgl(): boolean {
@@ -73,6 +71,17 @@ async function base(): Promise<{ source?: SourceSpecification; layers: LayerSpec
     ];
   });
   return { source: { type: "vector", ...common }, layers };
+}
+
+/** The zones in force, if there are any; only then the legend names them. */
+async function zones(): Promise<{ source?: SourceSpecification; layers: LayerSpecification[] }> {
+  const answer = await fetch("/tiles/zones.json");
+  if (!answer.ok) return { layers: [] };
+  const data = (await answer.json()) as { features: unknown[] };
+  if (data.features.length === 0) return { layers: [] };
+  const legend = document.querySelector<HTMLElement>("#map-zones");
+  if (legend) legend.hidden = false;
+  return { source: { type: "geojson", data: data as never }, layers: ZONES };
 }
 
 const CLASS = ["coalesce", ["get", "class"], "undecided"];
@@ -127,7 +136,7 @@ export async function open(element: HTMLElement): Promise<void> {
     return;
   }
   const settings = JSON.parse(element.dataset.map ?? "{}") as Settings;
-  const under = await base();
+  const [under, areas] = await Promise.all([base(), zones()]);
   const query = settings.query ? `?${settings.query}` : "";
   const map = new maplibre.Map({
     container: element,
@@ -135,13 +144,13 @@ export async function open(element: HTMLElement): Promise<void> {
       version: 8,
       sources: {
         ...(under.source ? { base: under.source } : {}),
-        ...(settings.zones ? { zones: { type: "geojson", data: here("/tiles/zones.json") } } : {}),
+        ...(areas.source ? { zones: areas.source } : {}),
         outlets: { type: "vector", tiles: [here(`/tiles/{z}/{x}/{y}.mvt${query}`)], minzoom: 0, maxzoom: 16 },
       },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": "#eef2f5" } },
         ...under.layers,
-        ...(settings.zones ? ZONES : []),
+        ...areas.layers,
         ...OUTLETS,
       ],
     },

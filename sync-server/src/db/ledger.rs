@@ -59,16 +59,19 @@ pub fn counts(connection: &Connection) -> Result<Vec<(Collection, u64)>, DbError
         .collect()
 }
 
-/// Number and name of an outlet, as the ledger shows them.
+/// Number and name.
+pub type Names = (Option<String>, Option<String>);
+
+/// Number and name of an outlet, as the ledger shows them; `None` for one that it does not have.
 ///
 /// # Errors
 /// When SQLite refuses.
-pub fn names(connection: &Connection, outlet: &DocKey) -> Result<(Option<String>, Option<String>), DbError> {
+pub fn names(connection: &Connection, outlet: &DocKey) -> Result<Option<Names>, DbError> {
     let sql = "SELECT inventory.number, inventory.name FROM ledger JOIN inventory ON inventory.id = ledger.id \
                WHERE ledger.outlet = ?1";
     let found =
         connection.prepare_cached(sql)?.query_row([&outlet.to_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(optional(found)?.unwrap_or_default())
+    optional(found)
 }
 
 /// Rows whose number (national code, else provincial code, else temporary number) is this one.

@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 
-use outlet_core::ids::{DocKey, DocKind};
+use outlet_core::ids::DocKind;
 
 use super::outlet::described;
-use super::{Answer, Console, Fault, Form, Page, Shared, Visitor, go_on, show};
-use crate::db::{DbError, ledger};
+use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show};
+use crate::db::DbError;
+use crate::db::ledger::{self, Names};
 use crate::engine::HeldRun;
 
 /// Held runs on the page; the command line lists all.
@@ -67,18 +68,6 @@ fn own(visitor: &Visitor, held: Vec<HeldRun>) -> Result<Vec<HeldRun>, Fault> {
     Ok(held.into_iter().filter(|run| visitor.governs(&[run.doc.collection])).collect())
 }
 
-/// Number and name.
-type Names = (Option<String>, Option<String>);
-
-/// What the record is called, if the ledger has it.
-fn record(console: &Console, doc: &DocKey) -> Result<Option<Names>, DbError> {
-    let outlet = doc.with_kind(DocKind::Field);
-    console.engine.database().read(|tx| {
-        let known = ledger::get(tx, &outlet)?.is_some();
-        known.then(|| ledger::names(tx, &outlet)).transpose()
-    })
-}
-
 fn called((number, name): Names) -> Option<String> {
     let parts: Vec<String> = number.into_iter().chain(name).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
@@ -89,9 +78,12 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -
     let (total, shown) = console
         .ask(move |console| {
             let held = own(&visitor, console.engine.held()?)?;
-            let named = |run: HeldRun| -> Result<_, DbError> { Ok((record(console, &run.doc)?, run)) };
             let total = held.len();
-            Ok((total, held.into_iter().take(SHOWN).map(named).collect::<Result<Vec<_>, _>>()?))
+            let shown = console.engine.database().read::<_, DbError>(|tx| {
+                let named = |run: HeldRun| Ok((ledger::names(tx, &run.doc.with_kind(DocKind::Field))?, run));
+                held.into_iter().take(SHOWN).map(named).collect::<Result<Vec<_>, _>>()
+            })?;
+            Ok((total, shown))
         })
         .await?;
     let runs = shown.into_iter().map(|(record, run)| Line::new(&page, run, record)).collect();

@@ -1,10 +1,9 @@
 //! The map: what the script in `web/src/map.ts` is told, the legend, and a list for who sees no map.
 
 use askama::Template;
-use axum::extract::State;
 use outlet_core::geo::Bounds;
 
-use super::{Answer, Form, Page, Shared, show};
+use super::{Answer, Form, Page, show};
 
 /// Classes in the order of the legend.
 const CLASSES: [&str; 5] = ["ban", "merge", "regulate", "none_needed", "undecided"];
@@ -18,15 +17,12 @@ struct MapPage {
     settings: String,
     classes: Vec<(String, String)>,
     states: Vec<(String, String)>,
-    /// There are layers of zones.
-    zones: bool,
     /// The same rows as a list.
     list: String,
 }
 
 /// `GET /map?class=…&state=…&at=LON,LAT`.
-pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answer {
-    let zones = console.ask(|console| Ok(!console.engine.layers()?.all().is_empty())).await?;
+pub(super) async fn page(page: Page, form: Form) -> Answer {
     let query = form.query_without(&["at", "done"]);
     let point = form.given("at").and_then(|at| {
         let (lon, lat) = at.split_once(',')?;
@@ -34,7 +30,7 @@ pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answ
     });
     let city = Bounds::BAZHONG;
     let bounds = [city.west, city.south, city.east, city.north];
-    let settings = serde_json::json!({ "bounds": bounds, "query": query, "point": point, "zones": zones }).to_string();
+    let settings = serde_json::json!({ "bounds": bounds, "query": query, "point": point }).to_string();
     let states = [
         "suspected",
         "surveying",
@@ -55,7 +51,6 @@ pub(super) async fn page(State(console): Shared, page: Page, form: Form) -> Answ
         states: states.map(|code| (code.to_owned(), page.label(code))).to_vec(),
         list: format!("/outlets?{query}"),
         settings,
-        zones,
         form,
         page,
     };
