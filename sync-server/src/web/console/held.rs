@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::extract::State;
-
 use outlet_core::ids::DocKind;
+use serde_json::Value;
 
 use super::outlet::described;
 use super::{Answer, Fault, Form, Page, Shared, Visitor, go_on, show};
@@ -42,9 +42,17 @@ struct Line {
     waits: usize,
 }
 
+/// A held run with what is read about it.
+struct Held {
+    run: HeldRun,
+    /// Its entries.
+    said: Vec<Value>,
+    /// What the record is called, if the ledger has it.
+    record: Option<Names>,
+}
+
 impl Line {
-    fn new(page: &Page, run: HeldRun, record: Option<Names>) -> Self {
-        let said = run.says();
+    fn new(page: &Page, Held { run, said, record }: Held) -> Self {
         let key = format!("held-{}", run.reason.replace('_', "-"));
         let reason = page.t(&key);
         Self {
@@ -79,14 +87,17 @@ pub(super) async fn page(State(console): Shared, page: Page, visitor: Visitor) -
         .ask(move |console| {
             let held = own(&visitor, console.engine.held()?)?;
             let total = held.len();
-            let shown = console.engine.database().read::<_, DbError>(|tx| {
-                let named = |run: HeldRun| Ok((ledger::names(tx, &run.doc.with_kind(DocKind::Field))?, run));
-                held.into_iter().take(SHOWN).map(named).collect::<Result<Vec<_>, _>>()
+            let shown = console.engine.database().read(|tx| {
+                let read = |run: HeldRun| -> Result<Held, DbError> {
+                    let record = ledger::names(tx, &run.doc.with_kind(DocKind::Field))?;
+                    Ok(Held { said: run.says(), record, run })
+                };
+                held.into_iter().take(SHOWN).map(read).collect::<Result<Vec<Held>, DbError>>()
             })?;
             Ok((total, shown))
         })
         .await?;
-    let runs = shown.into_iter().map(|(record, run)| Line::new(&page, run, record)).collect();
+    let runs = shown.into_iter().map(|held| Line::new(&page, held)).collect();
     show(&HeldPage { page, runs, total })
 }
 
