@@ -77,8 +77,9 @@ const DRAWN: f64 = 0.000_02;
 async fn zones(State(api): State<Arc<Api>>, asker: Asker, headers: HeaderMap) -> Answer {
     asker.need(TokenScope::Read)?;
     api.blocking(move |api| {
-        let seq = api.engine.database().read(|tx| feed::head(tx, Collection::REFERENCE))?.seq;
-        let tag = ETag::of(&["zones", &seq.to_string()]);
+        let head = api.engine.database().read(|tx| feed::head(tx, Collection::REFERENCE))?;
+        // The chain, too: a restored database counts on from an earlier number.
+        let tag = ETag::of(&["zones", &head.seq.to_string(), &format!("{:?}", head.chain)]);
         if tag.is_known(&headers) {
             return Ok(tag.not_modified());
         }
